@@ -1,0 +1,49 @@
+#pragma once
+/*
+ * Purpose: mutexes that hold to the end of the scope, and say in debug builds who should hold them.
+ *
+ *	LOCKED(&cache->lock);		// unlocked where the scope ends
+ *
+ * Locks are named for what they guard; a function that needs one held ends in `_locked`.
+ * No lock is held across the network, a slow disk operation or a callback into another room.
+ */
+#include "backends/base/cleanup.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lock {
+	pthread_mutex_t mutex;
+	_Atomic(uintptr_t) owner; /* the holder's thread, for lock_assert_held */
+};
+#define LOCK_INIT { .mutex = PTHREAD_MUTEX_INITIALIZER }
+
+void lock_init(struct lock *l);
+void lock_destroy(struct lock *l);
+void lock_take(struct lock *l);
+void lock_drop(struct lock *l);
+void lock_assert_held(struct lock *l);
+static inline void lock_scope_end(struct lock **l)
+{
+	if (*l)
+		lock_drop(*l);
+}
+#define LOCK_CAT2(a, b) a##b
+#define LOCK_CAT(a, b)	LOCK_CAT2(a, b)
+#define LOCKED(l)                                                                                  \
+	struct lock *LOCK_CAT(lock_scope_, __LINE__) CLEANUP(lock_scope_end) = (l);                \
+	lock_take(LOCK_CAT(lock_scope_, __LINE__))
+
+/* Condition variables on the monotonic clock, used with a struct lock. */
+struct cond {
+	pthread_cond_t cond;
+};
+void cond_init(struct cond *c);
+void cond_destroy(struct cond *c);
+void cond_wait(struct cond *c, struct lock *l);
+/* Returns false when deadline_mono_ms passed. */
+bool cond_wait_until(struct cond *c, struct lock *l, uint64_t deadline_mono_ms);
+void cond_signal(struct cond *c);
+void cond_broadcast(struct cond *c);

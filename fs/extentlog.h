@@ -1,0 +1,24 @@
+#pragma once
+/*
+ * Purpose: the durable map of a partly present cache file: an append-only log of range changes beside it.
+ *
+ * It exists only for files that are a mixture of fetched, written and missing ranges; a file that was made or truncated
+ * here is whole and needs none. extentlog.c begins with the record format, byte by byte (each record has a CRC32C; a
+ * torn or damaged tail is cut off at the last good record, and what it said is taken as "not present": a range whose
+ * record is lost is fetched again if clean; a dirty range's record is written after its data and before the write is
+ * acknowledged, so it is never lost by kill -9).
+ * Threads: guarded by the file's lock; append is one write(2) to the page cache, without sync.
+ */
+#include "backends/base/error.h"
+#include "fs/extents.h"
+
+enum extentlog_what { EXTENTLOG_PRESENT = 1, EXTENTLOG_DIRTY = 2, EXTENTLOG_CLEAN = 3, EXTENTLOG_TRUNCATE = 4 };
+/* PRESENT: [start,end) was fetched. DIRTY: written here (present too). CLEAN: no longer dirty (uploaded).
+ * TRUNCATE: everything from start on is gone from both sets. */
+int extentlog_append(int fd, enum extentlog_what what, uint64_t start, uint64_t end, struct error *err) MUST_CHECK;
+/* Opens or creates (0600, O_APPEND, O_CLOEXEC, O_NOFOLLOW) the log, replays it; returns the fd. */
+int extentlog_open(int dir_fd, const char *name, struct extents *present, struct extents *dirty,
+		   struct error *err) MUST_CHECK;
+/* Writes the two sets as a fresh log beside and renames it over (when the log grew long); new fd. */
+int extentlog_compact(int dir_fd, const char *name, const struct extents *present,
+		      const struct extents *dirty, struct error *err) MUST_CHECK;

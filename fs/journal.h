@@ -1,0 +1,64 @@
+#pragma once
+/*
+ * Purpose: the durable record of what the cloud does not have yet: every dirty object and every pending namespace
+ *	change, and the attributes of objects that were once seen. SQLite in WAL mode; one file, DIR/journal.db.
+ *
+ * Invariants:
+ *  - Rows are applied in the order journal_put and journal_delete were called; journal_wait(ticket) returns when all up
+ *    to it are committed: safe against kill -9. journal_sync makes everything committed safe against power loss
+ *    (one fdatasync of the WAL; commits themselves never sync; checkpoints run in the journal's own thread).
+ *  - Queueing is memory only and never blocks on the disk, so it may be done under another lock; waiting may not. Waiters
+ *    that come together share one transaction (group commit).
+ *  - Opening never refuses because of damage: a file that SQLite finds corrupt (or whose schema is unknown) is renamed to
+ *    journal.db.damaged-SECONDS (with its WAL), whatever rows can still be read are carried over, and *ret_damage
+ *    says so.
+ * Threads: all functions may be called from any thread. Ownership: rows given are copied.
+ */
+#include "backends/base/buf.h"
+
+struct journal;
+
+/* One pending thing. What kinds there are and what detail holds is fs/pending.h's business. */
+struct journal_row {
+	uint64_t seq;	/* primary key and order; from journal_next_seq */
+	uint32_t kind;
+	uint32_t flags;
+	uint64_t file_id; /* its cache file, 0: none */
+	const char *store, *bucket, *key; /* key may be "" ; bytes, never NULL */
+	const char *from_key; /* "" when there is none */
+	const char *from_bucket;
+	struct str detail; /* JSON */
+};
+
+/* dir must exist. *ret_damage: heap string saying what was set aside, or NULL. */
+int journal_open(const char *dir, struct journal **ret, char **ret_damage, struct error *err) MUST_CHECK;
+/* Commits what is queued, syncs, closes. NULL is fine. */
+void journal_close(struct journal *j);
+
+uint64_t journal_next_seq(struct journal *j); /* never repeats, over restarts too while rows exist; also used for file ids */
+
+/* Both return a ticket (> 0), or 0 without memory. Put inserts or replaces the row of that seq. */
+uint64_t journal_put(struct journal *j, const struct journal_row *row);
+uint64_t journal_delete(struct journal *j, uint64_t seq);
+/* Blocks until the ticket is committed. A failed commit (disk full: NO_SPACE; IO) is returned to every waiter of the batch; the
+ * batch stays queued and is tried again with the next one. Ticket 0: NO_MEMORY. */
+int journal_wait(struct journal *j, uint64_t ticket, struct error *err) MUST_CHECK;
+int journal_sync(struct journal *j, struct error *err) MUST_CHECK;
+
+/* All rows in order of seq; strings are good during the call. A negative return of fn ends it. */
+int journal_each(struct journal *j, int (*fn)(void *arg, const struct journal_row *row, struct error *err), void *arg,
+		 struct error *err) MUST_CHECK;
+/* For `status` without a mount: opens read-only, works beside a living daemon too. */
+int journal_each_readonly(const char *dir, int (*fn)(void *arg, const struct journal_row *row, struct error *err),
+			  void *arg, struct error *err) MUST_CHECK;
+
+/* Attributes once seen, by version, so that they cost no request again. Lossy by intent: queued, written with the next
+ * batch or within a second, never waited for; at most 1,000,000 rows (the oldest go). */
+void journal_attrs_put(struct journal *j, const char *store, const char *bucket, const char *key, const char *version,
+		       struct str blob);
+void journal_attrs_delete(struct journal *j, const char *store, const char *bucket, const char *key);
+/* Those of all keys in [from_key, to_key) of a bucket (to_key NULL: no end), in order. Returns 0 at once when there are none
+ * for the bucket. */
+int journal_attrs_each(struct journal *j, const char *store, const char *bucket, const char *from_key,
+		       const char *to_key,
+		       void (*fn)(void *arg, const char *key, const char *version, struct str blob), void *arg);
