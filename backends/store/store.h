@@ -181,6 +181,7 @@ struct store_upload_page {
 	size_t count;
 };
 #define STORE_UPLOAD_PAGE_INIT ((struct store_upload_page){ .arena = ARENA_INIT(16 << 20) })
+void store_upload_page_release(struct store_upload_page *p);
 
 enum store_presign { STORE_PRESIGN_GET, STORE_PRESIGN_PUT };
 
@@ -301,6 +302,10 @@ int store_list_versions(struct store *s, const char *bucket, const struct store_
 int store_policy_get(struct store *s, const char *bucket, struct buf *ret_json, struct error *err);
 int store_policy_set(struct store *s, const char *bucket, struct str json, struct error *err);
 int store_presign(struct store *s, const char *bucket, const char *key, enum store_presign what, uint64_t expires_s, struct buf *ret_url, struct error *err);
+/* The native powers: ERR_UNSUPPORTED where there is none, the caller then finds another way. */
+int store_append(struct store *s, const char *bucket, const char *key, uint64_t at, const struct store_source *source, const char *if_version, char *ret_version, struct error *err);
+int store_compose(struct store *s, const char *bucket, const char *const *keys, size_t count, const char *key, const struct store_put_args *args, char *ret_version, struct error *err);
+int store_rename(struct store *s, const char *bucket, const char *from_key, const char *key, const char *if_source_version, char *ret_version, struct error *err);
 int store_describe(struct store *s, struct buf *ret, struct error *err);
 void store_free(struct store *s);
 
