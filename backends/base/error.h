@@ -65,6 +65,7 @@ int error_prefix(struct error *err, int r, const char *format, ...) PRINTF(3, 4)
 int error_errnum(enum error_kind kind);
 /* The stable, lower-case name of a kind, e.g. "not-found"; and back (ERR_NONE when unknown). */
 const char *error_name(enum error_kind kind);
+enum error_kind error_kind_from_name(const char *name);
 /* The JSON-RPC code of a kind. */
 int error_rpc_code(enum error_kind kind);
 /* The exit code of the command line for a kind (design: 1 failed, 2 usage, 3 not found, 4 not
