@@ -31,3 +31,8 @@ int naming_encode_first(struct str segment, enum naming_piece last, struct buf *
 			enum naming_piece *ret_piece) MUST_CHECK;
 /* Appends the bytes a name stands for. -EINVAL: not canonical; -ENAMETOOLONG: over 255 bytes. */
 int naming_decode(struct str name, struct buf *ret, enum naming_piece *ret_piece) MUST_CHECK;
+/* Whether the bytes of a further name (rest, piece, from naming_decode) are what canonically follows the continued
+ * names that stand for `before`, the part of the segment so far ("": always). -EINVAL: the same segment is written
+ * otherwise, so this path does not exist. Needed because one name alone does not show it: "%~aaa...%+" then "b" would be
+ * a second path to a segment that is short enough to be shown whole. */
+int naming_check_rest(struct str before, struct str rest, enum naming_piece piece) MUST_CHECK;
