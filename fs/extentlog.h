@@ -4,17 +4,22 @@
  *
  * It exists only for files that are a mixture of fetched, written and missing ranges; a file that was made or truncated
  * here is whole and needs none. extentlog.c begins with the record format, byte by byte (each record has a CRC32C; a
- * torn or damaged tail is cut off at the last good record, and what it said is taken as "not present": a range whose
+ * torn or damaged record is dropped, and what it said is taken as "not present": a range whose
  * record is lost is fetched again if clean; a dirty range's record is written after its data and before the write is
  * acknowledged, so it is never lost by kill -9).
+ * After a restart of the system (boot id) or with a damaged record, what is present but not dirty is forgotten: it may
+ * not have reached the disk, and can be fetched again.
  * Threads: guarded by the file's lock; append is one write(2) to the page cache, without sync.
  */
 #include "backends/base/error.h"
 #include "fs/extents.h"
 
-enum extentlog_what { EXTENTLOG_PRESENT = 1, EXTENTLOG_DIRTY = 2, EXTENTLOG_CLEAN = 3, EXTENTLOG_TRUNCATE = 4 };
+enum extentlog_what { EXTENTLOG_PRESENT = 1, EXTENTLOG_DIRTY = 2, EXTENTLOG_CLEAN = 3, EXTENTLOG_TRUNCATE = 4,
+		      EXTENTLOG_ABSENT = 5 };
 /* PRESENT: [start,end) was fetched. DIRTY: written here (present too). CLEAN: no longer dirty (uploaded).
- * TRUNCATE: everything from start on is gone from both sets. */
+ * TRUNCATE: everything from start on is gone from both sets (give end = start). ABSENT: [start,end) was dropped from the
+ * cache (must be appended before the hole is punched, or a kill in between would serve zeros). */
+#define EXTENTLOG_RECORD_BYTES 32 /* each append adds so many: the log's length tells when to compact */
 int extentlog_append(int fd, enum extentlog_what what, uint64_t start, uint64_t end, struct error *err) MUST_CHECK;
 /* Opens or creates (0600, O_APPEND, O_CLOEXEC, O_NOFOLLOW) the log, replays it; returns the fd. */
 int extentlog_open(int dir_fd, const char *name, struct extents *present, struct extents *dirty,

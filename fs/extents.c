@@ -1,6 +1,6 @@
 /*
- * A sorted array is enough: a file has few ranges (sequential access merges them), a look-up is a binary search, and a
- * change moves memory only behind the place it touches.
+ * A sorted array is enough: a file has few ranges (sequential access merges them), a look-up is a
+ * binary search, and a change moves memory only behind the place it touches.
  */
 #include "fs/extents.h"
 
@@ -69,8 +69,7 @@ static void extents_splice(struct extents *e, size_t from, size_t to, const stru
 {
 	assert(from <= to && to <= e->count && e->count - (to - from) + count <= e->capacity);
 	if (to < e->count)
-		memmove(e->items + from + count, e->items + to,
-			(e->count - to) * sizeof(*items));
+		memmove(e->items + from + count, e->items + to, (e->count - to) * sizeof(*items));
 	for (size_t i = 0; i < count; i++)
 		e->items[from + i] = items[i];
 	e->count = e->count - (to - from) + count;
@@ -78,7 +77,7 @@ static void extents_splice(struct extents *e, size_t from, size_t to, const stru
 
 int extents_add(struct extents *e, uint64_t start, uint64_t end)
 {
-	struct extent merged = { start, end };
+	struct extent merged = {start, end};
 	uint64_t swallowed = 0;
 	size_t from, to;
 
@@ -117,9 +116,9 @@ int extents_remove(struct extents *e, uint64_t start, uint64_t end)
 	if (from == to)
 		return 0;
 	if (e->items[from].start < start)
-		rest[rest_count++] = (struct extent){ e->items[from].start, start };
+		rest[rest_count++] = (struct extent){e->items[from].start, start};
 	if (e->items[to - 1].end > end)
-		rest[rest_count++] = (struct extent){ end, e->items[to - 1].end };
+		rest[rest_count++] = (struct extent){end, e->items[to - 1].end};
 	if (extents_reserve(e, e->count - (to - from) + rest_count) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < rest_count; i++)
@@ -188,7 +187,8 @@ uint64_t extents_covered(const struct extents *e, uint64_t start, uint64_t end)
 {
 	uint64_t covered = 0;
 
-	for (size_t i = extents_find_beyond(e, start); i < e->count && e->items[i].start < end; i++) {
+	for (size_t i = extents_find_beyond(e, start); i < e->count && e->items[i].start < end;
+	     i++) {
 		uint64_t low = e->items[i].start > start ? e->items[i].start : start;
 		uint64_t high = e->items[i].end < end ? e->items[i].end : end;
 

@@ -1,24 +1,27 @@
 /*
- * How the way from a segment to names is unique: the first name is the segment itself where that is a POSIX name that
- * does not look escaped; else it is escaped; else, where even that is too long, as many bytes as fit are cut off and
- * the rest is a segment of its own. Decoding undoes one name and then encodes again, so that exactly the names
- * that encoding makes are accepted, by construction.
+ * How the way from a segment to names is unique: the first name is the segment itself where that is
+ * a POSIX name that does not look escaped; else it is escaped; else, where even that is too long,
+ * as many bytes as fit are cut off and the rest is a segment of its own. Decoding undoes one name
+ * and then encodes again, so that exactly the names that encoding makes are accepted, by
+ * construction.
  */
 #include "fs/naming.h"
 
 #include <assert.h>
 #include <stdbool.h>
 
-#define NAMING_MARK	 "%~"
-#define NAMING_MARK_LEN	 2
+#define NAMING_MARK	  "%~"
+#define NAMING_MARK_LEN	  2
 #define NAMING_SUFFIX_LEN 2 /* "%+" or "%=" */
-/* What the body of a continued name can hold, and the least that a full one holds: the next byte did not fit. */
+/* What the body of a continued name can hold, and the least that a full one holds: the next byte
+ * did not fit. */
 #define NAMING_CONTINUED_MAX (NAMING_MAX - NAMING_MARK_LEN - NAMING_SUFFIX_LEN)
 #define NAMING_CONTINUED_MIN (NAMING_CONTINUED_MAX - 2)
 
 static bool naming_is_dots(struct str s)
 {
-	return (s.len == 1 && s.ptr[0] == '.') || (s.len == 2 && s.ptr[0] == '.' && s.ptr[1] == '.');
+	return (s.len == 1 && s.ptr[0] == '.') ||
+	       (s.len == 2 && s.ptr[0] == '.' && s.ptr[1] == '.');
 }
 
 static bool naming_is_marked(struct str s)
@@ -29,7 +32,8 @@ static bool naming_is_marked(struct str s)
 /* Whether the bytes can stand as a name without being escaped (their length apart). */
 static bool naming_is_plain(struct str s)
 {
-	return s.len > 0 && !naming_is_dots(s) && !naming_is_marked(s) && !memchr(s.ptr, '\0', s.len);
+	return s.len > 0 && !naming_is_dots(s) && !naming_is_marked(s) &&
+	       !memchr(s.ptr, '\0', s.len);
 }
 
 static size_t naming_byte_len(char c, bool are_dots)
@@ -82,10 +86,11 @@ static int naming_add_escaped(struct str bytes, enum naming_piece piece, struct 
 	return r;
 }
 
-int naming_encode_first(struct str segment, enum naming_piece last, struct buf *ret, size_t *ret_used,
-			enum naming_piece *ret_piece)
+int naming_encode_first(struct str segment, enum naming_piece last, struct buf *ret,
+			size_t *ret_used, enum naming_piece *ret_piece)
 {
-	size_t room = NAMING_MAX - NAMING_MARK_LEN - (last == NAMING_SHADOWED ? NAMING_SUFFIX_LEN : 0);
+	size_t room =
+		NAMING_MAX - NAMING_MARK_LEN - (last == NAMING_SHADOWED ? NAMING_SUFFIX_LEN : 0);
 	enum naming_piece piece = last;
 	size_t used = segment.len;
 	int r;
@@ -100,7 +105,7 @@ int naming_encode_first(struct str segment, enum naming_piece last, struct buf *
 			piece = NAMING_CONTINUED;
 			used = naming_fit(segment, NAMING_CONTINUED_MAX);
 		}
-		r = naming_add_escaped((struct str){ segment.ptr, used }, piece, ret);
+		r = naming_add_escaped((struct str){segment.ptr, used}, piece, ret);
 	}
 	if (r < 0)
 		return r;
@@ -150,7 +155,8 @@ static int naming_read_body(struct str body, struct buf *ret, enum naming_piece 
 
 		if (c != '%') {
 			r = buf_addc(ret, c);
-		} else if (i + 2 == body.len && (body.ptr[i + 1] == '+' || body.ptr[i + 1] == '=')) {
+		} else if (i + 2 == body.len &&
+			   (body.ptr[i + 1] == '+' || body.ptr[i + 1] == '=')) {
 			*ret_piece = body.ptr[i + 1] == '+' ? NAMING_CONTINUED : NAMING_SHADOWED;
 			return 0;
 		} else {
@@ -186,7 +192,9 @@ static int naming_check(struct str bytes, enum naming_piece piece, struct str na
 	}
 	if (r < 0)
 		return r;
-	return used == bytes.len && piece_again == piece && str_equal(buf_str(&again), name) ? 0 : -EINVAL;
+	return used == bytes.len && piece_again == piece && str_equal(buf_str(&again), name)
+		       ? 0
+		       : -EINVAL;
 }
 
 int naming_decode(struct str name, struct buf *ret, enum naming_piece *ret_piece)
@@ -207,7 +215,7 @@ int naming_decode(struct str name, struct buf *ret, enum naming_piece *ret_piece
 			*ret_piece = NAMING_WHOLE;
 		return r;
 	}
-	r = naming_read_body((struct str){ name.ptr + NAMING_MARK_LEN, name.len - NAMING_MARK_LEN },
+	r = naming_read_body((struct str){name.ptr + NAMING_MARK_LEN, name.len - NAMING_MARK_LEN},
 			     &bytes, &piece);
 	if (r == 0)
 		r = naming_check(buf_str(&bytes), piece, name);
