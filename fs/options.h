@@ -38,7 +38,23 @@ int fs_options_set(struct fs_options *o, const char *key, const char *value, con
 /* "opt,opt=value,..." as after -o ("\\," is a comma in a value). mount(8)'s own words (rw, auto, noauto, user, nofail, _netdev, defaults, x-*) are accepted. */
 int fs_options_parse(struct fs_options *o, const char *list, struct error *err) MUST_CHECK;
 
+enum fs_option_type {
+	FS_OPTION_BOOL,
+	FS_OPTION_SIZE,	    /* uint64_t bytes */
+	FS_OPTION_DURATION, /* uint64_t milliseconds */
+	FS_OPTION_COUNT,    /* unsigned */
+	FS_OPTION_MODE,	    /* uint32_t, octal */
+	FS_OPTION_USER,	    /* uint32_t: a number or a name */
+	FS_OPTION_GROUP,
+	FS_OPTION_PATH,	    /* char *, ~ expanded, made absolute */
+	FS_OPTION_LEVEL,    /* char *, a log level's name */
+	FS_OPTION_CHOICE,   /* one of values, cut at '|': its index; bool or an enum */
+};
 struct fs_option_row {
 	const char *key, *values, *standard, *help; /* "cache-size", "SIZE", "10G", "..." */
+	/* How it is set: options.c's business. */
+	enum fs_option_type type;
+	size_t offset;	   /* of its field in struct fs_options */
+	uint64_t min, max; /* of SIZE, DURATION, COUNT and MODE */
 };
 extern const struct fs_option_row fs_option_rows[]; /* ended by key NULL */
