@@ -1,6 +1,8 @@
 #pragma once
 /*
- * Purpose: reading an INI file (over inih) into a list that remembers where each key stood.
+ * Purpose: reading an INI file into a list that remembers where each key stood.
+ *	Own reader: Debian's inih cuts sections and keys at 49 bytes in silence (AWS profile names are
+ *	longer), does not report section headers, and keeps its options in process-wide variables.
  * Invariants: order is kept; a file over 1 MiB, a line over 64 KiB or a NUL byte is an error.
  * Errors: ERR_CONFIG with file and line; ERR_NOT_FOUND when the file is not there.
  */

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * Purpose: reading XML answers (over libxml2's streaming reader) that may be hostile.
+ * Purpose: reading XML answers (over libxml2's SAX parser: no tree is built) that may be hostile.
  * Invariants: no DTD (its presence is an error), no entities but the five predefined and character
  *	references, no network, depth at most 32, text of one element at most 1 MiB; namespaces and prefixes
  *	are ignored (local names only).
