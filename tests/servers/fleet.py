@@ -1,0 +1,314 @@
+"""Purpose: starts the servers that the tests run against, each on a free port of 127.0.0.1, and ends them.
+
+As a module: Versitygw, Moto and Proxy, each a context manager with .endpoint (and for the S3 servers .key and
+.secret). As a program:
+
+    fleet.py run versitygw moto -- COMMAND...   runs COMMAND beside the servers; exits with its exit code
+    fleet.py serve versitygw                    prints the settings and stays until it is interrupted
+
+The environment that `run` gives to COMMAND: SKYDIR_TEST_S3_ENDPOINT, _KEY, _SECRET, _REGION and _DIR (the directory
+whose files are the buckets' objects), and SKYDIR_TEST_MOTO_ENDPOINT.
+Nothing outlives this program: the kernel ends each server when its parent dies, however that happens.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+KEY = "skydirtestkey"
+SECRET = "skydir/test+secret=key"
+REGION = "us-east-1"
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+_libc = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent():
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def build_dir():
+    return pathlib.Path(os.environ.get("SKYDIR_BUILD_DIR", TOP / "build" / "release"))
+
+
+class Server:
+    """One child process with a scratch directory of its own."""
+
+    name = "server"
+    ready_s = 30
+
+    def __init__(self):
+        self.process = None
+        self.port = 0
+        self.dir = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {}
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        scratch = os.environ.get("SKYDIR_TEST_SCRATCH")
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"skydir-{self.name}-", dir=scratch))
+        # A port found free may be taken before the server binds it: then another one is tried.
+        for attempt in range(5):
+            self.port = free_port()
+            if self._launch():
+                return self
+        log = (self.dir / "log").read_text(errors="replace")[-2000:]
+        raise RuntimeError(f"{self.name} does not start: {log}")
+
+    def _launch(self):
+        with open(self.dir / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**_clean_environment(), **self.environment()},
+                preexec_fn=_die_with_parent,
+            )
+        deadline = time.monotonic() + self.ready_s
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if self.answers():
+                return self.process.poll() is None
+            time.sleep(0.05)
+        self._end()
+        return False
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def _end(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def stop(self):
+        self._end()
+        self.process = None
+        if self.dir:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exc):
+        self.stop()
+
+
+def _clean_environment():
+    """What a server inherits: nothing that would send it to a real cloud or through a web proxy."""
+    unwanted = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY")
+    return {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
+
+
+class Versitygw(Server):
+    """The strict S3 server. An object is a file: .buckets / BUCKET / KEY (written straight there, it is listed too)."""
+
+    name = "versitygw"
+    key, secret, region = KEY, SECRET, REGION
+
+    @property
+    def buckets(self):
+        return self.dir / "buckets"
+
+    def command(self):
+        self.buckets.mkdir(exist_ok=True)
+        (self.dir / "versions").mkdir(exist_ok=True)
+        program = os.environ.get("SKYDIR_VERSITYGW") or _cached_versitygw()
+        return [program, "--port", f"127.0.0.1:{self.port}", "--region", REGION, "--keep-alive", "--quiet", "posix",
+                "--versioning-dir", str(self.dir / "versions"), str(self.buckets)]
+
+    def environment(self):
+        return {"ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET}
+
+
+def _cached_versitygw():
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    found = sorted((cache / "skydir-tests").glob("versitygw-*/versitygw"))
+    if not found:
+        raise RuntimeError("versitygw is not built yet (scripts/test builds it)")
+    return str(found[-1])
+
+
+class Moto(Server):
+    """The lax S3 server with a flat key space: `a` and `a/b` are two objects. Keys and signatures are not checked."""
+
+    name = "moto"
+    key, secret, region = KEY, SECRET, REGION
+
+    def command(self):
+        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+
+    def environment(self):
+        return {"PYTHONUNBUFFERED": "1"}
+
+
+class Proxy(Server):
+    """skydir-proxy before an S3 server: latency, a bandwidth limit, counted requests, faults on demand."""
+
+    name = "proxy"
+    ready_s = 5
+
+    def __init__(self, upstream, latency_ms=0, rate=0):
+        super().__init__()
+        self.upstream = urllib.parse.urlsplit(upstream).netloc
+        self.latency_ms, self.rate = latency_ms, rate
+        self.control_port = 0
+
+    def command(self):
+        self.control_port = free_port()
+        program = os.environ.get("SKYDIR_PROXY") or build_dir() / "tests" / "servers" / "skydir-proxy"
+        return [str(program), "--listen", str(self.port), "--control", str(self.control_port),
+                "--upstream", self.upstream, "--latency-ms", str(self.latency_ms), "--rate", str(self.rate)]
+
+    def answers(self):
+        try:
+            self._control("/counters")
+            return True
+        except OSError:
+            return False
+
+    def _control(self, path, **query):
+        url = f"http://127.0.0.1:{self.control_port}{path}"
+        if query:
+            url += "?" + urllib.parse.urlencode(query)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(url, timeout=10) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as e:
+            raise ValueError(f"{url}: {e.read().decode(errors='replace')}") from None
+
+    def counters(self):
+        """{"ops": {"G": 1, ...}, "requests": n, "bytes_up": n, "bytes_down": n, "connections": n, "open": n, ...}"""
+        return self._control("/counters")
+
+    def ops(self):
+        """Requests by operation, without those that were not seen: {"P": 1}."""
+        return self.counters()["ops"]
+
+    def log(self):
+        """The last requests: [{"op": "P", "request": "PUT /bucket/key", "status": 200}, ...]"""
+        return self._control("/log")
+
+    def reset(self):
+        """Counters and log begin at zero again."""
+        self._control("/reset")
+
+    def fault(self, op="*", kind="status", count=1, **more):
+        """The next `count` requests of operation `op` (letters, or * for any; count 0: all until clear()) go wrong.
+
+        kind: status (status=503, code=SlowDown, retry_after=SECONDS, body=TEXT, header="Name: value"; the server is
+        not asked), reset-before, reset-mid (at=BYTE of the answer's body), reset-after (the server has done it, the
+        answer is lost), truncate (at=), stall (at=, ms=; 0: for ever), delay (ms=), corrupt (at=; a bit of the
+        answer's body), corrupt-up (of the request's body). at: the middle when not given. skip=N lets N pass first,
+        match=TEXT looks only at request targets that contain it.
+        """
+        self._control("/fault", op=op, kind=kind, count=count, **more)
+
+    def clear(self):
+        """No more faults."""
+        self._control("/clear")
+
+    def set(self, **settings):
+        """latency_ms=, rate= (bytes a second and connection and direction; 0: no limit)"""
+        self._control("/set", **settings)
+
+    def down(self):
+        """As if the machine were gone: connections are reset and refused."""
+        self._control("/down")
+
+    def up(self):
+        self._control("/up")
+
+
+SERVERS = {"versitygw": Versitygw, "moto": Moto}
+
+
+def _settings(server):
+    if isinstance(server, Versitygw):
+        return {
+            "SKYDIR_TEST_S3_ENDPOINT": server.endpoint,
+            "SKYDIR_TEST_S3_KEY": server.key,
+            "SKYDIR_TEST_S3_SECRET": server.secret,
+            "SKYDIR_TEST_S3_REGION": server.region,
+            "SKYDIR_TEST_S3_DIR": str(server.buckets),
+        }
+    return {"SKYDIR_TEST_MOTO_ENDPOINT": server.endpoint}
+
+
+def _run(servers, command):
+    settings = {}
+    for server in servers:
+        settings.update(_settings(server))
+    child = subprocess.Popen(command, env={**os.environ, **settings})
+
+    def pass_on(number, _frame):
+        child.send_signal(number)
+
+    # The terminal's own ^C reaches the child by itself; a second signal would only cut its cleaning short.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _n, frame: pass_on(signal.SIGINT, frame))
+    status = child.wait()
+    return 128 - status if status < 0 else status
+
+
+def main(argv):
+    if len(argv) < 2 or argv[0] not in ("run", "serve"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    split = argv.index("--") if "--" in argv else len(argv)
+    names, command = argv[1:split], argv[split + 1:]
+    unknown = [n for n in names if n not in SERVERS]
+    if unknown or (argv[0] == "run") != bool(command):
+        print(f"fleet.py: unknown server {unknown}" if unknown else __doc__, file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(SERVERS[n]()) for n in names]
+        if command:
+            return _run(servers, command)
+        for server in servers:
+            for key, value in _settings(server).items():
+                print(f"export {key}='{value}'", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

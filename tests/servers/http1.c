@@ -1,0 +1,192 @@
+#include "proxy.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+size_t http1_head_size(const char *data, size_t len)
+{
+	const char *end = memmem(data, len, "\r\n\r\n", 4);
+	return end ? (size_t)(end - data) + 4 : 0;
+}
+
+/* Copies up to the first of `stops` (or the end); returns what follows it. */
+static const char *cut_word(const char *at, const char *end, char stop, char *ret, size_t size)
+{
+	size_t n = 0;
+	for (; at < end && *at != stop && *at != '\r'; at++)
+		if (n + 1 < size)
+			ret[n++] = *at;
+	ret[n] = '\0';
+	return at < end ? at + 1 : end;
+}
+
+static bool value_has(const char *value, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+	for (size_t i = 0; i + n <= len; i++)
+		if (strncasecmp(value + i, word, n) == 0)
+			return true;
+	return false;
+}
+
+static void read_field(struct http1_head *head, const char *name, size_t name_len, const char *value, size_t len)
+{
+	if (name_len == 14 && strncasecmp(name, "content-length", 14) == 0) {
+		head->length = strtoull(value, NULL, 10); /* the head ends in CRLF: digits stop there */
+		if (head->framing != HTTP1_CHUNKED)
+			head->framing = HTTP1_LENGTH;
+	} else if (name_len == 17 && strncasecmp(name, "transfer-encoding", 17) == 0) {
+		if (value_has(value, len, "chunked"))
+			head->framing = HTTP1_CHUNKED;
+	} else if (name_len == 10 && strncasecmp(name, "connection", 10) == 0) {
+		head->has_close = value_has(value, len, "close");
+	} else if (name_len == 17 && strncasecmp(name, "x-amz-copy-source", 17) == 0) {
+		head->has_copy_source = true;
+	}
+}
+
+static void read_fields(struct http1_head *head, const char *at, const char *end)
+{
+	while (at < end) {
+		const char *eol = memmem(at, (size_t)(end - at), "\r\n", 2);
+		if (!eol || eol == at)
+			return;
+		const char *colon = memchr(at, ':', (size_t)(eol - at));
+		if (colon) {
+			const char *value = colon + 1;
+			while (value < eol && *value == ' ')
+				value++;
+			read_field(head, at, (size_t)(colon - at), value, (size_t)(eol - value));
+		}
+		at = eol + 2;
+	}
+}
+
+bool http1_request(const char *data, size_t len, struct http1_head *ret)
+{
+	const char *end = data + len;
+	*ret = (struct http1_head){ .length = HTTP1_UNKNOWN };
+	const char *at = cut_word(data, end, ' ', ret->method, sizeof(ret->method));
+	at = cut_word(at, end, ' ', ret->target, sizeof(ret->target));
+	if (end - at < 8 || strncmp(at, "HTTP/1.", 7) != 0 || ret->target[0] != '/')
+		return false;
+	ret->has_close = at[7] == '0';
+	const char *eol = memmem(at, (size_t)(end - at), "\r\n", 2);
+	read_fields(ret, eol + 2, end);
+	ret->op = http1_op(ret->method, ret->target, ret->has_copy_source);
+	return true;
+}
+
+bool http1_response(const char *data, size_t len, const struct http1_head *request, struct http1_head *ret)
+{
+	*ret = (struct http1_head){ .length = HTTP1_UNKNOWN };
+	if (len < 13 || strncmp(data, "HTTP/1.", 7) != 0)
+		return false;
+	ret->status = (int)strtol(data + 9, NULL, 10);
+	if (ret->status < 100 || ret->status > 999)
+		return false;
+	ret->has_close = data[7] == '0';
+	const char *eol = memmem(data, len, "\r\n", 2);
+	read_fields(ret, eol + 2, data + len);
+	if (ret->status < 200 || ret->status == 204 || ret->status == 304 || strcmp(request->method, "HEAD") == 0)
+		ret->framing = HTTP1_NONE;
+	else if (ret->framing == HTTP1_NONE)
+		ret->framing = HTTP1_TO_EOF;
+	if (ret->framing != HTTP1_LENGTH)
+		ret->length = HTTP1_UNKNOWN;
+	return true;
+}
+
+/* Whether the query names a parameter. */
+static bool query_has(const char *query, const char *name)
+{
+	size_t n = strlen(name);
+	for (const char *at = query; at && *at; at = strchr(at, '&') ? strchr(at, '&') + 1 : NULL)
+		if (strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == '=' || at[n] == '&'))
+			return true;
+	return false;
+}
+
+static char bucket_op(const char *method, const char *query)
+{
+	static const char *const others[] = { "location", "versioning", "policy", "acl", "tagging", "cors",
+					      "lifecycle", "encryption", "object-lock", "ownershipControls" };
+	if (strcmp(method, "POST") == 0)
+		return query_has(query, "delete") ? 'M' : 'O';
+	if (strcmp(method, "GET") != 0)
+		return 'b';
+	if (query_has(query, "uploads"))
+		return 'u';
+	if (query_has(query, "versions"))
+		return 'V';
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (query_has(query, others[i]))
+			return 'b';
+	return 'L';
+}
+
+char http1_op(const char *method, const char *target, bool has_copy_source)
+{
+	const char *question = strchr(target, '?');
+	const char *query = question ? question + 1 : "";
+	size_t path_len = question ? (size_t)(question - target) : strlen(target);
+	const char *slash = path_len > 1 ? memchr(target + 1, '/', path_len - 1) : NULL;
+	bool has_upload = query_has(query, "uploadId");
+	if (path_len <= 1)
+		return 'B';
+	if (!slash || (size_t)(slash - target) + 1 == path_len)
+		return bucket_op(method, query);
+	if (strcmp(method, "GET") == 0)
+		return has_upload ? 'p' : 'G';
+	if (strcmp(method, "HEAD") == 0)
+		return 'H';
+	if (strcmp(method, "PUT") == 0 && has_upload)
+		return has_copy_source ? 'K' : 'U';
+	if (strcmp(method, "PUT") == 0)
+		return has_copy_source ? 'C' : 'P';
+	if (strcmp(method, "DELETE") == 0)
+		return has_upload ? 'A' : 'D';
+	if (strcmp(method, "POST") == 0)
+		return has_upload ? 'F' : query_has(query, "uploads") ? 'I' : 'O';
+	return 'O';
+}
+
+/* One byte of framing. */
+static void chunks_step(struct http1_chunks *c, char byte)
+{
+	if (byte == '\n') {
+		switch (c->state) {
+		case CHUNKS_SIZE:
+		case CHUNKS_SIZE_END:
+			c->state = c->left ? CHUNKS_DATA : CHUNKS_TRAILER;
+			c->is_line_empty = true;
+			return;
+		case CHUNKS_DATA_END:
+			c->state = CHUNKS_SIZE;
+			c->left = 0;
+			return;
+		default:
+			c->state = c->is_line_empty ? CHUNKS_END : CHUNKS_TRAILER;
+			c->is_line_empty = true;
+			return;
+		}
+	}
+	if (c->state == CHUNKS_TRAILER && byte != '\r')
+		c->is_line_empty = false;
+	if (c->state != CHUNKS_SIZE)
+		return;
+	const char *digits = "0123456789abcdef", *found = strchr(digits, byte | 0x20);
+	if (byte != '\r' && found && byte != '\0')
+		c->left = c->left * 16 + (uint64_t)(found - digits);
+	else
+		c->state = CHUNKS_SIZE_END; /* an extension, or the end of the line */
+}
+
+size_t http1_chunks_skip(struct http1_chunks *c, const char *data, size_t len)
+{
+	size_t used = 0;
+	while (used < len && c->state != CHUNKS_END && c->state != CHUNKS_DATA)
+		chunks_step(c, data[used++]);
+	return used;
+}
