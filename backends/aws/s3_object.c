@@ -1,0 +1,379 @@
+/*
+ * HeadObject and GetObject.
+ *
+ * The head of the answer is judged before the first byte goes into the sink: what comes must be exactly the range
+ * that was asked for, and after a retried attempt the same version again. A server that ignores ranges (a 200 to a
+ * ranged request) is served from a file that is no more than a buffer.
+ * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html and API_HeadObject.html (2026-11).
+ */
+#include "backends/aws/s3_private.h"
+#include "backends/base/fileio.h"
+#include <limits.h>
+#include <stdio.h>
+
+
+/* A HEAD has no body, so a 400 does not tell why. One byte by GET does; ERR_NONE: there is nothing wrong with it. */
+static int ask_why(struct s3_store *s, const char *bucket, const char *key, struct cancel *cancel,
+		   struct error *err)
+{
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "GetObject", bucket, key);
+	int r;
+
+	s3_call_header(&c, "Range", "bytes=0-0");
+	c.request.cancel = cancel;
+	r = s3_call_perform(&c, err);
+	if (r < 0 && err->kind == ERR_RANGE) {
+		*err = ERROR_INIT;
+		return 0;
+	}
+	return r;
+}
+
+static int head_once(struct s3_call *c, const char *version_id, struct cancel *cancel,
+		     struct arena *arena, struct store_object *ret, struct error *err)
+{
+	struct store_object object;
+	int r;
+
+	if (version_id)
+		s3_call_query(c, "versionId", version_id);
+	c->request.cancel = cancel;
+	r = s3_call_perform(c, err);
+	if (r < 0)
+		return r;
+	r = s3_object_from_headers(&c->response, arena, &object, err);
+	if (r >= 0)
+		r = s3_content_length(&c->response, &object.size, err);
+	if (r < 0)
+		return r;
+	*ret = object;
+	return 0;
+}
+
+/* ret_call, when given, is a call made by the caller, who then reads further headers from it. */
+int s3_head_with(struct s3_store *s, const char *bucket, const char *key, const char *version_id,
+		 struct cancel *cancel, struct arena *arena, struct store_object *ret,
+		 struct s3_call *ret_call, struct error *err)
+{
+	CLEANUP(s3_call_release) struct s3_call own = S3_CALL_INIT(s, HTTP_HEAD, "HeadObject", bucket, key);
+	struct s3_call *c = ret_call ? ret_call : &own;
+	int r = head_once(c, version_id, cancel, arena, ret, err);
+
+	if (r >= 0 || err->http_status != 400 || version_id)
+		return r;
+	r = ask_why(s, bucket, key, cancel, err);
+	if (r < 0)
+		return r;
+	*err = ERROR_INIT; /* the credentials were expired, and are fresh now */
+	s3_call_rewind(c);
+	return head_once(c, NULL, cancel, arena, ret, err);
+}
+
+int s3_head(struct store *store, const char *bucket, const char *key, const char *version_id,
+	    struct arena *arena, struct store_object *ret, struct error *err)
+{
+	return s3_head_with(s3_of(store), bucket, key, version_id, NULL, arena, ret, NULL, err);
+}
+
+/* One get under way. The event thread uses it while the caller waits for the exchange. */
+struct get {
+	const struct store_get_args *args;
+	struct store_sink *sink;
+	struct arena arena; /* of object */
+	struct store_object object;
+	bool has_object;    /* on_head was called */
+	bool is_whole;	    /* the answer is the whole object */
+	bool ignores_range; /* the server sends more than was asked for */
+	uint64_t body_bytes; /* that must arrive */
+};
+
+static bool is_ranged(const struct store_get_args *args)
+{
+	return args->offset || args->length;
+}
+
+static int wrong_range(struct error *err)
+{
+	return error_set(err, ERR_PROTOCOL, "the service sent another range than was asked for");
+}
+
+/* "bytes FIRST-LAST/TOTAL" */
+static int read_content_range(const struct http_response *response, uint64_t *ret_first,
+			      uint64_t *ret_last, uint64_t *ret_total, struct error *err)
+{
+	const char *header = http_fields_get(&response->headers, "content-range");
+	struct str rest = str_of(header ? header : ""), first, last;
+
+	if (!str_starts(rest, "bytes "))
+		return error_set(err, ERR_PROTOCOL, "the service sent a part without saying which");
+	rest = str_trim((struct str){ rest.ptr + 6, rest.len - 6 });
+	first = str_split(&rest, '-');
+	last = rest.ptr ? str_split(&rest, '/') : (struct str){ 0 };
+	if (!last.ptr || !rest.ptr || str_to_u64(first, ret_first) < 0 ||
+	    str_to_u64(last, ret_last) < 0 || str_to_u64(rest, ret_total) < 0 ||
+	    *ret_last < *ret_first || *ret_last >= *ret_total)
+		return error_set(err, ERR_PROTOCOL, "the service sent a part without saying which");
+	return 0;
+}
+
+static int judge_part(struct get *g, const struct http_response *response, struct store_object *object,
+		      struct error *err)
+{
+	const struct store_get_args *args = g->args;
+	uint64_t first = 0, last = 0, total = 0, wanted_last;
+	int r = read_content_range(response, &first, &last, &total, err);
+
+	if (r < 0)
+		return r;
+	wanted_last = args->length && args->length < total - first ? first + args->length - 1 : total - 1;
+	if (first != args->offset || last != wanted_last)
+		return wrong_range(err);
+	object->size = total;
+	g->body_bytes = last - first + 1;
+	g->is_whole = g->body_bytes == total;
+	return 0;
+}
+
+static int judge_whole(struct get *g, const struct http_response *response, struct store_object *object,
+		       struct error *err)
+{
+	int r = s3_content_length(response, &object->size, err);
+
+	if (r < 0)
+		return r;
+	if (is_ranged(g->args) && (g->args->offset || g->args->length < object->size)) {
+		g->ignores_range = true;
+		return error_set(err, ERR_UNSUPPORTED, "the service does not send parts of objects");
+	}
+	g->body_bytes = object->size;
+	g->is_whole = true;
+	return 0;
+}
+
+static int get_start(void *arg, const struct http_response *response, struct error *err)
+{
+	struct get *g = arg;
+	struct store_object object = { 0 };
+	uint64_t announced = 0;
+	int r = s3_object_from_headers(response, &g->arena, &object, err);
+
+	if (r < 0)
+		return r;
+	if (response->status == 206)
+		r = judge_part(g, response, &object, err);
+	else if (response->status == 200)
+		r = judge_whole(g, response, &object, err);
+	else
+		r = error_set(err, ERR_PROTOCOL, "the service answered a read with status %d",
+			      response->status);
+	if (r < 0)
+		return r;
+	if (http_fields_get(&response->headers, "content-length") &&
+	    (s3_content_length(response, &announced, err) < 0 || announced != g->body_bytes))
+		return wrong_range(err);
+	/* An attempt made again must not mix two versions in one file. */
+	if (g->has_object &&
+	    (strcmp(g->object.version, object.version) || g->object.size != object.size))
+		return error_set(err, ERR_PRECONDITION, "the object was changed while it was read");
+	if (g->has_object)
+		return 0;
+	g->object = object;
+	g->has_object = true;
+	return g->sink->on_head ? g->sink->on_head(g->sink->arg, &g->object, err) : 0;
+}
+
+static void get_data(void *arg, uint64_t position, size_t len)
+{
+	struct get *g = arg;
+
+	if (g->sink->on_data)
+		g->sink->on_data(g->sink->arg, position, len);
+}
+
+static const struct {
+	const char *header;
+	enum hash_kind kind;
+} checksums[] = {
+	{ "x-amz-checksum-crc32c", HASH_CRC32C },	{ "x-amz-checksum-crc32", HASH_CRC32 },
+	{ "x-amz-checksum-crc64nvme", HASH_CRC64NVME }, { "x-amz-checksum-sha256", HASH_SHA256 },
+	{ "x-amz-checksum-sha1", HASH_SHA1 },
+};
+
+static int digest_of_sink(const struct store_sink *sink, uint64_t length, enum hash_kind kind,
+			  unsigned char ret[32], struct error *err)
+{
+	CLEANUP(hash_stream_freep) struct hash_stream *hash = NULL;
+	int r;
+
+	if (sink->fd >= 0) {
+		r = hash_fd(kind, sink->fd, sink->fd_offset, length, ret);
+		return r < 0 ? error_errno(err, -r, "what was read cannot be checked") : r;
+	}
+	hash = hash_stream_new(kind);
+	if (!hash)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	hash_stream_add(hash, buf_cstr(sink->buf), sink->buf->len);
+	return (int)hash_stream_digest(hash, ret);
+}
+
+/* The server's checksum of the whole object against what is in the sink. One over the parts' checksums (COMPOSITE,
+ * or with "-N" behind it) says nothing about the bytes as they stand. */
+static int check_whole(const struct get *g, const struct http_response *response, struct error *err)
+{
+	const char *type = http_fields_get(&response->headers, "x-amz-checksum-type");
+
+	if (type && strcmp(type, "FULL_OBJECT"))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(checksums); i++) {
+		const char *text = http_fields_get(&response->headers, checksums[i].header);
+		CLEANUP(buf_release) struct buf theirs = BUF_INIT(256);
+		unsigned char ours[32];
+		int len;
+
+		if (!text || strchr(text, '-') || base64_decode(str_of(text), &theirs) < 0)
+			continue;
+		len = digest_of_sink(g->sink, g->object.size, checksums[i].kind, ours, err);
+		if (len < 0)
+			return len;
+		if ((size_t)len != theirs.len || memcmp(ours, theirs.data, theirs.len))
+			return error_set(err, ERR_CORRUPT, "what arrived does not match the service's checksum");
+		return 0;
+	}
+	return 0;
+}
+
+static void get_build(struct s3_call *c, struct get *g)
+{
+	const struct store_get_args *args = g->args;
+	struct store_sink *sink = g->sink;
+
+	c->request.sink = (struct http_sink){
+		.kind = sink->fd >= 0 ? HTTP_SINK_FD : HTTP_SINK_BUF,
+		.buf = sink->buf,
+		.fd = sink->fd,
+		.offset = sink->fd_offset,
+		.length = args->length ? args->length : (uint64_t)INT64_MAX - sink->fd_offset,
+		.on_start = get_start,
+		.on_data = get_data,
+		.arg = g,
+	};
+	c->request.cancel = args->cancel;
+	c->request.deadline_mono_ms = args->deadline_mono_ms;
+	if (args->offset && !args->length)
+		s3_call_headerf(c, "Range", "bytes=%llu-", (unsigned long long)args->offset);
+	else if (args->length)
+		s3_call_headerf(c, "Range", "bytes=%llu-%llu", (unsigned long long)args->offset,
+				(unsigned long long)(args->offset + args->length - 1));
+	if (args->if_version && *args->if_version)
+		s3_call_headerf(c, "If-Match", "\"%s\"", args->if_version);
+	if (args->version_id)
+		s3_call_query(c, "versionId", args->version_id);
+	if (!args->offset)
+		s3_call_header(c, "x-amz-checksum-mode", "ENABLED");
+}
+
+static int get_once(struct s3_store *s, const char *bucket, const char *key, struct get *g,
+		    struct error *err)
+{
+	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "GetObject", bucket, key);
+	char shown[96];
+	int r;
+
+	s3_show(key, shown, sizeof(shown));
+	get_build(&c, g);
+	r = s3_call_perform(&c, err);
+	if (r < 0)
+		return r;
+	/* A body without a byte may pass without on_start. */
+	if (!g->has_object)
+		r = get_start(g, &c.response, err);
+	if (r < 0)
+		return error_prefix(err, r, "'%s'", shown);
+	if (c.response.body_length != g->body_bytes)
+		return error_set(err, ERR_UNAVAILABLE, "'%s': %llu of %llu bytes arrived", shown,
+				 (unsigned long long)c.response.body_length,
+				 (unsigned long long)g->body_bytes);
+	r = g->is_whole ? check_whole(g, &c.response, err) : 0;
+	return r < 0 ? error_prefix(err, r, "'%s'", shown) : 0;
+}
+
+static int copy_to_sink(int from, uint64_t offset, uint64_t length, struct store_sink *sink,
+			struct error *err)
+{
+	CLEANUP(freep) char *block = malloc(1 << 17);
+
+	if (!block)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	if (sink->buf)
+		buf_clear(sink->buf);
+	for (uint64_t done = 0; done < length;) {
+		size_t len = length - done < 1 << 17 ? (size_t)(length - done) : 1 << 17;
+		int r = fileio_pread_all(from, block, len, offset + done);
+
+		if (r >= 0 && sink->fd >= 0)
+			r = fileio_pwrite_all(sink->fd, block, len, sink->fd_offset + done);
+		else if (r >= 0)
+			r = buf_add(sink->buf, block, len);
+		if (r < 0)
+			return error_errno(err, -r, "what was read cannot be kept");
+		if (sink->on_data)
+			sink->on_data(sink->arg, done, len);
+		done += len;
+	}
+	return 0;
+}
+
+/* From a server that does not do ranges: the whole object goes through an unlinked file. */
+static int get_unranged(struct s3_store *s, const char *bucket, const char *key, struct get *g,
+			struct error *err)
+{
+	FILE *file = tmpfile();
+	struct store_sink whole_sink = { .fd = file ? fileno(file) : -1 };
+	struct store_get_args whole_args = *g->args;
+	struct get whole = { .args = &whole_args, .sink = &whole_sink, .arena = ARENA_INIT(1 << 20) };
+	const struct store_get_args *args = g->args;
+	uint64_t length;
+	int r;
+
+	if (!file)
+		return error_errno(err, errno, "a file for a whole object cannot be made");
+	whole_args.offset = whole_args.length = 0;
+	r = get_once(s, bucket, key, &whole, err);
+	g->object = whole.object;
+	arena_absorb(&g->arena, &whole.arena);
+	if (r >= 0 && args->offset >= g->object.size)
+		r = error_set(err, ERR_RANGE, "the range lies outside the object");
+	if (r >= 0 && g->sink->on_head)
+		r = g->sink->on_head(g->sink->arg, &g->object, err);
+	if (r >= 0) {
+		length = g->object.size - args->offset;
+		if (args->length && args->length < length)
+			length = args->length;
+		r = copy_to_sink(whole_sink.fd, args->offset, length, g->sink, err);
+	}
+	(void)fclose(file); /* only read from */
+	return r;
+}
+
+int s3_get(struct store *store, const char *bucket, const char *key, const struct store_get_args *args,
+	   struct store_sink *sink, struct arena *arena, struct store_object *ret, struct error *err)
+{
+	struct get g = { .args = args, .sink = sink, .arena = ARENA_INIT(1 << 20) };
+	int r;
+
+	if (args->length > (uint64_t)INT64_MAX - args->offset)
+		return error_set(err, ERR_RANGE, "the range lies outside the object");
+	r = get_once(s3_of(store), bucket, key, &g, err);
+	if (r < 0 && g.ignores_range) {
+		*err = ERROR_INIT;
+		r = get_unranged(s3_of(store), bucket, key, &g, err);
+	}
+	if (r >= 0 && ret) {
+		*ret = g.object;
+		if (arena)
+			arena_absorb(arena, &g.arena);
+	}
+	arena_release(&g.arena);
+	return r < 0 ? r : 0;
+}
