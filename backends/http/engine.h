@@ -25,6 +25,10 @@ struct http_engine_options {
 	const char *ca_file;		   /* NULL: SSL_CERT_FILE, then the system's */
 };
 int http_engine_new(const struct http_engine_options *options, struct http_engine **ret, struct error *err);
+/* Waits until no preparation of this signer runs. A call that was cancelled, or ran out of time, while its signer fetched
+ * credentials is done at once and leaves the fetch behind: call this before freeing a signer that an engine has used,
+ * unless the engine was freed first. Not on the event thread. */
+void http_engine_forget_signer(struct http_engine *e, struct signer *signer);
 /* Cancels what is under way (done is called with ERR_CANCELLED), joins the threads. NULL is fine. */
 void http_engine_free(struct http_engine *e);
 

@@ -33,6 +33,8 @@ int http_fields_addf(struct http_fields *f, struct error *err, const char *name,
 	PRINTF(4, 5) MUST_CHECK;
 /* Replaces every field of that name (header names compare without case). */
 int http_fields_set(struct http_fields *f, const char *name, const char *value, struct error *err) MUST_CHECK;
+/* For query parameters, which are percent-encoded when sent: any byte may stand in them (a key may hold a line feed). */
+int http_query_add(struct http_fields *f, const char *name, const char *value, struct error *err) MUST_CHECK;
 /* The first value, without case, or NULL. */
 const char *http_fields_get(const struct http_fields *f, const char *name);
 
@@ -57,10 +59,11 @@ struct http_sink {
 	struct buf *buf;	 /* HTTP_SINK_BUF: cleared at each attempt; over its limit: ERR_TOO_LARGE */
 	int fd;			 /* HTTP_SINK_FD: written with pwrite at offset + position */
 	uint64_t offset, length; /* HTTP_SINK_FD: at most length bytes; more is ERR_PROTOCOL */
-	/* Called once before the first byte of a 2xx body, on the engine's thread; may refuse (-errno, err set). */
+	/* Called once per attempt before the first byte of a 2xx body (of an empty one: at its end; never for HEAD), on
+	 * the engine's thread; may refuse (-errno, err set). */
 	int (*on_start)(void *arg, const struct http_response *response, struct error *err);
 	/* Called on the engine's thread after bytes [position, position+len) of the body are in the fd.
-	 * After a retried attempt positions begin again at 0, unless resume is set. */
+	 * In a retried attempt positions begin again at 0. */
 	void (*on_data)(void *arg, uint64_t position, size_t len);
 	void *arg;
 	enum hash_kind hash;	 /* a running digest over the whole body, in response.digest */
@@ -82,9 +85,11 @@ struct http_request {
 	struct cancel *cancel;	/* NULL: none */
 	const char *store;	/* label of the counters, e.g. "s3"; static or outliving the call */
 	const char *operation;	/* e.g. "GetObject"; likewise */
-	bool is_idempotent;	/* may be sent again after it may have reached the server */
+	bool is_idempotent;	/* may be sent again after it may have reached the server; if not, it also gets a
+				 * connection of its own, since a kept one may die under it at any time */
 	bool wants_success_check; /* call classify for 2xx answers too (S3's 200 with an error body) */
 	uint64_t deadline_mono_ms; /* 0: none; retries stop before it */
+	uint64_t stall_timeout_ms; /* 0: the engine's default; more for calls that a server thinks long about */
 	unsigned max_attempts;	/* 0: the engine's default */
 	/* Turns an answer that is not 2xx into an error (kind, service_code, message, retry_after). Must not
 	 * block. NULL: http_classify_status. */
@@ -111,6 +116,9 @@ struct http_response {
 #define HTTP_RESPONSE_INIT ((struct http_response){ .error_body = { .limit = 65536 } })
 void http_response_release(struct http_response *r);
 
-/* The error of a bare status code: 401 UNAUTHENTICATED, 403 PERMISSION, 404 NOT_FOUND, 409 CONFLICT, 412
- * PRECONDITION, 416 RANGE, 429 THROTTLED, 5xx UNAVAILABLE (503 with Retry-After THROTTLED), else PROTOCOL. */
+/* What Retry-After says (seconds or a date), 0 when absent or unreadable. */
+uint64_t http_retry_after_ms(const struct http_response *response);
+/* The error of a bare status code: 401 UNAUTHENTICATED, 403 PERMISSION, 404 and 410 NOT_FOUND, 408 TIMEOUT, 409
+ * CONFLICT, 304 and 412 PRECONDITION, 413 TOO_LARGE, 416 RANGE, 429 THROTTLED, 501 UNSUPPORTED, 5xx UNAVAILABLE
+ * (503 with Retry-After THROTTLED), else PROTOCOL. 0 for 2xx. Fills http_status, retry_after_ms and request_id. */
 int http_classify_status(void *arg, const struct http_response *response, struct error *err);

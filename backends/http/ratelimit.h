@@ -12,7 +12,8 @@ struct ratelimit {
 	struct lock lock;
 	double rate, burst;	/* immutable after init; rate 0: unlimited */
 	double current_rate, tokens; /* guarded by lock */
-	uint64_t last_ms;	/* guarded by lock */
+	uint64_t last_ms;	/* guarded by lock; in the future while Retry-After holds the bucket shut */
+	uint64_t halved_ms;	/* guarded by lock; when the rate was halved last, 0: never */
 };
 void ratelimit_init(struct ratelimit *r, double rate_per_s, double burst);
 /* Takes one token; returns how many ms to wait before using it (0: go). */
