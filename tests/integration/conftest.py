@@ -1,0 +1,131 @@
+"""Purpose: the fixtures of the integration tests.
+
+`mount` runs a test once per store: `local`, `s3` (versitygw, the strict server) and `moto` (a flat key space).
+A test says what it needs by markers:
+    @pytest.mark.stores("s3", "moto")           only these stores
+    @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
+    @pytest.mark.store_config(region="x")       keys of the store's section
+    @pytest.mark.slow                           left out by scripts/test --fast
+"""
+
+import os
+import pathlib
+
+import pytest
+
+import harness
+from harness import fleet
+
+STORES = ("local", "s3", "moto")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--plain", action="store_true",
+                     help="run the tests of file-system behaviour on an ordinary directory, to judge the tests")
+
+
+def pytest_configure(config):
+    for line in ("stores(*names): run only on these stores", "options(**keys): keys of [skydir]",
+                 "store_config(**keys): keys of the store's section", "slow: left out by scripts/test --fast"):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_generate_tests(metafunc):
+    if "mount" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("stores")
+        names = marker.args if marker else STORES
+        if metafunc.config.getoption("--plain"):
+            names = ["plain"] if "local" in names else []
+        metafunc.parametrize("mount", names, indirect=True)
+
+
+class _Given:
+    """A server that scripts/test has started already."""
+
+    def __init__(self, endpoint):
+        self.endpoint, self.key, self.secret, self.region = endpoint, fleet.KEY, fleet.SECRET, fleet.REGION
+
+
+@pytest.fixture(scope="session")
+def versitygw():
+    """The strict S3 server; .buckets is the directory whose files are the objects."""
+    endpoint = os.environ.get("SKYDIR_TEST_S3_ENDPOINT")
+    if endpoint:
+        given = _Given(endpoint)
+        given.key, given.secret = os.environ["SKYDIR_TEST_S3_KEY"], os.environ["SKYDIR_TEST_S3_SECRET"]
+        given.buckets = pathlib.Path(os.environ["SKYDIR_TEST_S3_DIR"])
+        yield given
+    else:
+        with fleet.Versitygw() as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """The S3 server with a flat key space."""
+    endpoint = os.environ.get("SKYDIR_TEST_MOTO_ENDPOINT")
+    if endpoint:
+        yield _Given(endpoint)
+    else:
+        with fleet.Moto() as server:
+            yield server
+
+
+def _marked(request, name):
+    found = {}
+    for marker in reversed(list(request.node.iter_markers(name))):
+        found.update({k.replace("_", "-"): v for k, v in marker.kwargs.items()})
+    return found
+
+
+@pytest.fixture
+def make_mount(request):
+    """make_mount("s3", options={...}) -> a Mount that was not started; closed when the test ends."""
+    made, proxies = [], []
+
+    def make(kind, **more):
+        if request.config.getoption("--plain"):
+            more, kind = {}, "plain"
+        more.setdefault("options", _marked(request, "options"))
+        more.setdefault("store_config", _marked(request, "store_config"))
+        if kind in ("s3", "moto"):
+            server = more.pop("server", None) or request.getfixturevalue("versitygw" if kind == "s3" else "moto")
+            if "proxy" not in more:
+                more["proxy"] = fleet.Proxy(server.endpoint).start()
+                proxies.append(more["proxy"])
+            more["server"] = server
+        m = harness.Plain() if kind == "plain" else harness.Mount(kind, **more)
+        made.append(m)
+        return m
+
+    yield make
+    problems = []
+    for m in reversed(made):
+        try:
+            m.close()
+        except AssertionError as e:
+            problems.append(str(e))
+    for proxy in proxies:
+        proxy.stop()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def mount(request, make_mount):
+    """A started mount with an empty bucket, of the store that the test is run for."""
+    return make_mount(request.param).start()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what its daemon logged and what was asked of the server."""
+    report = (yield).get_result()
+    mount = getattr(item, "funcargs", {}).get("mount")
+    if report.when == "call" and report.failed and isinstance(mount, harness.Mount):
+        report.sections.append(("skydir log", mount.tail(40)))
+        if mount.proxy:
+            try:
+                entries = mount.proxy.log()[-40:]
+                report.sections.append(("requests", "\n".join(f"{e['op']} {e['status']} {e['request']}" for e in entries)))
+            except (OSError, ValueError):
+                pass

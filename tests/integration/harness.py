@@ -1,0 +1,476 @@
+"""Purpose: what the integration tests stand on: a running skydir mount, and clients that look into the store beside it.
+
+A Mount owns everything it needs in one short directory of its own (config, cache, XDG directories, mount point), so that
+tests run beside each other in any order. The clients never go through skydir: what they see is what is in the store.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
+import fleet  # noqa: E402
+
+SKYDIR = fleet.build_dir() / "skydir"
+# Sanitizer builds are several times slower; nothing here waits by time where it can wait for an event.
+PATIENCE_S = float(os.environ.get("SKYDIR_TEST_PATIENCE", "60"))
+
+
+def scratch_dir(prefix):
+    """Short, because the path of a Unix socket below it may have 107 bytes."""
+    return pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=os.environ.get("SKYDIR_TEST_SCRATCH")))
+
+
+def eventually(condition, timeout=PATIENCE_S, what="the condition"):
+    """Waits until condition() is true (exceptions count as not yet) and returns its value."""
+    deadline = time.monotonic() + timeout
+    problem = None
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+        except (OSError, AssertionError, ValueError, KeyError) as e:
+            problem = e
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true in {timeout} s (last: {problem})")
+        time.sleep(0.02)
+
+
+def s3_client(endpoint, key, secret, region=fleet.REGION):
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        region_name=region,
+        config=botocore.config.Config(
+            s3={"addressing_style": "path"},
+            retries={"max_attempts": 5},
+            max_pool_connections=32,
+            # moto stores the framing of a trailer as content.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+class S3Client:
+    """Straight to the server, not through the proxy: what it asks is not counted."""
+
+    def __init__(self, server):
+        self.s3 = s3_client(server.endpoint, server.key, server.secret)
+
+    def create_bucket(self, bucket):
+        self.s3.create_bucket(Bucket=bucket)
+
+    def buckets(self):
+        return [b["Name"] for b in self.s3.list_buckets()["Buckets"]]
+
+    def put(self, bucket, key, data=b"", **more):
+        return self.s3.put_object(Bucket=bucket, Key=key, Body=data, **more)
+
+    def get(self, bucket, key):
+        """The content, or None when there is no such object."""
+        try:
+            return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except botocore.exceptions.ClientError as e:
+            if e.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return None
+            raise
+
+    def meta(self, bucket, key):
+        return self.s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+
+    def delete(self, bucket, key):
+        self.s3.delete_object(Bucket=bucket, Key=key)
+
+    def keys(self, bucket, prefix=""):
+        """Every key there is, markers of directories too."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return sorted(o["Key"] for page in pages for o in page.get("Contents", []))
+
+    def uploads(self, bucket):
+        return [u["Key"] for u in self.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+
+
+class LocalClient:
+    """Reads and writes the directory of a `local` store; see the top of backends/local/local.c for its layout."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+
+    def _bucket(self, bucket):
+        return self.root / bucket
+
+    def create_bucket(self, bucket):
+        self._bucket(bucket).mkdir(parents=True)
+
+    def buckets(self):
+        return sorted(p.name for p in self.root.iterdir() if not p.name.startswith(".")) if self.root.exists() else []
+
+    @staticmethod
+    def _encode(key):
+        def component(c):
+            if c in ("", ".", "..") or re.search(r"%[=@+v]$", c):
+                c = c.replace("%", "%25")
+                return (c.replace(".", "%2E") if set(c) == {"."} else c) + "%="
+            return c
+
+        return "/".join(component(c) for c in key.split("/"))
+
+    @staticmethod
+    def _decode(path):
+        def component(c):
+            if c.endswith("%@"):
+                c = c[:-2]
+            if c.endswith("%="):
+                return c[:-2].replace("%2E", ".").replace("%25", "%")
+            return c
+
+        return "/".join(component(c) for c in path.replace("%+/", "").split("/"))
+
+    def put(self, bucket, key, data=b"", **_):
+        path = self._bucket(bucket) / self._encode(key)
+        if path.is_dir():
+            path = path.with_name(path.name + "%@")
+        for parent in reversed(path.relative_to(self._bucket(bucket)).parents):
+            place = self._bucket(bucket) / parent
+            if place.is_file():
+                place.rename(place.with_name(place.name + "%@"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.parent / f".{uuid.uuid4().hex}.new%="
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+        temporary = self.root / ".skydir" / f"test-{uuid.uuid4().hex}"
+        temporary.parent.mkdir(exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.rename(path)
+
+    def _find(self, bucket, key):
+        path = self._bucket(bucket) / self._encode(key)
+        for candidate in (path.with_name(path.name + "%@"), path):
+            if candidate.is_file():
+                return candidate
+        return None
+
+    def get(self, bucket, key):
+        path = self._find(bucket, key)
+        return path.read_bytes() if path else None
+
+    def delete(self, bucket, key):
+        path = self._find(bucket, key)
+        if path:
+            path.unlink()
+
+    def keys(self, bucket, prefix=""):
+        top = self._bucket(bucket)
+        found = []
+        for directory, names, files in os.walk(top):
+            names[:] = [n for n in names if not n.endswith("%v") and not (n == ".skydir" and directory == str(top))]
+            for name in files:
+                found.append(self._decode(os.path.relpath(os.path.join(directory, name), top)))
+        return sorted(k for k in found if k.startswith(prefix))
+
+    def uploads(self, _bucket):
+        return []
+
+
+class PlainClient(LocalClient):
+    """For --plain: the tests themselves, judged by an ordinary directory."""
+
+
+def daemons_of(runtime_dir):
+    """The processes that were started with this runtime directory: {pid: command line}."""
+    wanted = f"SKYDIR_RUNTIME_DIR={runtime_dir}".encode()
+    found = {}
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry.name}/environ", "rb") as f:
+                if wanted not in f.read().split(b"\0"):
+                    continue
+            with open(f"/proc/{entry.name}/cmdline", "rb") as f:
+                line = f.read().replace(b"\0", b" ").decode(errors="replace")
+            with open(f"/proc/{entry.name}/stat", "rb") as f:
+                if f.read().rpartition(b")")[2].split()[0] == b"Z":
+                    continue
+        except OSError:
+            continue
+        found[int(entry.name)] = line
+    return found
+
+
+def is_mounted(path):
+    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as f:
+        return any(line.split(" ")[1] == str(path) for line in f)
+
+
+class Mount:
+    """One skydir mount of one store. Use as a context manager, or start() and close()."""
+
+    def __init__(self, kind, server=None, proxy=None, store_config=None, options=None, bucket=None, source=None):
+        self.kind = kind  # "local", "s3" or "moto"
+        self.server, self.proxy = server, proxy
+        self.dir = scratch_dir("m")
+        self.top = self.dir / "mnt"  # the mount point
+        self.store = "local" if kind == "local" else "s3"
+        self.options = dict(options or {})
+        self.store_config = dict(store_config or {})
+        self.source = source
+        self.bucket = bucket or f"t{uuid.uuid4().hex[:12]}"
+        self.config = self.dir / "skydir.conf"
+        self.log = self.dir / "log"
+        for name in ("mnt", "run", "home", "data", "cache", "conf"):
+            (self.dir / name).mkdir(mode=0o700)
+        if kind == "local":
+            self.client = LocalClient(self.dir / "data" / "skydir" / "local")
+        else:
+            self.client = S3Client(server)
+
+    # ---- where things are ----
+
+    @property
+    def root(self):
+        """The directory of the store: its entries are the buckets."""
+        return self.top / self.store
+
+    @property
+    def path(self):
+        """The directory of the test's bucket."""
+        return self.top if self.source else self.root / self.bucket
+
+    @property
+    def cache_dir(self):
+        return self.dir / "cache" / "skydir"
+
+    def environment(self):
+        unwanted = ("AWS_", "XDG_", "SKYDIR_CONFIG", "SKYDIR_RUNTIME", "INFOMANIAK_", "OS_", "GOOGLE_", "AZURE_")
+        e = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
+        e.update(
+            HOME=str(self.dir / "home"),
+            XDG_RUNTIME_DIR=str(self.dir / "run"),
+            SKYDIR_RUNTIME_DIR=str(self.dir / "run"),
+            XDG_DATA_HOME=str(self.dir / "data"),
+            XDG_CACHE_HOME=str(self.dir / "cache"),
+            XDG_CONFIG_HOME=str(self.dir / "conf"),
+            SKYDIR_CONFIG=str(self.config),
+            ASAN_OPTIONS=f"log_path={self.dir}/sanitizer:detect_leaks=1",
+            UBSAN_OPTIONS=f"log_path={self.dir}/sanitizer:print_stacktrace=1",
+            TSAN_OPTIONS=f"log_path={self.dir}/sanitizer:halt_on_error=0",
+            NO_COLOR="1",
+        )
+        return e
+
+    # ---- configuration ----
+
+    def write_config(self):
+        options = {"cache-dir": self.cache_dir, "log-file": self.log, "log-level": "info", **self.options}
+        lines = ["[skydir]"] + [f"{k} = {v}" for k, v in options.items() if v is not None]
+        if self.kind != "local":
+            endpoint = self.proxy.endpoint if self.proxy else self.server.endpoint
+            values = {
+                "type": "s3",
+                "endpoint": endpoint,
+                "region": fleet.REGION,
+                "access-key-id": self.server.key,
+                "secret-access-key": self.server.secret,
+                **self.store_config,
+            }
+            lines += ["[s3]"] + [f"{k} = {v}" for k, v in values.items() if v is not None]
+        self.config.write_text("\n".join(lines) + "\n")
+        self.config.chmod(0o600)
+
+    # ---- the command ----
+
+    def skydir(self, *args, check=True, timeout=PATIENCE_S, env=None):
+        """Runs `skydir ARGS`; returns the CompletedProcess (text)."""
+        done = subprocess.run(
+            [str(SKYDIR), *map(str, args)],
+            env={**self.environment(), **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"skydir {args} exits {done.returncode}: {done.stderr.strip()} {self.tail()}")
+        return done
+
+    def start(self, create_bucket=True):
+        if create_bucket:
+            self.client.create_bucket(self.bucket)
+        self.write_config()
+        self.mount()
+        if self.proxy:
+            self.proxy.reset()
+        return self
+
+    def mount(self, *more, **how):
+        args = ["mount", *([self.source.format(bucket=self.bucket)] if self.source else []), self.top, *more]
+        return self.skydir(*args, **how)
+
+    def umount(self, *more, **how):
+        done = self.skydir("umount", *more, self.top, **how)
+        if done.returncode == 0:
+            eventually(lambda: not daemons_of(self.dir / "run"), what="the daemon's end")
+        return done
+
+    def remount(self):
+        """Unmounts, draining, and mounts again: with an empty kernel cache."""
+        self.umount()
+        self.mount()
+
+    def fresh(self):
+        """As a machine that has never seen the store: unmounted, the cache thrown away, mounted again."""
+        self.umount()
+        shutil.rmtree(self.cache_dir, ignore_errors=True)
+        self.mount()
+        if self.proxy:
+            self.proxy.reset()
+
+    def sync(self, *path):
+        return self.skydir("sync", *(path or (self.top,)))
+
+    def status(self):
+        return json.loads(self.skydir("status", self.top, "-o", "json").stdout)
+
+    @property
+    def pid(self):
+        pids = [p for p, line in daemons_of(self.dir / "run").items() if "mount" in line]
+        assert len(pids) == 1, f"one daemon expected: {pids}"
+        return pids[0]
+
+    def kill(self, number=signal.SIGKILL):
+        pid = self.pid
+        os.kill(pid, number)
+        eventually(lambda: pid not in daemons_of(self.dir / "run"), what=f"the end of {pid} after signal {number}")
+        return pid
+
+    def unmount_lazily(self):
+        """What the kernel still holds of a daemon that is gone."""
+        while is_mounted(self.top):
+            subprocess.run(["fusermount3", "-uz", str(self.top)], check=True, capture_output=True)
+
+    # ---- looking ----
+
+    def read(self, key):
+        """What the store holds under key (None: nothing), after all was written."""
+        self.sync()
+        return self.client.get(self.bucket, key)
+
+    def keys(self, prefix=""):
+        """The keys of files in the store (no markers of directories), after all was written."""
+        self.sync()
+        return [k for k in self.client.keys(self.bucket, prefix) if not k.endswith("/")]
+
+    def ops(self):
+        return self.proxy.ops()
+
+    def tail(self, lines=15):
+        if not self.log.exists():
+            return ""
+        return "\nlog:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def sanitizer_reports(self):
+        return "\n".join(p.read_text(errors="replace") for p in self.dir.glob("sanitizer*"))
+
+    # ---- the end ----
+
+    def close(self):
+        """Unmounts and looks for what must not be left. Everything is gone afterwards, whatever was found."""
+        problems = []
+        try:
+            if is_mounted(self.top):
+                with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                    self.skydir("umount", "--now", self.top, timeout=30)
+            if is_mounted(self.top):
+                problems.append("umount --now left the mount")
+                self.unmount_lazily()
+            try:
+                eventually(lambda: not daemons_of(self.dir / "run"), timeout=20, what="the daemon's end")
+            except AssertionError:
+                problems.append(f"left running: {daemons_of(self.dir / 'run')}")
+            if self.sanitizer_reports():
+                problems.append(self.sanitizer_reports())
+        finally:
+            for pid in daemons_of(self.dir / "run"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            tail = self.tail() if problems else ""
+            shutil.rmtree(self.dir, ignore_errors=True)
+        assert not problems, "; ".join(problems) + tail
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+class Plain(Mount):
+    """An ordinary directory in the place of a mount (pytest --plain): shows that a test asks only what POSIX gives."""
+
+    def __init__(self, *_, **more):
+        super().__init__("local")
+        self.kind, self.proxy, self.source = "plain", None, None
+        self.client = PlainClient(self.root)
+
+    def start(self, create_bucket=True):
+        self.root.mkdir()
+        self.path.mkdir()
+        return self
+
+    def sync(self, *path):
+        pass
+
+    def remount(self):
+        pass
+
+    def fresh(self):
+        pass
+
+    def close(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def run(*command, check=True, timeout=PATIENCE_S, cwd=None, **more):
+    """A program as a user runs it; its output as text."""
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, cwd=cwd,
+                          stdin=subprocess.DEVNULL, **more)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command} exits {done.returncode}: {done.stderr.strip()}")
+    return done
+
+
+def tree(top):
+    """Everything below a directory: {relative name: content, target of the link or None for a directory}."""
+    found = {}
+    for directory, names, files in os.walk(top):
+        for name in names + files:
+            path = os.path.join(directory, name)
+            kind = os.lstat(path).st_mode
+            relative = os.path.relpath(path, top)
+            if stat.S_ISLNK(kind):
+                found[relative] = os.readlink(path)
+            elif stat.S_ISDIR(kind):
+                found[relative] = None
+            else:
+                with open(path, "rb") as f:
+                    found[relative] = f.read()
+    return found
