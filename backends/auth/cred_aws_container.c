@@ -41,7 +41,7 @@ static int read_query(struct str text, struct http_fields *to, struct error *err
 
 		if (url_decode(key, &name) < 0 || (rest.ptr && url_decode(rest, &value) < 0))
 			return error_set(err, ERR_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI has a broken query");
-		if ((r = http_fields_add(to, buf_cstr(&name), buf_cstr(&value), err)) < 0)
+		if ((r = http_query_add(to, buf_cstr(&name), buf_cstr(&value), err)) < 0)
 			return r;
 	}
 	return 0;

@@ -250,8 +250,8 @@ int cred_sso_fetch(const struct cred_context *c, const struct cred_files *files,
 	(void)snprintf(standard, sizeof(standard), "https://portal.sso.%s.%s", sso.region,
 		       cred_dns_suffix(sso.region));
 	call.url = endpoint ? endpoint : standard;
-	if ((r = http_fields_add(&call.query, "role_name", sso.role_name, &why)) == 0 &&
-	    (r = http_fields_add(&call.query, "account_id", sso.account_id, &why)) == 0 &&
+	if ((r = http_query_add(&call.query, "role_name", sso.role_name, &why)) == 0 &&
+	    (r = http_query_add(&call.query, "account_id", sso.account_id, &why)) == 0 &&
 	    (r = http_fields_add(&call.headers, "x-amz-sso_bearer_token", json_get_string(cache, "accessToken"),
 				 &why)) == 0)
 		r = cred_call(c, &call, &answer, &why);

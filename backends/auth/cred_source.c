@@ -31,7 +31,7 @@ int64_t cred_now_s(const struct cred_context *c)
 	return c->host->wall_s() + clock_skew_s();
 }
 
-/* Keys and tokens go into header lines. */
+/* Key ids and tokens go into header lines; a secret does not, and some servers let people choose theirs freely. */
 static bool is_printable(struct str text, size_t max_bytes)
 {
 	if (text.len > max_bytes)
@@ -51,7 +51,7 @@ int cred_set(struct cred_aws *ret, const char *source, struct str access_key_id,
 		return error_set(err, ERR_CONFIG, "%s gives an access key id or a secret access key that is empty",
 				 source);
 	if (!is_printable(access_key_id, CRED_KEY_ID_BYTES) || memchr(access_key_id.ptr, '/', access_key_id.len) ||
-	    !is_printable(secret, CRED_TOKEN_BYTES) || !is_printable(token, CRED_TOKEN_BYTES))
+	    secret.len > CRED_TOKEN_BYTES || memchr(secret.ptr, '\n', secret.len) || !is_printable(token, CRED_TOKEN_BYTES))
 		return error_set(err, ERR_CONFIG, "%s gives AWS credentials with bytes that no key has", source);
 	made.access_key_id = str_dup(access_key_id);
 	if (!made.access_key_id || secret_set(&made.secret_access_key, secret) < 0 ||

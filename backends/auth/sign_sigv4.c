@@ -235,6 +235,7 @@ static int add_headers(struct buf *out, struct buf *names, const struct http_req
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(2 * SIGV4_MAX_BYTES);
 	size_t total = request->headers.count + request->signed_headers.count + 1, count = 0;
+	const char *host = http_fields_get(&request->headers, "Host"); /* sent instead, where given */
 	struct sigv4_field *fields;
 	int r;
 
@@ -244,7 +245,7 @@ static int add_headers(struct buf *out, struct buf *names, const struct http_req
 	if (!fields)
 		return -ENOMEM;
 	fields[count++] = (struct sigv4_field){ .name = arena_strdup(&arena, "host"),
-						.value = request->authority };
+						.value = (char *)(uintptr_t)(host ? host : request->authority) };
 	if (!fields[0].name)
 		return -ENOMEM;
 	if ((r = collect_headers(&request->headers, scope, &arena, fields, &count)) < 0 ||
@@ -408,15 +409,15 @@ static int add_presign_query(struct http_request *request, const struct sigv4_sc
 	clock_format_basic(scope->wall_s, date);
 	if ((r = add_headers(&unused, &names, request, scope)) < 0)
 		return cannot_build(err, r);
-	if ((r = http_fields_add(to, "X-Amz-Algorithm", SIGV4_ALGORITHM, err)) < 0 ||
+	if ((r = http_query_add(to, "X-Amz-Algorithm", SIGV4_ALGORITHM, err)) < 0 ||
 	    (r = http_fields_addf(to, err, "X-Amz-Credential", "%s/%.8s/%s/%s/aws4_request", cred->access_key_id,
 				  date, scope->region, scope->service)) < 0 ||
-	    (r = http_fields_add(to, "X-Amz-Date", date, err)) < 0 ||
+	    (r = http_query_add(to, "X-Amz-Date", date, err)) < 0 ||
 	    (r = http_fields_addf(to, err, "X-Amz-Expires", "%llu", (unsigned long long)scope->expires_s)) < 0 ||
-	    (r = http_fields_add(to, "X-Amz-SignedHeaders", buf_cstr(&names), err)) < 0)
+	    (r = http_query_add(to, "X-Amz-SignedHeaders", buf_cstr(&names), err)) < 0)
 		return r;
 	if (secret_is_set(&cred->session_token))
-		return http_fields_add(to, "X-Amz-Security-Token", secret_str(&cred->session_token).ptr, err);
+		return http_query_add(to, "X-Amz-Security-Token", secret_str(&cred->session_token).ptr, err);
 	return 0;
 }
 
@@ -457,7 +458,7 @@ int sigv4_presign(struct http_request *request, const struct sigv4_scope *scope,
 		return r;
 	if ((r = add_presign_query(request, scope, cred, err)) < 0 ||
 	    (r = sign_request(request, scope, cred, given ? given : hash, &names, signature, err)) < 0 ||
-	    (r = http_fields_add(&request->signed_query, "X-Amz-Signature", signature, err)) < 0)
+	    (r = http_query_add(&request->signed_query, "X-Amz-Signature", signature, err)) < 0)
 		return r;
 	buf_clear(ret_url);
 	if ((r = buf_addf(ret_url, "%s://%s%s", request->scheme, request->authority,
