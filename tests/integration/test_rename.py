@@ -1,0 +1,221 @@
+"""Renames: of files and directories, over what is there, while files are open, in the store afterwards."""
+
+import ctypes
+import ctypes.util
+import errno
+import os
+
+import pytest
+
+from harness import tree
+
+libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+AT_FDCWD, NOREPLACE, EXCHANGE = -100, 1, 2
+
+
+def renameat2(old, new, flags):
+    if libc.renameat2(AT_FDCWD, os.fsencode(old), AT_FDCWD, os.fsencode(new), flags) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def test_file_to_a_new_name(mount):
+    (mount.path / "a").write_text("content")
+    os.rename(mount.path / "a", mount.path / "b")
+    assert os.listdir(mount.path) == ["b"]
+    assert (mount.path / "b").read_text() == "content"
+    assert mount.keys() == ["b"]
+
+
+def test_file_of_the_store_into_a_directory(mount):
+    mount.client.put(mount.bucket, "a", b"content")
+    (mount.path / "d").mkdir()
+    os.rename(mount.path / "a", mount.path / "d" / "b")
+    assert mount.keys() == ["d/b"]
+    assert mount.client.get(mount.bucket, "d/b") == b"content"
+
+
+@pytest.mark.parametrize("synced", (False, True), ids=("at once", "after upload"))
+def test_file_over_an_existing_one(mount, synced):
+    (mount.path / "a").write_text("new")
+    (mount.path / "b").write_text("old")
+    if synced:
+        mount.sync()
+    os.rename(mount.path / "a", mount.path / "b")
+    assert (mount.path / "b").read_text() == "new"
+    assert not (mount.path / "a").exists()
+    assert mount.keys() == ["b"]
+    assert mount.client.get(mount.bucket, "b") == b"new"
+
+
+def test_noreplace(mount):
+    (mount.path / "a").write_text("a")
+    (mount.path / "b").write_text("b")
+    with pytest.raises(FileExistsError):
+        renameat2(mount.path / "a", mount.path / "b", NOREPLACE)
+    assert (mount.path / "b").read_text() == "b"
+    renameat2(mount.path / "a", mount.path / "c", NOREPLACE)
+    assert (mount.path / "c").read_text() == "a"
+
+
+def test_noreplace_sees_what_others_made(mount):
+    (mount.path / "a").write_text("a")
+    mount.client.put(mount.bucket, "theirs", b"t")
+    with pytest.raises(FileExistsError):
+        renameat2(mount.path / "a", mount.path / "theirs", NOREPLACE)
+
+
+def test_exchange_works_or_is_refused(mount):
+    (mount.path / "a").write_text("a")
+    (mount.path / "b").write_text("b")
+    try:
+        renameat2(mount.path / "a", mount.path / "b", EXCHANGE)
+        expected = ("b", "a")
+    except OSError as e:
+        assert e.errno in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+        expected = ("a", "b")
+    assert ((mount.path / "a").read_text(), (mount.path / "b").read_text()) == expected
+
+
+def test_a_rename_to_itself_changes_nothing(mount):
+    (mount.path / "a").write_text("content")
+    os.rename(mount.path / "a", mount.path / "a")
+    assert mount.read("a") == b"content"
+
+
+@pytest.mark.parametrize("synced", (False, True), ids=("at once", "after upload"))
+def test_directory_with_what_is_in_it(mount, synced):
+    for name in ("x/1", "x/2", "x/deep/3", "x/deep/er/4"):
+        (mount.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (mount.path / name).write_text(name)
+    (mount.path / "x" / "empty").mkdir()
+    if synced:
+        mount.sync()
+    os.rename(mount.path / "x", mount.path / "y")
+    assert os.listdir(mount.path) == ["y"]
+    expected = {"1": b"x/1", "2": b"x/2", "deep": None, "deep/3": b"x/deep/3", "deep/er": None,
+                "deep/er/4": b"x/deep/er/4", "empty": None}
+    assert tree(mount.path / "y") == expected
+    assert mount.keys() == ["y/1", "y/2", "y/deep/3", "y/deep/er/4"]
+    mount.fresh()
+    assert os.listdir(mount.path) == ["y"]
+    assert tree(mount.path / "y") == expected
+
+
+def test_directory_of_the_store_that_was_never_looked_at(mount):
+    for i in range(40):
+        mount.client.put(mount.bucket, f"x/{i % 4}/{i}", f"{i}".encode())
+    os.rename(mount.path / "x", mount.path / "y")
+    assert (mount.path / "y" / "3" / "7").read_bytes() == b"7"
+    assert sorted(os.listdir(mount.path / "y")) == ["0", "1", "2", "3"]
+    assert mount.keys() == sorted(f"y/{i % 4}/{i}" for i in range(40))
+    assert all(mount.client.get(mount.bucket, f"y/{i % 4}/{i}") == f"{i}".encode() for i in range(40))
+
+
+def test_directory_over_an_empty_one(mount):
+    (mount.path / "a").mkdir()
+    (mount.path / "a" / "f").write_text("x")
+    (mount.path / "b").mkdir()
+    os.rename(mount.path / "a", mount.path / "b")
+    assert os.listdir(mount.path / "b") == ["f"]
+    assert mount.keys() == ["b/f"]
+
+
+def test_what_must_fail(mount):
+    (mount.path / "d").mkdir()
+    (mount.path / "d" / "f").write_text("x")
+    (mount.path / "e").mkdir()
+    (mount.path / "e" / "g").write_text("x")
+    (mount.path / "file").write_text("x")
+    with pytest.raises(OSError) as e:
+        os.rename(mount.path / "d", mount.path / "e")
+    assert e.value.errno in (errno.ENOTEMPTY, errno.EEXIST)
+    with pytest.raises(NotADirectoryError):
+        os.rename(mount.path / "d", mount.path / "file")
+    with pytest.raises(IsADirectoryError):
+        os.rename(mount.path / "file", mount.path / "d")
+    with pytest.raises(OSError) as e:
+        os.rename(mount.path / "d", mount.path / "d" / "below")
+    assert e.value.errno == errno.EINVAL
+    assert mount.keys() == ["d/f", "e/g", "file"]
+
+
+def test_an_open_file_follows_its_directory(mount):
+    (mount.path / "a").mkdir()
+    with open(mount.path / "a" / "f", "wb", buffering=0) as f:
+        f.write(b"one ")
+        os.rename(mount.path / "a", mount.path / "b")
+        f.write(b"two")
+    assert (mount.path / "b" / "f").read_bytes() == b"one two"
+    assert mount.keys() == ["b/f"]
+    assert mount.client.get(mount.bucket, "b/f") == b"one two"
+
+
+def test_a_chain_of_renames_at_once(mount):
+    (mount.path / "f").write_text("content")
+    mount.sync()
+    for i in range(10):
+        os.rename(mount.path / ("f" if i == 0 else f"f{i - 1}"), mount.path / f"f{i}")
+    assert mount.keys() == ["f9"]
+    assert mount.client.get(mount.bucket, "f9") == b"content"
+
+
+def test_two_names_change_places(mount):
+    (mount.path / "a").write_text("was a")
+    (mount.path / "b").write_text("was b")
+    mount.sync()
+    os.rename(mount.path / "a", mount.path / "t")
+    os.rename(mount.path / "b", mount.path / "a")
+    os.rename(mount.path / "t", mount.path / "b")
+    mount.sync()
+    assert mount.keys() == ["a", "b"]
+    assert mount.client.get(mount.bucket, "a") == b"was b"
+    assert mount.client.get(mount.bucket, "b") == b"was a"
+
+
+def test_a_new_file_in_the_place_of_a_renamed_one(mount):
+    (mount.path / "log").write_text("first")
+    mount.sync()
+    os.rename(mount.path / "log", mount.path / "log.1")
+    (mount.path / "log").write_text("second")
+    mount.sync()
+    assert mount.client.get(mount.bucket, "log.1") == b"first"
+    assert mount.client.get(mount.bucket, "log") == b"second"
+
+
+def test_directories_change_places(mount):
+    for d in "ab":
+        (mount.path / d).mkdir()
+        (mount.path / d / f"in-{d}").write_text(d)
+    mount.sync()
+    os.rename(mount.path / "a", mount.path / "t")
+    os.rename(mount.path / "b", mount.path / "a")
+    os.rename(mount.path / "t", mount.path / "b")
+    assert tree(mount.path) == {"a": None, "a/in-b": b"b", "b": None, "b/in-a": b"a"}
+    assert mount.keys() == ["a/in-b", "b/in-a"]
+
+
+def test_a_file_of_many_parts_is_renamed(mount):
+    data = os.urandom(20 << 20)
+    (mount.path / "f").write_bytes(data)
+    mount.sync()
+    os.rename(mount.path / "f", mount.path / "g")
+    assert mount.read("g") == data
+    assert mount.keys() == ["g"]
+
+
+def test_between_buckets(mount):
+    if mount.kind == "plain":
+        pytest.skip("an ordinary directory has no buckets")
+    other = mount.bucket + "-two"
+    os.mkdir(mount.root / other)
+    (mount.path / "f").write_text("content")
+    mount.sync()
+    try:
+        os.rename(mount.path / "f", mount.root / other / "f")
+    except OSError as e:
+        assert e.errno == errno.EXDEV
+        return
+    mount.sync()
+    assert mount.client.get(other, "f") == b"content"
+    assert mount.keys() == []
