@@ -1,0 +1,448 @@
+/*
+ * Group commit. Whoever waits and finds nobody committing takes the whole queue and commits it as
+ * one transaction, with the lock let go; those who come meanwhile queue up behind and wait; one of
+ * them commits what has gathered. So one caller alone pays one transaction, and many at once share
+ * it.
+ *
+ * What makes a commit last: kill -9 takes nothing away, since the WAL has been written to the page
+ * cache. Against power loss journal_sync syncs the WAL. Frames that a checkpoint has moved are safe
+ * as well: with synchronous=NORMAL the database file is synced before the WAL is begun anew, and a
+ * begun WAL's header is synced before its frames.
+ */
+#include "fs/journal_private.h"
+
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+
+#define JOURNAL_CLOSE_BUSY_MS 300
+
+/* --- the queue --- */
+
+static char *journal_copy(char **at, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = memcpy(*at, text, size);
+
+	*at += size;
+	return copy;
+}
+
+static struct journal_op *journal_op_put(const struct journal_row *row)
+{
+	size_t size = strlen(row->store) + strlen(row->bucket) + strlen(row->key) +
+		      strlen(row->from_key) + strlen(row->from_bucket) + row->detail.len + 6;
+	struct journal_op *op = size <= JOURNAL_ROW_MAX ? malloc(sizeof(*op) + size) : NULL;
+	char *at;
+
+	if (!op)
+		return NULL;
+	*op = (struct journal_op){.row = *row};
+	at = op->bytes;
+	op->row.store = journal_copy(&at, row->store);
+	op->row.bucket = journal_copy(&at, row->bucket);
+	op->row.key = journal_copy(&at, row->key);
+	op->row.from_key = journal_copy(&at, row->from_key);
+	op->row.from_bucket = journal_copy(&at, row->from_bucket);
+	if (row->detail.len)
+		memcpy(at, row->detail.ptr, row->detail.len);
+	at[row->detail.len] = '\0';
+	op->row.detail.ptr = at;
+	return op;
+}
+
+void journal_wake_locked(struct journal *j)
+{
+	if (j->is_idle)
+		cond_signal(&j->work);
+}
+
+static uint64_t journal_enqueue(struct journal *j, struct journal_op *op)
+{
+	LOCKED (&j->lock)
+		;
+	op->ticket = ++j->last_ticket;
+	*j->last_next = op;
+	j->last_next = &op->next;
+	journal_wake_locked(j);
+	return op->ticket;
+}
+
+uint64_t journal_put(struct journal *j, const struct journal_row *row)
+{
+	struct journal_op *op = journal_op_put(row);
+
+	assert(row->seq > 0 && row->seq <= INT64_MAX && row->file_id <= INT64_MAX);
+	return op ? journal_enqueue(j, op) : 0;
+}
+
+uint64_t journal_delete(struct journal *j, uint64_t seq)
+{
+	struct journal_op *op = calloc(1, sizeof(*op));
+
+	if (!op)
+		return 0;
+	op->is_delete = true;
+	op->row.seq = seq;
+	return journal_enqueue(j, op);
+}
+
+uint64_t journal_next_seq(struct journal *j)
+{
+	uint64_t seq = atomic_fetch_add(&j->next_seq, 1);
+
+	/* Half of what was reserved is used: have the next batch reserve more. */
+	if (seq % (JOURNAL_SEQ_STEP / 4) == 0) {
+		LOCKED (&j->lock)
+			;
+		j->needs_reserve = true;
+		journal_wake_locked(j);
+	}
+	return seq;
+}
+
+static void journal_ops_free(struct journal_op *op)
+{
+	while (op) {
+		struct journal_op *next = op->next;
+
+		free(op);
+		op = next;
+	}
+}
+
+/* --- committing --- */
+
+static int journal_apply_op(struct journal_db *db, const struct journal_op *op)
+{
+	int code;
+
+	if (!op->is_delete)
+		return journal_put_row(db, &op->row);
+	code = sqlite3_bind_int64(db->del, 1, (sqlite3_int64)op->row.seq);
+	return code == SQLITE_OK ? journal_step(db->del) : code;
+}
+
+/* One transaction; *ret_code tells the caller what SQLite said. */
+static int journal_apply(struct journal_db *db, const struct journal_op *ops, uint64_t next_seq,
+			 int *ret_code, struct error *err)
+{
+	bool is_reserving = next_seq + JOURNAL_SEQ_STEP / 2 > db->reserved_seq;
+	int code = db->db ? journal_step(db->begin) : SQLITE_CORRUPT;
+	int r;
+
+	for (const struct journal_op *op = ops; op && code == SQLITE_OK; op = op->next)
+		code = journal_apply_op(db, op);
+	if (code == SQLITE_OK && is_reserving) {
+		code = sqlite3_bind_int64(db->reserve, 1,
+					  (sqlite3_int64)(next_seq + JOURNAL_SEQ_STEP));
+		if (code == SQLITE_OK)
+			code = journal_step(db->reserve);
+	}
+	if (code == SQLITE_OK)
+		code = journal_step(db->commit);
+	*ret_code = code;
+	if (code == SQLITE_OK) {
+		if (is_reserving)
+			db->reserved_seq = next_seq + JOURNAL_SEQ_STEP;
+		return 0;
+	}
+	r = journal_error(db->db, code, "write", err);
+	if (db->db && !sqlite3_get_autocommit(db->db))
+		(void)journal_step(db->rollback); /* else the next BEGIN says what is wrong */
+	return r;
+}
+
+static void journal_syncing_take_locked(struct journal *j)
+{
+	while (j->is_syncing)
+		cond_wait(&j->changed, &j->lock);
+	j->is_syncing = true;
+}
+
+static void journal_syncing_drop_locked(struct journal *j)
+{
+	j->is_syncing = false;
+	cond_broadcast(&j->changed);
+}
+
+/* The file was found damaged while in use: replaces it, as opening would. The caller has the turn.
+ */
+static int journal_heal(struct journal *j, struct error *err)
+{
+	CLEANUP(freep) char *damage = NULL;
+	int r;
+
+	lock_take(&j->lock);
+	journal_syncing_take_locked(j);
+	lock_drop(&j->lock);
+	journal_db_close(&j->db);
+	r = journal_db_open(j->dir, true, &j->db, &damage, err);
+	if (r == 0)
+		log_error("journal.damaged", "what='%s'", damage);
+	lock_take(&j->lock);
+	j->is_checkpointer_stale = true;
+	journal_syncing_drop_locked(j);
+	lock_drop(&j->lock);
+	return r;
+}
+
+void journal_turn_take_locked(struct journal *j)
+{
+	lock_assert_held(&j->lock);
+	while (j->is_busy)
+		cond_wait(&j->changed, &j->lock);
+	j->is_busy = true;
+}
+
+void journal_turn_drop_locked(struct journal *j)
+{
+	lock_assert_held(&j->lock);
+	j->is_busy = false;
+	cond_broadcast(&j->changed);
+}
+
+/* Notes how long the WAL is; a shorter one than before was begun anew. */
+static void journal_note_wal_locked(struct journal *j)
+{
+	if (j->db.wal_frames < j->wal_frames) {
+		j->backfilled = 0;
+		j->wal_generation++;
+	}
+	j->wal_frames = j->db.wal_frames;
+	j->last_commit_ms = clock_mono_ms();
+}
+
+void journal_commit_locked(struct journal *j)
+{
+	struct journal_op *ops = j->first, **ops_end = j->last_next;
+	uint64_t upto = j->last_ticket, next_seq = atomic_load(&j->next_seq);
+	struct error why = ERROR_INIT;
+	int code, r;
+
+	lock_assert_held(&j->lock);
+	assert(!j->is_busy);
+	j->first = NULL;
+	j->last_next = &j->first;
+	j->needs_reserve = false;
+	j->is_busy = true;
+	lock_drop(&j->lock);
+
+	r = journal_apply(&j->db, ops, next_seq, &code, &why);
+	if (r < 0 && why.kind == ERR_CORRUPT && journal_heal(j, &why) == 0)
+		r = journal_apply(&j->db, ops, next_seq, &code, &why);
+	if (r == 0)
+		journal_ops_free(ops);
+
+	lock_take(&j->lock);
+	if (r == 0) {
+		j->committed = upto;
+		journal_note_wal_locked(j);
+	} else {
+		if (ops) { /* back to the front of the queue */
+			*ops_end = j->first;
+			if (!j->first)
+				j->last_next = ops_end;
+			j->first = ops;
+		}
+		j->failures++;
+		j->failed_to = upto;
+		j->failure = why;
+	}
+	journal_turn_drop_locked(j);
+}
+
+static int journal_wait_locked(struct journal *j, uint64_t ticket, struct error *err)
+{
+	uint64_t failures = j->failures;
+
+	while (j->committed < ticket) {
+		if (j->failures != failures && ticket <= j->failed_to) {
+			if (err)
+				*err = j->failure;
+			return -error_errnum(j->failure.kind);
+		}
+		if (j->is_busy)
+			cond_wait(&j->changed, &j->lock);
+		else
+			journal_commit_locked(j);
+	}
+	return 0;
+}
+
+int journal_wait(struct journal *j, uint64_t ticket, struct error *err)
+{
+	if (ticket == 0)
+		return error_set(err, ERR_NO_MEMORY, "no memory for the journal");
+	LOCKED (&j->lock)
+		;
+	assert(ticket <= j->last_ticket);
+	return journal_wait_locked(j, ticket, err);
+}
+
+/* --- syncing --- */
+
+/* Makes all that is committed durable. The caller has is_syncing, and the lock, which is let go
+ * meanwhile. */
+static int journal_sync_wal_locked(struct journal *j, struct error *err)
+{
+	uint64_t upto = j->committed;
+	int fd = j->db.wal_fd, errnum;
+
+	lock_drop(&j->lock);
+	errnum = fdatasync(fd) < 0 ? errno : 0;
+	lock_take(&j->lock);
+	if (errnum) {
+		/* The kernel will not say it twice: what was not written may pass for clean from
+		 * now on. */
+		j->is_wal_suspect = true;
+		return error_errno(err, errnum, "cannot sync the journal");
+	}
+	if (!j->is_wal_suspect && j->synced < upto)
+		j->synced = upto;
+	return 0;
+}
+
+/* After a failed sync: by way of the database file, whose pages are written afresh. */
+static int journal_sync_by_checkpoint_locked(struct journal *j, struct error *err)
+{
+	uint64_t upto;
+	int code;
+
+	journal_turn_take_locked(j);
+	upto = j->committed;
+	lock_drop(&j->lock);
+	code = j->db.db ? journal_checkpoint_all(j->db.db) : SQLITE_CORRUPT;
+	lock_take(&j->lock);
+	if (code == SQLITE_OK) {
+		j->is_wal_suspect = false;
+		j->synced = upto;
+	}
+	journal_turn_drop_locked(j);
+	return code == SQLITE_OK ? 0 : journal_error(NULL, code, "sync", err);
+}
+
+int journal_sync(struct journal *j, struct error *err)
+{
+	LOCKED (&j->lock)
+		;
+	uint64_t ticket = j->last_ticket;
+	int r = journal_wait_locked(j, ticket, err);
+
+	while (r == 0 && j->synced < ticket) {
+		if (j->is_wal_suspect) {
+			r = journal_sync_by_checkpoint_locked(j, err);
+		} else if (j->is_syncing) {
+			cond_wait(&j->changed,
+				  &j->lock); /* it may have begun before our commit: look again */
+		} else {
+			j->is_syncing = true;
+			r = journal_sync_wal_locked(j, err);
+			journal_syncing_drop_locked(j);
+		}
+	}
+	return r;
+}
+
+/* --- reading --- */
+
+int journal_each(struct journal *j,
+		 int (*fn)(void *arg, const struct journal_row *row, struct error *err), void *arg,
+		 struct error *err)
+{
+	CLEANUP(journal_sqlite_closep) sqlite3 *db = NULL;
+	int code, r;
+
+	lock_take(&j->lock);
+	r = journal_wait_locked(j, j->last_ticket, err);
+	lock_drop(&j->lock);
+	if (r < 0)
+		return r;
+	/* A connection of its own, so that writing goes on beside, and fn may use the journal. */
+	code = journal_connect(j->path, SQLITE_OPEN_READONLY, &db);
+	if (code != SQLITE_OK)
+		return journal_error(NULL, code, "open", err);
+	return journal_each_of(db, JOURNAL_BAD_FAIL, fn, arg, err);
+}
+
+int journal_each_readonly(const char *dir,
+			  int (*fn)(void *arg, const struct journal_row *row, struct error *err),
+			  void *arg, struct error *err)
+{
+	CLEANUP(freep) char *path = str_format("%s/" JOURNAL_FILE, dir);
+	CLEANUP(journal_sqlite_closep) sqlite3 *db = NULL;
+	int code;
+
+	if (!path)
+		return error_set(err, ERR_NO_MEMORY, "no memory to read the journal");
+	if (access(path, R_OK) < 0)
+		return error_errno(err, errno, "cannot read the journal '%s'", path);
+	code = journal_connect(path, SQLITE_OPEN_READONLY, &db);
+	if (code != SQLITE_OK)
+		return journal_error(NULL, code, "open", err);
+	return journal_each_of(db, JOURNAL_BAD_SKIP, fn, arg, err);
+}
+
+/* --- opening and closing --- */
+
+static void journal_free(struct journal *j)
+{
+	journal_sqlite_closep(&j->checkpointer);
+	journal_db_close(&j->db);
+	journal_attrs_close(j->attrs);
+	journal_ops_free(j->first);
+	cond_destroy(&j->work);
+	cond_destroy(&j->changed);
+	lock_destroy(&j->lock);
+	free(j->path);
+	free(j->dir);
+	free(j);
+}
+
+int journal_open(const char *dir, struct journal **ret, char **ret_damage, struct error *err)
+{
+	CLEANUP(freep) char *damage = NULL;
+	struct journal *j = calloc(1, sizeof(*j));
+	int r;
+
+	if (!j)
+		return error_set(err, ERR_NO_MEMORY, "no memory to open the journal");
+	lock_init(&j->lock);
+	cond_init(&j->changed);
+	cond_init(&j->work);
+	j->db = JOURNAL_DB_INIT;
+	j->last_next = &j->first;
+	j->dir = strdup(dir);
+	j->path = str_format("%s/" JOURNAL_FILE, dir);
+	if (!j->dir || !j->path)
+		r = error_set(err, ERR_NO_MEMORY, "no memory to open the journal");
+	else
+		r = journal_db_open(dir, false, &j->db, &damage, err);
+	if (r == 0) {
+		atomic_init(&j->next_seq, j->db.next_seq);
+		j->wal_frames = j->db.wal_frames;
+		j->attrs = journal_attrs_open(dir);
+		r = journal_thread_start(j, err);
+	}
+	if (r < 0) {
+		journal_free(j);
+		return r;
+	}
+	*ret_damage = steal(damage);
+	*ret = j;
+	return 0;
+}
+
+void journal_close(struct journal *j)
+{
+	struct error err = ERROR_INIT;
+
+	if (!j)
+		return;
+	journal_thread_stop(j);
+	if (journal_sync(j, &err) < 0)
+		log_error("journal.close", "error='%s'", err.message);
+	else if (j->db.db)
+		(void)journal_checkpoint_all(
+			j->db.db); /* all is in the synced WAL; this only tidies up */
+	journal_free(j);
+}
