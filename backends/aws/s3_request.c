@@ -83,6 +83,7 @@ void s3_call_answer(struct s3_call *c, const char *root)
 	c->answer_root = root;
 	c->request.wants_success_check = root != NULL;
 	c->request.sink.kind = HTTP_SINK_BUF;
+	c->request.sink.buf = &c->answer;
 }
 
 void s3_call_send_document(struct s3_call *c)
@@ -203,7 +204,6 @@ int s3_call_perform(struct s3_call *c, struct error *err)
 		*err = c->build_error;
 		return c->build_result;
 	}
-	c->request.sink.buf = &c->answer; /* not before: the call may have been moved since it was made */
 	c->request.classify = s3_classify;
 	c->request.classify_arg = c;
 	c->request.ratelimit = &s->ratelimit;
