@@ -23,7 +23,7 @@ import botocore.config
 import botocore.exceptions
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
-import fleet  # noqa: E402
+import fleet
 
 SKYDIR = fleet.build_dir() / "skydir"
 # Sanitizer builds are several times slower; nothing here waits by time where it can wait for an event.
