@@ -8,3 +8,11 @@
 
 /* root is created (0700) when missing. */
 int local_store_new(const char *name, const char *root, struct store **ret, struct error *err) MUST_CHECK;
+
+struct local_options {
+	const char *root;
+	bool skips_fsync;     /* faster; what was written may be lost when the power fails */
+	bool uses_side_files; /* as on file systems without extended attributes; for tests */
+};
+int local_store_new_with(const char *name, const struct local_options *options, struct store **ret,
+			 struct error *err) MUST_CHECK;

@@ -309,5 +309,7 @@ int store_rename(struct store *s, const char *bucket, const char *from_key, cons
 int store_describe(struct store *s, struct buf *ret, struct error *err);
 void store_free(struct store *s);
 
+/* The content type that a key's suffix tells; "application/octet-stream" when it tells none. Static text. */
+const char *store_content_type(const char *key);
 /* Part size for an object of that size: the least that fits max_parts, never below `wanted` nor the limits. */
 uint64_t store_part_size(const struct store_limits *limits, uint64_t object_size, uint64_t wanted);
