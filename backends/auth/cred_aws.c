@@ -1,23 +1,24 @@
 /*
  * The chain of sources and the cache before it.
  *
- * One fetch at a time (a "flight"): whoever finds none under way starts it, in its own thread when the present
- * credentials are no longer good, beside it in the advisory window; the others wait for it or go on with the old ones.
- * The lock is never held during a fetch.
+ * One fetch at a time (a "flight"): whoever finds none under way starts it, in its own thread when
+ * the present credentials are no longer good, beside it in the advisory window; the others wait for
+ * it or go on with the old ones. The lock is never held during a fetch.
  */
 #include "backends/auth/cred_source.h"
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 
-#define CRED_WAIT_MS	 120000 /* for another thread's flight; each of its steps has a shorter limit */
-#define CRED_RETRY_MS	 30000	/* between two refreshes in the advisory window */
+#define CRED_WAIT_MS 120000 /* for another thread's flight; each of its steps has a shorter limit  \
+			     */
+#define CRED_RETRY_MS 30000 /* between two refreshes in the advisory window */
 
 struct cred_aws_provider {
 	struct cred_host host;		 /* immutable after init */
 	struct cred_aws_options options; /* likewise; the strings are ours */
 	struct cancel cancel;
 	struct lock lock;
-	struct cond landed;		 /* a flight is over */
+	struct cond landed; /* a flight is over */
 	/* The rest is guarded by lock. */
 	struct cred_aws cached;
 	const struct cred_source *winner; /* where cached is from; NULL: nothing cached */
@@ -25,17 +26,23 @@ struct cred_aws_provider {
 	bool is_flying;
 	bool has_thread; /* thread is to be joined */
 	pthread_t thread;
-	uint64_t flights;	 /* how many are over */
-	int last_result;	 /* of the last flight */
+	uint64_t flights; /* how many are over */
+	int last_result;  /* of the last flight */
 	struct error last_error;
 	uint64_t fetched_mono_ms, next_refresh_mono_ms;
 };
 
 /* With a profile named in the store's configuration, that profile and nothing else. */
-static const struct cred_source *const named_chain[] = { &cred_source_explicit, &cred_source_profile, NULL };
+static const struct cred_source *const named_chain[] = {&cred_source_explicit, &cred_source_profile,
+							NULL};
 static const struct cred_source *const default_chain[] = {
-	&cred_source_explicit, &cred_source_env,       &cred_source_web_identity,
-	&cred_source_profile,  &cred_source_container, &cred_source_imds, NULL,
+	&cred_source_explicit,
+	&cred_source_env,
+	&cred_source_web_identity,
+	&cred_source_profile,
+	&cred_source_container,
+	&cred_source_imds,
+	NULL,
 };
 
 static const struct cred_source *const *chain_of(const struct cred_aws_options *options)
@@ -55,7 +62,7 @@ void cred_aws_release(struct cred_aws *c)
 
 int cred_aws_copy(struct cred_aws *to, const struct cred_aws *from, struct error *err)
 {
-	struct cred_aws copy = { .expires_wall_s = from->expires_wall_s, .source = from->source };
+	struct cred_aws copy = {.expires_wall_s = from->expires_wall_s, .source = from->source};
 
 	if ((from->access_key_id && !(copy.access_key_id = strdup(from->access_key_id))) ||
 	    secret_copy(&copy.secret_access_key, &from->secret_access_key) < 0 ||
@@ -68,8 +75,8 @@ int cred_aws_copy(struct cred_aws *to, const struct cred_aws *from, struct error
 	return 0;
 }
 
-static int chain_fetch(const struct cred_context *c, struct cred_aws *ret, const struct cred_source **ret_winner,
-		       struct error *err)
+static int chain_fetch(const struct cred_context *c, struct cred_aws *ret,
+		       const struct cred_source **ret_winner, struct error *err)
 {
 	for (const struct cred_source *const *s = chain_of(c->options); *s; s++) {
 		int r;
@@ -84,14 +91,15 @@ static int chain_fetch(const struct cred_context *c, struct cred_aws *ret, const
 		if (r < 0)
 			return r;
 		if (ret->expires_wall_s && ret->expires_wall_s <= cred_now_s(c))
-			return error_set(err, ERR_UNAUTHENTICATED, "%s gives AWS credentials that have expired",
-					 ret->source);
+			return error_set(err, ERR_UNAUTHENTICATED,
+					 "%s gives AWS credentials that have expired", ret->source);
 		*ret_winner = *s;
 		return 0;
 	}
-	return error_set(err, ERR_UNAUTHENTICATED,
-			 "no AWS credentials found (set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run "
-			 "'aws configure' or 'aws sso login')");
+	return error_set(
+		err, ERR_UNAUTHENTICATED,
+		"no AWS credentials found (set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run "
+		"'aws configure' or 'aws sso login')");
 }
 
 enum cred_state { CRED_FRESH, CRED_ADVISORY, CRED_STALE };
@@ -106,7 +114,9 @@ static enum cred_state state_locked(struct cred_aws_provider *p)
 	if (p->cached.expires_wall_s == 0)
 		return CRED_FRESH;
 	left_s = p->cached.expires_wall_s - (p->host.wall_s() + clock_skew_s());
-	return left_s > CRED_ADVISORY_S ? CRED_FRESH : left_s > CRED_MANDATORY_S ? CRED_ADVISORY : CRED_STALE;
+	return left_s > CRED_ADVISORY_S	   ? CRED_FRESH
+	       : left_s > CRED_MANDATORY_S ? CRED_ADVISORY
+					   : CRED_STALE;
 }
 
 /* Whether the old ones still work, though they ought to be renewed by now. */
@@ -122,12 +132,14 @@ static bool is_usable_locked(struct cred_aws_provider *p)
 static void fly(struct cred_aws_provider *p)
 {
 	CLEANUP(cred_aws_release) struct cred_aws fetched = CRED_AWS_INIT;
-	struct cred_context context = { .host = &p->host, .options = &p->options, .cancel = &p->cancel };
+	struct cred_context context = {
+		.host = &p->host, .options = &p->options, .cancel = &p->cancel};
 	const struct cred_source *winner = NULL;
 	struct error err = ERROR_INIT;
 	int r = chain_fetch(&context, &fetched, &winner, &err);
 
-	LOCKED(&p->lock);
+	LOCKED (&p->lock)
+		;
 	p->is_flying = false;
 	p->flights++;
 	p->last_result = r;
@@ -156,10 +168,12 @@ static void *fly_beside(void *arg)
 static void refresh_beside_locked(struct cred_aws_provider *p)
 {
 	lock_assert_held(&p->lock);
-	if (p->is_flying || cancel_is_fired(&p->cancel) || clock_mono_ms() < p->next_refresh_mono_ms)
+	if (p->is_flying || cancel_is_fired(&p->cancel) ||
+	    clock_mono_ms() < p->next_refresh_mono_ms)
 		return;
 	if (p->has_thread)
-		(void)pthread_join(p->thread, NULL); /* it has landed, so it takes no lock any more */
+		(void)pthread_join(p->thread,
+				   NULL); /* it has landed, so it takes no lock any more */
 	p->is_flying = true;
 	p->has_thread = pthread_create(&p->thread, NULL, fly_beside, p) == 0;
 	if (!p->has_thread) {
@@ -194,7 +208,8 @@ static int finish_flight_locked(struct cred_aws_provider *p, struct error *err)
 
 int cred_aws_get(struct cred_aws_provider *p, struct cred_aws *ret, struct error *err)
 {
-	LOCKED(&p->lock);
+	LOCKED (&p->lock)
+		;
 	enum cred_state state = state_locked(p);
 
 	if (state == CRED_ADVISORY)
@@ -210,34 +225,48 @@ int cred_aws_get(struct cred_aws_provider *p, struct cred_aws *ret, struct error
 
 int cred_aws_peek(struct cred_aws_provider *p, struct cred_aws *ret, struct error *err)
 {
-	LOCKED(&p->lock);
+	LOCKED (&p->lock)
+		;
 
 	if (state_locked(p) == CRED_ADVISORY)
 		refresh_beside_locked(p);
-	/* Those that ended between is_ready and now are used all the same: the answer says so, and the exchange
-	 * asks the signer to reconsider. */
+	/* Those that ended between is_ready and now are used all the same: the answer says so, and
+	 * the exchange asks the signer to reconsider. */
 	if (!p->winner)
-		return error_set(err, ERR_UNAUTHENTICATED, "AWS credentials have not been fetched yet");
+		return error_set(err, ERR_UNAUTHENTICATED,
+				 "AWS credentials have not been fetched yet");
 	return cred_aws_copy(ret, &p->cached, err);
 }
 
 bool cred_aws_is_ready(struct cred_aws_provider *p)
 {
-	LOCKED(&p->lock);
+	LOCKED (&p->lock)
+		;
 
 	return state_locked(p) != CRED_STALE;
 }
 
 bool cred_aws_is_fetched_within(struct cred_aws_provider *p, uint64_t ms)
 {
-	LOCKED(&p->lock);
+	LOCKED (&p->lock)
+		;
 
-	return p->winner && !p->winner->is_fixed && !p->is_forgotten && clock_mono_ms() - p->fetched_mono_ms < ms;
+	return p->winner && !p->winner->is_fixed && !p->is_forgotten &&
+	       clock_mono_ms() - p->fetched_mono_ms < ms;
+}
+
+bool cred_aws_is_fetching(struct cred_aws_provider *p)
+{
+	LOCKED (&p->lock)
+		;
+
+	return p->is_flying;
 }
 
 bool cred_aws_forget(struct cred_aws_provider *p)
 {
-	LOCKED(&p->lock);
+	LOCKED (&p->lock)
+		;
 
 	if (!p->winner || p->winner->is_fixed)
 		return false;
@@ -247,7 +276,7 @@ bool cred_aws_forget(struct cred_aws_provider *p)
 
 bool cred_aws_is_configured(const struct cred_host *host, const struct cred_aws_options *options)
 {
-	struct cred_context context = { .host = host, .options = options };
+	struct cred_context context = {.host = host, .options = options};
 
 	for (const struct cred_source *const *s = chain_of(options); *s; s++)
 		if (!(*s)->is_metadata && (*s)->is_configured && (*s)->is_configured(&context))
@@ -270,7 +299,8 @@ void cred_aws_provider_free(struct cred_aws_provider *p)
 		return;
 	cancel_fire(&p->cancel);
 	{
-		LOCKED(&p->lock);
+		LOCKED (&p->lock)
+			;
 		has_thread = p->has_thread;
 	}
 	if (has_thread)

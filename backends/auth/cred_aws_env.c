@@ -3,7 +3,8 @@
 
 static bool explicit_is_configured(const struct cred_context *c)
 {
-	return c->options->is_anonymous || c->options->access_key_id || c->options->secret_access_key;
+	return c->options->is_anonymous || c->options->access_key_id ||
+	       c->options->secret_access_key;
 }
 
 static int explicit_fetch(const struct cred_context *c, struct cred_aws *ret, struct error *err)
@@ -18,9 +19,10 @@ static int explicit_fetch(const struct cred_context *c, struct cred_aws *ret, st
 	if (!o->access_key_id && !o->secret_access_key)
 		return CRED_ABSENT;
 	if (!o->access_key_id || !o->secret_access_key)
-		return error_set(err, ERR_CONFIG, "an access key id and a secret access key go together");
-	return cred_set(ret, "configuration", str_of(o->access_key_id), str_of(o->secret_access_key),
-			str_of(o->session_token), 0, err);
+		return error_set(err, ERR_CONFIG,
+				 "an access key id and a secret access key go together");
+	return cred_set(ret, "configuration", str_of(o->access_key_id),
+			str_of(o->secret_access_key), str_of(o->session_token), 0, err);
 }
 
 const struct cred_source cred_source_explicit = {

@@ -1,7 +1,7 @@
 /*
- * The shared files. A profile NAME is [NAME] in the credentials file, and [profile NAME] in the config file, where
- * the default one may be [default] too ([profile default] goes first). Names may stand in quotes.
- * Source: docs.aws.amazon.com/sdkref/latest/guide/file-format.html (2026-11).
+ * The shared files. A profile NAME is [NAME] in the credentials file, and [profile NAME] in the
+ * config file, where the default one may be [default] too ([profile default] goes first). Names may
+ * stand in quotes. Source: docs.aws.amazon.com/sdkref/latest/guide/file-format.html (2026-11).
  */
 #include "backends/auth/cred_source.h"
 
@@ -82,17 +82,20 @@ static bool is_section(const char *header, const char *kind, const char *name)
 	if (kind) {
 		size_t len = strlen(kind);
 
-		if (!str_starts(text, kind) || text.len == len || (text.ptr[len] != ' ' && text.ptr[len] != '\t'))
+		if (!str_starts(text, kind) || text.len == len ||
+		    (text.ptr[len] != ' ' && text.ptr[len] != '\t'))
 			return false;
-		text = str_trim((struct str){ text.ptr + len, text.len - len });
+		text = str_trim((struct str){text.ptr + len, text.len - len});
 	}
-	if (text.len >= 2 && (text.ptr[0] == '"' || text.ptr[0] == '\'') && text.ptr[text.len - 1] == text.ptr[0])
-		text = (struct str){ text.ptr + 1, text.len - 2 };
+	if (text.len >= 2 && (text.ptr[0] == '"' || text.ptr[0] == '\'') &&
+	    text.ptr[text.len - 1] == text.ptr[0])
+		text = (struct str){text.ptr + 1, text.len - 2};
 	return str_equal(text, str_of(name));
 }
 
 /* The last value of the key (NULL: any row) in the sections of that name. */
-static const struct ini_entry *find(const struct ini *ini, const char *kind, const char *name, const char *key)
+static const struct ini_entry *find(const struct ini *ini, const char *kind, const char *name,
+				    const char *key)
 {
 	const struct ini_entry *found = NULL;
 
@@ -107,7 +110,8 @@ static const struct ini_entry *find(const struct ini *ini, const char *kind, con
 	return found;
 }
 
-static const struct ini_entry *find_in_config(const struct cred_files *f, const char *profile, const char *key)
+static const struct ini_entry *find_in_config(const struct cred_files *f, const char *profile,
+					      const char *key)
 {
 	const struct ini_entry *e = find(&f->config, "profile", profile, key);
 

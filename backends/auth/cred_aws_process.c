@@ -1,9 +1,10 @@
 /*
  * credential_process of a profile: a program that prints credentials as JSON, Version 1.
  *
- * The command line is split by a shell's quoting rules but no shell runs, so nothing in it is expanded. The program
- * gets its own process group, no input and none of our descriptors but stderr; it has 60 s and 64 KiB.
- * Source: docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html (2026-11).
+ * The command line is split by a shell's quoting rules but no shell runs, so nothing in it is
+ * expanded. The program gets its own process group, no input and none of our descriptors but
+ * stderr; it has 60 s and 64 KiB. Source:
+ * docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html (2026-11).
  */
 #include "backends/auth/cred_source.h"
 #include "backends/base/arena.h"
@@ -71,14 +72,16 @@ static bool take_word(struct splitter *s)
 	return true;
 }
 
-int cred_process_split(const char *command, struct arena *arena, char ***ret_args, struct error *err)
+int cred_process_split(const char *command, struct arena *arena, char ***ret_args,
+		       struct error *err)
 {
-	struct splitter s = { .at = command };
+	struct splitter s = {.at = command};
 	size_t count = 0;
 	char **args = arena_alloc(arena, (PROCESS_MAX_ARGS + 1) * sizeof(*args));
 
 	if (strlen(command) > PROCESS_MAX_BYTES)
-		return error_set(err, ERR_CONFIG, "credential_process is longer than %d bytes", PROCESS_MAX_BYTES);
+		return error_set(err, ERR_CONFIG, "credential_process is longer than %d bytes",
+				 PROCESS_MAX_BYTES);
 	if (!args)
 		return error_set(err, ERR_NO_MEMORY, "no memory for credential_process");
 	for (;;) {
@@ -86,11 +89,13 @@ int cred_process_split(const char *command, struct arena *arena, char ***ret_arg
 		if (!s.word)
 			return error_set(err, ERR_NO_MEMORY, "no memory for credential_process");
 		if (!take_word(&s))
-			return error_set(err, ERR_CONFIG, "credential_process has a quote that is not closed");
+			return error_set(err, ERR_CONFIG,
+					 "credential_process has a quote that is not closed");
 		if (!s.has_word)
 			break;
 		if (count == PROCESS_MAX_ARGS)
-			return error_set(err, ERR_CONFIG, "credential_process has more than %d words",
+			return error_set(err, ERR_CONFIG,
+					 "credential_process has more than %d words",
 					 PROCESS_MAX_ARGS);
 		args[count++] = s.word;
 	}
@@ -106,7 +111,7 @@ struct process {
 	struct cancel *cancel;
 	struct cancel_hook hook;
 };
-#define PROCESS_INIT ((struct process){ .pid = -1, .out_fd = -1, .pid_fd = -1, .wake_fd = -1 })
+#define PROCESS_INIT ((struct process){.pid = -1, .out_fd = -1, .pid_fd = -1, .wake_fd = -1})
 
 static void wake(struct cancel_hook *hook)
 {
@@ -150,7 +155,8 @@ static int spawn_with(struct process *p, char **args, int write_fd)
 	    (r = posix_spawn_file_actions_addclosefrom_np(&actions, 3)) == 0 &&
 	    (r = posix_spawnattr_setsigmask(&attributes, &none)) == 0 &&
 	    (r = posix_spawnattr_setsigdefault(&attributes, &standard)) == 0 &&
-	    (r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+	    (r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
+							       POSIX_SPAWN_SETSIGMASK |
 							       POSIX_SPAWN_SETSIGDEF)) == 0)
 		r = posix_spawnp(&p->pid, args[0], &actions, &attributes, args, environ);
 	if (r != 0)
@@ -170,7 +176,8 @@ static int start(struct process *p, char **args, struct cancel *cancel, struct e
 	r = spawn_with(p, args, fds[1]);
 	(void)close(fds[1]);
 	if (r != 0)
-		return error_set(err, ERR_CONFIG, "cannot run credential_process '%s': %s", args[0], strerror(r));
+		return error_set(err, ERR_CONFIG, "cannot run credential_process '%s': %s", args[0],
+				 strerror(r));
 	p->pid_fd = pidfd_open(p->pid, 0);
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (p->pid_fd < 0 || p->wake_fd < 0)
@@ -184,16 +191,18 @@ static int start(struct process *p, char **args, struct cancel *cancel, struct e
 }
 
 /* Waits until fd can be read: 0, or ERR_TIMEOUT, or ERR_CANCELLED. */
-static int wait_for(const struct process *p, int fd, uint64_t deadline_ms, const char *name, struct error *err)
+static int wait_for(const struct process *p, int fd, uint64_t deadline_ms, const char *name,
+		    struct error *err)
 {
-	struct pollfd fds[] = { { .fd = fd, .events = POLLIN }, { .fd = p->wake_fd, .events = POLLIN } };
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = p->wake_fd, .events = POLLIN}};
 
 	for (;;) {
 		uint64_t now_ms = clock_mono_ms();
 		int r;
 
 		if (now_ms >= deadline_ms)
-			return error_set(err, ERR_TIMEOUT, "credential_process '%s' did not end within %d s", name,
+			return error_set(err, ERR_TIMEOUT,
+					 "credential_process '%s' did not end within %d s", name,
 					 PROCESS_TIMEOUT_MS / 1000);
 		r = poll(fds, ARRAY_SIZE(fds), (int)(deadline_ms - now_ms));
 		if (r < 0 && errno != EINTR)
@@ -205,7 +214,8 @@ static int wait_for(const struct process *p, int fd, uint64_t deadline_ms, const
 	}
 }
 
-static int read_output(struct process *p, uint64_t deadline_ms, const char *name, struct buf *out, struct error *err)
+static int read_output(struct process *p, uint64_t deadline_ms, const char *name, struct buf *out,
+		       struct error *err)
 {
 	char chunk[4096];
 	int r;
@@ -223,7 +233,8 @@ static int read_output(struct process *p, uint64_t deadline_ms, const char *name
 			break;
 		}
 		if (buf_add(out, chunk, (size_t)n) < 0) {
-			r = error_set(err, ERR_TOO_LARGE, "credential_process '%s' prints over 64 KiB", name);
+			r = error_set(err, ERR_TOO_LARGE,
+				      "credential_process '%s' prints over 64 KiB", name);
 			break;
 		}
 	}
@@ -231,7 +242,8 @@ static int read_output(struct process *p, uint64_t deadline_ms, const char *name
 	return r;
 }
 
-static int wait_for_end(struct process *p, uint64_t deadline_ms, const char *name, struct error *err)
+static int wait_for_end(struct process *p, uint64_t deadline_ms, const char *name,
+			struct error *err)
 {
 	int r = wait_for(p, p->pid_fd, deadline_ms, name, err), status;
 
@@ -242,10 +254,12 @@ static int wait_for_end(struct process *p, uint64_t deadline_ms, const char *nam
 	if (r < 0) /* a parent that ignores SIGCHLD learns nothing */
 		return 0;
 	if (WIFSIGNALED(status))
-		return error_set(err, ERR_UNAUTHENTICATED, "credential_process '%s' was killed by signal %d", name,
+		return error_set(err, ERR_UNAUTHENTICATED,
+				 "credential_process '%s' was killed by signal %d", name,
 				 WTERMSIG(status));
 	if (WEXITSTATUS(status) != 0)
-		return error_set(err, ERR_UNAUTHENTICATED, "credential_process '%s' failed with exit code %d", name,
+		return error_set(err, ERR_UNAUTHENTICATED,
+				 "credential_process '%s' failed with exit code %d", name,
 				 WEXITSTATUS(status));
 	return 0;
 }
@@ -261,14 +275,16 @@ int cred_process_fetch(const struct cred_context *c, const char *command, struct
 	char **args;
 	int r;
 
-	if ((r = cred_process_split(command, &arena, &args, err)) < 0 || (r = cred_buf_init(&out, err)) < 0 ||
-	    (r = start(&process, args, c->cancel, err)) < 0 ||
+	if ((r = cred_process_split(command, &arena, &args, err)) < 0 ||
+	    (r = cred_buf_init(&out, err)) < 0 || (r = start(&process, args, c->cancel, err)) < 0 ||
 	    (r = read_output(&process, deadline_ms, args[0], &out, err)) < 0 ||
 	    (r = wait_for_end(&process, deadline_ms, args[0], err)) < 0)
 		return r;
 	if (json_parse(buf_str(&out), CRED_MAX_BYTES, &o, NULL) < 0)
-		return error_set(err, ERR_PROTOCOL, "credential_process '%s' does not print a JSON object", args[0]);
+		return error_set(err, ERR_PROTOCOL,
+				 "credential_process '%s' does not print a JSON object", args[0]);
 	if (json_get_int64(o, "Version", 0) != 1)
-		return error_set(err, ERR_PROTOCOL, "credential_process '%s' prints a Version other than 1", args[0]);
+		return error_set(err, ERR_PROTOCOL,
+				 "credential_process '%s' prints a Version other than 1", args[0]);
 	return cred_set_json(ret, "credential process", buf_str(&out), "SessionToken", err);
 }

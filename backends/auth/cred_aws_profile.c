@@ -1,8 +1,10 @@
 /*
- * The source "profile": what the shared files say about one profile, followed through source_profile.
+ * The source "profile": what the shared files say about one profile, followed through
+ * source_profile.
  *
- * In one profile a role goes first, then web identity, SSO, static keys, a program. A profile that another names as
- * its source gives its static keys first, so that a profile with keys and a role may name itself.
+ * In one profile a role goes first, then web identity, SSO, static keys, a program. A profile that
+ * another names as its source gives its static keys first, so that a profile with keys and a role
+ * may name itself.
  */
 #include "backends/auth/cred_source.h"
 #include "backends/base/log.h"
@@ -19,7 +21,8 @@ static void resolution_release(struct resolution *r)
 	cred_files_release(&r->files);
 }
 
-static int resolve(struct resolution *res, const char *profile, struct cred_aws *ret, struct error *err);
+static int resolve(struct resolution *res, const char *profile, struct cred_aws *ret,
+		   struct error *err);
 
 static const char *get(const struct resolution *res, const char *profile, const char *key)
 {
@@ -31,7 +34,8 @@ static bool has_static_keys(const struct resolution *res, const char *profile)
 	return get(res, profile, "aws_access_key_id") || get(res, profile, "aws_secret_access_key");
 }
 
-static int static_keys(const struct resolution *res, const char *profile, struct cred_aws *ret, struct error *err)
+static int static_keys(const struct resolution *res, const char *profile, struct cred_aws *ret,
+		       struct error *err)
 {
 	const char *id = get(res, profile, "aws_access_key_id");
 	const char *secret = get(res, profile, "aws_secret_access_key");
@@ -44,9 +48,10 @@ static int static_keys(const struct resolution *res, const char *profile, struct
 			str_of(get(res, profile, "aws_session_token")), 0, err);
 }
 
-static int read_role(const struct resolution *res, const char *profile, struct cred_role *ret, struct error *err)
+static int read_role(const struct resolution *res, const char *profile, struct cred_role *ret,
+		     struct error *err)
 {
-	static const char *const region_names[] = { "AWS_REGION", "AWS_DEFAULT_REGION", NULL };
+	static const char *const region_names[] = {"AWS_REGION", "AWS_DEFAULT_REGION", NULL};
 	const char *duration = get(res, profile, "duration_seconds");
 
 	*ret = (struct cred_role){
@@ -57,9 +62,10 @@ static int read_role(const struct resolution *res, const char *profile, struct c
 	};
 	if (!ret->region)
 		ret->region = cred_getenv_any(res->context, region_names);
-	if (duration && (str_to_u64(str_of(duration), &ret->duration_s) < 0 || ret->duration_s < 900 ||
-			 ret->duration_s > 43200))
-		return error_set(err, ERR_CONFIG, "duration_seconds of AWS profile '%s' is not 900 to 43200",
+	if (duration && (str_to_u64(str_of(duration), &ret->duration_s) < 0 ||
+			 ret->duration_s < 900 || ret->duration_s > 43200))
+		return error_set(err, ERR_CONFIG,
+				 "duration_seconds of AWS profile '%s' is not 900 to 43200",
 				 profile);
 	return 0;
 }
@@ -71,9 +77,9 @@ static int from_named_source(const struct resolution *res, const char *profile, 
 		const char *name;
 		const struct cred_source *source;
 	} sources[] = {
-		{ "Environment", &cred_source_env },
-		{ "Ec2InstanceMetadata", &cred_source_imds },
-		{ "EcsContainer", &cred_source_container },
+		{"Environment", &cred_source_env},
+		{"Ec2InstanceMetadata", &cred_source_imds},
+		{"EcsContainer", &cred_source_container},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
@@ -83,35 +89,41 @@ static int from_named_source(const struct resolution *res, const char *profile, 
 			continue;
 		r = sources[i].source->fetch(res->context, ret, err);
 		if (r == CRED_ABSENT)
-			return error_set(err, ERR_UNAUTHENTICATED,
-					 "AWS profile '%s' takes credentials from %s, where there are none",
-					 profile, sources[i].name);
+			return error_set(
+				err, ERR_UNAUTHENTICATED,
+				"AWS profile '%s' takes credentials from %s, where there are none",
+				profile, sources[i].name);
 		return r;
 	}
-	return error_set(err, ERR_CONFIG, "AWS profile '%s' has an unknown credential_source '%s'", profile, name);
+	return error_set(err, ERR_CONFIG, "AWS profile '%s' has an unknown credential_source '%s'",
+			 profile, name);
 }
 
 /* The credentials that assume the role of `profile`. */
-static int role_source(struct resolution *res, const char *profile, struct cred_aws *ret, struct error *err)
+static int role_source(struct resolution *res, const char *profile, struct cred_aws *ret,
+		       struct error *err)
 {
 	const char *source_profile = get(res, profile, "source_profile");
 	const char *source = get(res, profile, "credential_source");
 
 	if (!source_profile == !source)
 		return error_set(err, ERR_CONFIG,
-				 "AWS profile '%s' has role_arn and needs one of source_profile, credential_source",
+				 "AWS profile '%s' has role_arn and needs one of source_profile, "
+				 "credential_source",
 				 profile);
 	if (source)
 		return from_named_source(res, profile, source, ret, err);
 	if (has_static_keys(res, source_profile))
 		return static_keys(res, source_profile, ret, err);
 	if (!cred_files_has_profile(&res->files, source_profile))
-		return error_set(err, ERR_CONFIG, "AWS profile '%s' names source_profile '%s', which is not there",
+		return error_set(err, ERR_CONFIG,
+				 "AWS profile '%s' names source_profile '%s', which is not there",
 				 profile, source_profile);
 	return resolve(res, source_profile, ret, err);
 }
 
-static int by_role(struct resolution *res, const char *profile, struct cred_aws *ret, struct error *err)
+static int by_role(struct resolution *res, const char *profile, struct cred_aws *ret,
+		   struct error *err)
 {
 	CLEANUP(cred_aws_release) struct cred_aws source = CRED_AWS_INIT;
 	const char *token_path = get(res, profile, "web_identity_token_file");
@@ -123,24 +135,29 @@ static int by_role(struct resolution *res, const char *profile, struct cred_aws 
 	if (token_path)
 		return cred_web_identity_fetch(res->context, &role, token_path, ret, err);
 	if (get(res, profile, "mfa_serial"))
-		return error_set(err, ERR_UNAUTHENTICATED,
-				 "AWS profile '%s' asks for an MFA code (mfa_serial), which cannot be asked for here "
-				 "(use the keys that 'aws sts get-session-token' gives, or 'aws sso login')",
-				 profile);
+		return error_set(
+			err, ERR_UNAUTHENTICATED,
+			"AWS profile '%s' asks for an MFA code (mfa_serial), which cannot be asked "
+			"for here "
+			"(use the keys that 'aws sts get-session-token' gives, or 'aws sso login')",
+			profile);
 	r = role_source(res, profile, &source, err);
 	return r < 0 ? r : cred_sts_assume_role(res->context, &role, &source, ret, err);
 }
 
-static int resolve(struct resolution *res, const char *profile, struct cred_aws *ret, struct error *err)
+static int resolve(struct resolution *res, const char *profile, struct cred_aws *ret,
+		   struct error *err)
 {
 	const char *command = get(res, profile, "credential_process");
 
 	for (size_t i = 0; i < res->depth; i++)
 		if (strcmp(res->visited[i], profile) == 0)
-			return error_set(err, ERR_CONFIG, "source_profile of AWS profile '%s' leads back to '%s'",
+			return error_set(err, ERR_CONFIG,
+					 "source_profile of AWS profile '%s' leads back to '%s'",
 					 res->visited[res->depth - 1], profile);
 	if (res->depth == CRED_MAX_CHAIN)
-		return error_set(err, ERR_CONFIG, "AWS profile '%s' has a chain of more than %d source_profile",
+		return error_set(err, ERR_CONFIG,
+				 "AWS profile '%s' has a chain of more than %d source_profile",
 				 res->visited[0], CRED_MAX_CHAIN);
 	res->visited[res->depth++] = profile;
 	log_debug("cred.profile", "profile='%s'", profile);
@@ -159,7 +176,8 @@ static int resolve(struct resolution *res, const char *profile, struct cred_aws 
 
 static int profile_fetch(const struct cred_context *c, struct cred_aws *ret, struct error *err)
 {
-	CLEANUP(resolution_release) struct resolution res = { .context = c, .files = CRED_FILES_INIT };
+	CLEANUP(resolution_release)
+	struct resolution res = {.context = c, .files = CRED_FILES_INIT};
 	const char *profile = cred_profile_name(c->host, c->options->profile);
 	bool is_named = c->options->profile || strcmp(profile, "default") != 0;
 	int r = cred_files_load(c->host, &res.files, err);
@@ -167,11 +185,13 @@ static int profile_fetch(const struct cred_context *c, struct cred_aws *ret, str
 	if (r < 0)
 		return r;
 	if (!cred_files_has_profile(&res.files, profile))
-		return is_named ? error_set(err, ERR_CONFIG, "AWS profile '%s' is not in '%s' or '%s'", profile,
-					    res.files.config_path ? res.files.config_path : "~/.aws/config",
-					    res.files.credentials_path ? res.files.credentials_path :
-									 "~/.aws/credentials") :
-				  CRED_ABSENT;
+		return is_named ? error_set(err, ERR_CONFIG,
+					    "AWS profile '%s' is not in '%s' or '%s'", profile,
+					    res.files.config_path ? res.files.config_path
+								  : "~/.aws/config",
+					    res.files.credentials_path ? res.files.credentials_path
+								       : "~/.aws/credentials")
+				: CRED_ABSENT;
 	r = resolve(&res, profile, ret, err);
 	if (r == CRED_ABSENT && c->options->profile)
 		return error_set(err, ERR_CONFIG, "AWS profile '%s' holds no credentials", profile);
@@ -180,8 +200,9 @@ static int profile_fetch(const struct cred_context *c, struct cred_aws *ret, str
 
 static bool profile_is_configured(const struct cred_context *c)
 {
-	static const char *const keys[] = { "role_arn", "aws_access_key_id", "aws_secret_access_key",
-					    "credential_process", "sso_session", "sso_start_url" };
+	static const char *const keys[] = {
+		"role_arn",	      "aws_access_key_id", "aws_secret_access_key",
+		"credential_process", "sso_session",	   "sso_start_url"};
 	CLEANUP(cred_files_release) struct cred_files files = CRED_FILES_INIT;
 	const char *profile = cred_profile_name(c->host, c->options->profile);
 

@@ -1,6 +1,6 @@
 /*
- * The source "web identity": a role by a token that someone else (Kubernetes, a CI system) writes into a file and
- * replaces before it ends; so the file is read at each fetch.
+ * The source "web identity": a role by a token that someone else (Kubernetes, a CI system) writes
+ * into a file and replaces before it ends; so the file is read at each fetch.
  */
 #include "backends/auth/cred_source.h"
 #include "backends/base/fileio.h"
@@ -18,7 +18,8 @@ int cred_web_identity_fetch(const struct cred_context *c, const struct cred_role
 		return error_prefix(err, r, "web identity token");
 	token = str_trim(buf_str(&text));
 	if (token.len == 0)
-		return error_set(err, ERR_CONFIG, "web identity token file '%s' is empty", token_path);
+		return error_set(err, ERR_CONFIG, "web identity token file '%s' is empty",
+				 token_path);
 	if ((r = cred_sts_web_identity(c, role, token, ret, err)) < 0)
 		return r;
 	ret->source = "web identity";
@@ -32,7 +33,7 @@ static bool web_identity_is_configured(const struct cred_context *c)
 
 static int web_identity_fetch(const struct cred_context *c, struct cred_aws *ret, struct error *err)
 {
-	static const char *const region_names[] = { "AWS_REGION", "AWS_DEFAULT_REGION", NULL };
+	static const char *const region_names[] = {"AWS_REGION", "AWS_DEFAULT_REGION", NULL};
 	const char *path = cred_getenv(c, "AWS_WEB_IDENTITY_TOKEN_FILE");
 	struct cred_role role = {
 		.arn = cred_getenv(c, "AWS_ROLE_ARN"),
@@ -43,7 +44,8 @@ static int web_identity_fetch(const struct cred_context *c, struct cred_aws *ret
 	if (!path)
 		return CRED_ABSENT;
 	if (!role.arn)
-		return error_set(err, ERR_CONFIG, "AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not");
+		return error_set(err, ERR_CONFIG,
+				 "AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not");
 	return cred_web_identity_fetch(c, &role, path, ret, err);
 }
 

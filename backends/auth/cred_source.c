@@ -31,7 +31,8 @@ int64_t cred_now_s(const struct cred_context *c)
 	return c->host->wall_s() + clock_skew_s();
 }
 
-/* Key ids and tokens go into header lines; a secret does not, and some servers let people choose theirs freely. */
+/* Key ids and tokens go into header lines; a secret does not, and some servers let people choose
+ * theirs freely. */
 static bool is_printable(struct str text, size_t max_bytes)
 {
 	if (text.len > max_bytes)
@@ -45,14 +46,17 @@ static bool is_printable(struct str text, size_t max_bytes)
 int cred_set(struct cred_aws *ret, const char *source, struct str access_key_id, struct str secret,
 	     struct str token, int64_t expires_wall_s, struct error *err)
 {
-	struct cred_aws made = { .expires_wall_s = expires_wall_s, .source = source };
+	struct cred_aws made = {.expires_wall_s = expires_wall_s, .source = source};
 
 	if (access_key_id.len == 0 || secret.len == 0)
-		return error_set(err, ERR_CONFIG, "%s gives an access key id or a secret access key that is empty",
+		return error_set(err, ERR_CONFIG,
+				 "%s gives an access key id or a secret access key that is empty",
 				 source);
-	if (!is_printable(access_key_id, CRED_KEY_ID_BYTES) || memchr(access_key_id.ptr, '/', access_key_id.len) ||
-	    secret.len > CRED_TOKEN_BYTES || memchr(secret.ptr, '\n', secret.len) || !is_printable(token, CRED_TOKEN_BYTES))
-		return error_set(err, ERR_CONFIG, "%s gives AWS credentials with bytes that no key has", source);
+	if (!is_printable(access_key_id, CRED_KEY_ID_BYTES) ||
+	    memchr(access_key_id.ptr, '/', access_key_id.len) || secret.len > CRED_TOKEN_BYTES ||
+	    memchr(secret.ptr, '\n', secret.len) || !is_printable(token, CRED_TOKEN_BYTES))
+		return error_set(err, ERR_CONFIG,
+				 "%s gives AWS credentials with bytes that no key has", source);
 	made.access_key_id = str_dup(access_key_id);
 	if (!made.access_key_id || secret_set(&made.secret_access_key, secret) < 0 ||
 	    (token.len && secret_set(&made.session_token, token) < 0)) {
@@ -74,16 +78,19 @@ int cred_set_json(struct cred_aws *ret, const char *source, struct str text, con
 
 	/* The parser's own words could quote the text, which is secret. */
 	if (r < 0)
-		return error_set(err, ERR_PROTOCOL, "%s answers something that is no JSON object", source);
+		return error_set(err, ERR_PROTOCOL, "%s answers something that is no JSON object",
+				 source);
 	id = json_get_string(o, "AccessKeyId");
 	secret = json_get_string(o, "SecretAccessKey");
 	expiration = json_get_string(o, "Expiration");
 	if (!id || !secret)
-		return error_set(err, ERR_PROTOCOL, "%s answers without AccessKeyId or SecretAccessKey", source);
+		return error_set(err, ERR_PROTOCOL,
+				 "%s answers without AccessKeyId or SecretAccessKey", source);
 	if (expiration && *expiration && clock_parse_iso8601(expiration, &expires_ns) < 0)
-		return error_set(err, ERR_PROTOCOL, "%s answers with an Expiration that is no date", source);
-	return cred_set(ret, source, str_of(id), str_of(secret), str_of(json_get_string(o, token_key)),
-			expires_ns / 1000000000, err);
+		return error_set(err, ERR_PROTOCOL, "%s answers with an Expiration that is no date",
+				 source);
+	return cred_set(ret, source, str_of(id), str_of(secret),
+			str_of(json_get_string(o, token_key)), expires_ns / 1000000000, err);
 }
 
 int cred_buf_init(struct buf *b, struct error *err)
@@ -126,7 +133,8 @@ static int append_path(struct http_request *request, const char *path, struct er
 	return 0;
 }
 
-int cred_call(const struct cred_context *c, struct cred_call *call, struct buf *ret, struct error *err)
+int cred_call(const struct cred_context *c, struct cred_call *call, struct buf *ret,
+	      struct error *err)
 {
 	CLEANUP(call_cleanup) struct http_request request = HTTP_REQUEST_INIT;
 	CLEANUP(http_response_release) struct http_response response = HTTP_RESPONSE_INIT;
@@ -134,7 +142,7 @@ int cred_call(const struct cred_context *c, struct cred_call *call, struct buf *
 
 	request.query = call->query;
 	request.headers = call->headers;
-	call->query = call->headers = (struct http_fields){ 0 };
+	call->query = call->headers = (struct http_fields){0};
 	if (!c->host->engine)
 		return error_set(err, ERR_UNSUPPORTED, "no network to fetch AWS credentials with");
 	if ((r = http_request_set_base(&request, call->url, err)) < 0)
@@ -143,7 +151,8 @@ int cred_call(const struct cred_context *c, struct cred_call *call, struct buf *
 		return r;
 	request.method = call->method;
 	if (call->body.len)
-		request.body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = call->body, .fd = -1 };
+		request.body =
+			(struct http_body){.kind = HTTP_BODY_MEM, .mem = call->body, .fd = -1};
 	request.sink.kind = HTTP_SINK_BUF;
 	request.sink.buf = ret;
 	request.cancel = c->cancel;
@@ -178,9 +187,9 @@ const char *cred_dns_suffix(const char *region)
 	static const struct {
 		const char *prefix, *suffix;
 	} partitions[] = {
-		{ "cn-", "amazonaws.com.cn" },	    { "us-iso-", "c2s.ic.gov" },
-		{ "us-isob-", "sc2s.sgov.gov" },    { "eu-isoe-", "cloud.adc-e.uk" },
-		{ "us-isof-", "csp.hci.ic.gov" },   { "eusc-", "amazonaws.eu" },
+		{"cn-", "amazonaws.com.cn"},	{"us-iso-", "c2s.ic.gov"},
+		{"us-isob-", "sc2s.sgov.gov"},	{"eu-isoe-", "cloud.adc-e.uk"},
+		{"us-isof-", "csp.hci.ic.gov"}, {"eusc-", "amazonaws.eu"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(partitions); i++)

@@ -1,12 +1,13 @@
 #pragma once
 /*
- * Purpose: what one source of AWS credentials is, and what the sources share; private to backends/auth.
+ * Purpose: what one source of AWS credentials is, and what the sources share; private to
+ *backends/auth.
  *
- * Invariants: a source keeps no state: every fetch reads files, environment and services anew. What it may use of
- *	the outside stands in struct cred_context, so that a test replaces it.
- * Threads: fetch may block (each wait inside has a limit) and runs in one thread at a time per provider.
- * Errors: CRED_ABSENT passes on to the next source; anything negative ends the chain. Secrets and tokens never
- *	stand in a message.
+ * Invariants: a source keeps no state: every fetch reads files, environment and services anew. What
+ *it may use of the outside stands in struct cred_context, so that a test replaces it. Threads:
+ *fetch may block (each wait inside has a limit) and runs in one thread at a time per provider.
+ * Errors: CRED_ABSENT passes on to the next source; anything negative ends the chain. Secrets and
+ *tokens never stand in a message.
  */
 #include "backends/auth/cred_aws.h"
 #include "backends/base/cancel.h"
@@ -15,10 +16,10 @@
 
 struct arena;
 
-#define CRED_ADVISORY_S	 300 /* refreshed beside the work from here on */
-#define CRED_MANDATORY_S 60  /* refreshed before any more work from here on */
+#define CRED_ADVISORY_S	 300   /* refreshed beside the work from here on */
+#define CRED_MANDATORY_S 60    /* refreshed before any more work from here on */
 #define CRED_MAX_BYTES	 65536 /* of any answer, token file or output of a program */
-#define CRED_MAX_CHAIN	 8   /* profiles that name each other by source_profile */
+#define CRED_MAX_CHAIN	 8     /* profiles that name each other by source_profile */
 
 struct cred_context {
 	const struct cred_host *host;
@@ -30,7 +31,8 @@ struct cred_source {
 	const char *name; /* static; shown to users: "environment" */
 	bool is_fixed;	  /* fetching again gives the same for the life of the process */
 	bool is_metadata; /* asked only where options say so */
-	/* Whether it is set up here, without any network. Broken counts as set up. NULL: cannot be known. */
+	/* Whether it is set up here, without any network. Broken counts as set up. NULL: cannot be
+	 * known. */
 	bool (*is_configured)(const struct cred_context *c);
 	/* 0 with *ret filled (its `source` too), CRED_ABSENT, or -errno with err set. */
 	int (*fetch)(const struct cred_context *c, struct cred_aws *ret, struct error *err);
@@ -52,20 +54,24 @@ int64_t cred_now_s(const struct cred_context *c);
 /* Fills ret; refuses empty or odd bytes (ERR_CONFIG, naming `source` only). */
 int cred_set(struct cred_aws *ret, const char *source, struct str access_key_id, struct str secret,
 	     struct str token, int64_t expires_wall_s, struct error *err) MUST_CHECK;
-/* From {"AccessKeyId", "SecretAccessKey", token_key, "Expiration"}, as container, IMDS and programs write it. */
+/* From {"AccessKeyId", "SecretAccessKey", token_key, "Expiration"}, as container, IMDS and programs
+ * write it. */
 int cred_set_json(struct cred_aws *ret, const char *source, struct str text, const char *token_key,
 		  struct error *err) MUST_CHECK;
 
-/* The shared files of one profile: ~/.aws/config and ~/.aws/credentials, or where the variables say. */
+/* The shared files of one profile: ~/.aws/config and ~/.aws/credentials, or where the variables
+ * say. */
 struct cred_files {
-	struct ini config, credentials; /* empty when the file is not there */
+	struct ini config, credentials;	      /* empty when the file is not there */
 	char *config_path, *credentials_path; /* NULL: no home directory */
 };
-#define CRED_FILES_INIT ((struct cred_files){ .config = INI_INIT, .credentials = INI_INIT })
-int cred_files_load(const struct cred_host *host, struct cred_files *ret, struct error *err) MUST_CHECK;
+#define CRED_FILES_INIT ((struct cred_files){.config = INI_INIT, .credentials = INI_INIT})
+int cred_files_load(const struct cred_host *host, struct cred_files *ret,
+		    struct error *err) MUST_CHECK;
 void cred_files_release(struct cred_files *f);
 bool cred_files_has_profile(const struct cred_files *f, const char *profile);
-/* A key of a profile, NULL when absent or empty: the credentials file goes before the config file. */
+/* A key of a profile, NULL when absent or empty: the credentials file goes before the config file.
+ */
 const char *cred_files_get(const struct cred_files *f, const char *profile, const char *key);
 /* A key of another kind of section of the config file: [KIND NAME]. */
 const char *cred_files_get_section(const struct cred_files *f, const char *kind, const char *name,
@@ -78,18 +84,19 @@ char *cred_home_path(const struct cred_host *host, const char *below_home);
 /* A GET or PUT or POST of a small text, without a signer, at most timeout_ms in all. */
 struct cred_call {
 	enum http_method method;
-	const char *url;	/* scheme, authority and what the path begins with */
-	const char *path;	/* percent-encoded, put behind it; NULL: nothing */
-	const char *operation;	/* label of the counters */
+	const char *url;       /* scheme, authority and what the path begins with */
+	const char *path;      /* percent-encoded, put behind it; NULL: nothing */
+	const char *operation; /* label of the counters */
 	uint64_t timeout_ms;
 	unsigned max_attempts;
 	struct str body;
 	int (*classify)(void *arg, const struct http_response *response, struct error *err);
-	struct http_fields query, headers; /* moved out */
+	struct http_fields query, headers;					 /* moved out */
 	int (*sign)(void *arg, struct http_request *request, struct error *err); /* may be NULL */
 	void *sign_arg;
 };
-int cred_call(const struct cred_context *c, struct cred_call *call, struct buf *ret, struct error *err) MUST_CHECK;
+int cred_call(const struct cred_context *c, struct cred_call *call, struct buf *ret,
+	      struct error *err) MUST_CHECK;
 /* A buffer for secrets: memory got at once, so that growing leaves no copy; wiped when released. */
 int cred_buf_init(struct buf *b, struct error *err) MUST_CHECK;
 void cred_buf_wipe(struct buf *b);
@@ -108,24 +115,32 @@ struct cred_role {
 	const char *region;	  /* NULL: us-east-1 */
 };
 int cred_sts_assume_role(const struct cred_context *c, const struct cred_role *role,
-			 const struct cred_aws *by, struct cred_aws *ret, struct error *err) MUST_CHECK;
-int cred_sts_web_identity(const struct cred_context *c, const struct cred_role *role, struct str token,
-			  struct cred_aws *ret, struct error *err) MUST_CHECK;
+			 const struct cred_aws *by, struct cred_aws *ret,
+			 struct error *err) MUST_CHECK;
+int cred_sts_web_identity(const struct cred_context *c, const struct cred_role *role,
+			  struct str token, struct cred_aws *ret, struct error *err) MUST_CHECK;
 /* Reads the token file (anew at each fetch) and asks STS. */
 int cred_web_identity_fetch(const struct cred_context *c, const struct cred_role *role,
-			    const char *token_path, struct cred_aws *ret, struct error *err) MUST_CHECK;
+			    const char *token_path, struct cred_aws *ret,
+			    struct error *err) MUST_CHECK;
 /* Runs the program a profile names. */
 int cred_process_fetch(const struct cred_context *c, const char *command, struct cred_aws *ret,
 		       struct error *err) MUST_CHECK;
-/* Splits a command line by the rules of a shell's quotes, without any expansion; args ends with NULL. */
-int cred_process_split(const char *command, struct arena *arena, char ***ret_args, struct error *err) MUST_CHECK;
+/* Splits a command line by the rules of a shell's quotes, without any expansion; args ends with
+ * NULL. */
+int cred_process_split(const char *command, struct arena *arena, char ***ret_args,
+		       struct error *err) MUST_CHECK;
 /* By the token that `aws sso login` left. */
-int cred_sso_fetch(const struct cred_context *c, const struct cred_files *files, const char *profile,
-		   struct cred_aws *ret, struct error *err) MUST_CHECK;
-/* Whether a full container address may be sent the token: https, or loopback and the two known hosts. */
+int cred_sso_fetch(const struct cred_context *c, const struct cred_files *files,
+		   const char *profile, struct cred_aws *ret, struct error *err) MUST_CHECK;
+/* Whether a full container address may be sent the token: https, or loopback and the two known
+ * hosts. */
 bool cred_container_url_is_allowed(const char *url);
 
-/* For the signer: like cred_aws_get but never blocks; the old ones while new ones are fetched beside. */
+/* For the signer: like cred_aws_get but never blocks; the old ones while new ones are fetched
+ * beside. */
 int cred_aws_peek(struct cred_aws_provider *p, struct cred_aws *ret, struct error *err) MUST_CHECK;
 /* Whether the present ones were fetched within the last ms. */
 bool cred_aws_is_fetched_within(struct cred_aws_provider *p, uint64_t ms);
+/* Whether a fetch is under way; for tests, which must not move the clock meanwhile. */
+bool cred_aws_is_fetching(struct cred_aws_provider *p);

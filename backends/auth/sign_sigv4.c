@@ -1,7 +1,7 @@
 /*
- * The stages of Signature Version 4. Every stage is a function of the request as it will be sent, so that it can be
- * run again after signing and give the same text: what the signature itself adds (Authorization, X-Amz-Signature,
- * and the token where scope->omits_token) is left out by name.
+ * The stages of Signature Version 4. Every stage is a function of the request as it will be sent,
+ * so that it can be run again after signing and give the same text: what the signature itself adds
+ * (Authorization, X-Amz-Signature, and the token where scope->omits_token) is left out by name.
  */
 #include "backends/auth/sign_sigv4.h"
 #include "backends/base/arena.h"
@@ -10,10 +10,10 @@
 
 #include <stdio.h>
 
-#define SIGV4_ALGORITHM "AWS4-HMAC-SHA256"
-#define SIGV4_MAX_BYTES (1 << 20)	/* of a canonical request: far over what any service takes */
-#define SIGV4_MAX_FIELDS 4096
-#define SIGV4_MAX_EXPIRES_S 604800	/* seven days: the services' limit */
+#define SIGV4_ALGORITHM	    "AWS4-HMAC-SHA256"
+#define SIGV4_MAX_BYTES	    (1 << 20) /* of a canonical request: far over what any service takes */
+#define SIGV4_MAX_FIELDS    4096
+#define SIGV4_MAX_EXPIRES_S 604800 /* seven days: the services' limit */
 
 struct sigv4_field {
 	char *name, *value;
@@ -22,9 +22,23 @@ struct sigv4_field {
 
 /* Headers that hops change or add, and the signature's own. */
 static const char *const unsigned_headers[] = {
-	"accept-encoding", "authorization", "baggage", "connection", "expect", "host", "keep-alive",
-	"proxy-authenticate", "proxy-authorization", "te", "traceparent", "tracestate", "trailer",
-	"transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id",
+	"accept-encoding",
+	"authorization",
+	"baggage",
+	"connection",
+	"expect",
+	"host",
+	"keep-alive",
+	"proxy-authenticate",
+	"proxy-authorization",
+	"te",
+	"traceparent",
+	"tracestate",
+	"trailer",
+	"transfer-encoding",
+	"upgrade",
+	"user-agent",
+	"x-amzn-trace-id",
 };
 
 static int cannot_build(struct error *err, int r)
@@ -51,7 +65,8 @@ static bool is_signed_query(const char *name, const struct sigv4_scope *scope)
 	return strcmp(name, "X-Amz-Signature") != 0;
 }
 
-/* "/a//b/../c/" into "/a/c/": dot segments and empty ones go, a final slash stays where anything stands before it. */
+/* "/a//b/../c/" into "/a/c/": dot segments and empty ones go, a final slash stays where anything
+ * stands before it. */
 static int add_normalised_path(struct buf *out, const char *path)
 {
 	struct str rest = str_of(path);
@@ -117,7 +132,8 @@ static char *encoded_copy(struct arena *arena, struct buf *scratch, const char *
 }
 
 static int collect_query(const struct http_fields *from, const struct sigv4_scope *scope,
-			 struct arena *arena, struct buf *scratch, struct sigv4_field *fields, size_t *count)
+			 struct arena *arena, struct buf *scratch, struct sigv4_field *fields,
+			 size_t *count)
 {
 	for (size_t i = 0; i < from->count; i++) {
 		struct sigv4_field *f = &fields[*count];
@@ -125,7 +141,8 @@ static int collect_query(const struct http_fields *from, const struct sigv4_scop
 		if (!is_signed_query(from->items[i].name, scope))
 			continue;
 		f->name = encoded_copy(arena, scratch, from->items[i].name);
-		f->value = encoded_copy(arena, scratch, from->items[i].value ? from->items[i].value : "");
+		f->value = encoded_copy(arena, scratch,
+					from->items[i].value ? from->items[i].value : "");
 		if (!f->name || !f->value)
 			return -EFBIG;
 		(*count)++;
@@ -133,7 +150,8 @@ static int collect_query(const struct http_fields *from, const struct sigv4_scop
 	return 0;
 }
 
-static int add_query(struct buf *out, const struct http_request *request, const struct sigv4_scope *scope)
+static int add_query(struct buf *out, const struct http_request *request,
+		     const struct sigv4_scope *scope)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(2 * SIGV4_MAX_BYTES);
 	CLEANUP(buf_release) struct buf scratch = BUF_INIT(SIGV4_MAX_BYTES);
@@ -149,12 +167,14 @@ static int add_query(struct buf *out, const struct http_request *request, const 
 	if (!fields)
 		return -ENOMEM;
 	if ((r = collect_query(&request->query, scope, &arena, &scratch, fields, &count)) < 0 ||
-	    (r = collect_query(&request->signed_query, scope, &arena, &scratch, fields, &count)) < 0)
+	    (r = collect_query(&request->signed_query, scope, &arena, &scratch, fields, &count)) <
+		    0)
 		return r;
 	qsort(fields, count, sizeof(*fields), compare_pairs);
 	for (size_t i = 0; i < count; i++) {
-		if ((i > 0 && (r = buf_addc(out, '&')) < 0) || (r = buf_adds(out, fields[i].name)) < 0 ||
-		    (r = buf_addc(out, '=')) < 0 || (r = buf_adds(out, fields[i].value)) < 0)
+		if ((i > 0 && (r = buf_addc(out, '&')) < 0) ||
+		    (r = buf_adds(out, fields[i].name)) < 0 || (r = buf_addc(out, '=')) < 0 ||
+		    (r = buf_adds(out, fields[i].value)) < 0)
 			return r;
 	}
 	return 0;
@@ -209,7 +229,8 @@ static int collect_headers(const struct http_fields *from, const struct sigv4_sc
 	return 0;
 }
 
-static int write_headers(struct buf *out, struct buf *names, const struct sigv4_field *fields, size_t count)
+static int write_headers(struct buf *out, struct buf *names, const struct sigv4_field *fields,
+			 size_t count)
 {
 	int r;
 
@@ -235,7 +256,8 @@ static int add_headers(struct buf *out, struct buf *names, const struct http_req
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(2 * SIGV4_MAX_BYTES);
 	size_t total = request->headers.count + request->signed_headers.count + 1, count = 0;
-	const char *host = http_fields_get(&request->headers, "Host"); /* sent instead, where given */
+	const char *host =
+		http_fields_get(&request->headers, "Host"); /* sent instead, where given */
 	struct sigv4_field *fields;
 	int r;
 
@@ -244,8 +266,9 @@ static int add_headers(struct buf *out, struct buf *names, const struct http_req
 	fields = arena_alloc(&arena, total * sizeof(*fields));
 	if (!fields)
 		return -ENOMEM;
-	fields[count++] = (struct sigv4_field){ .name = arena_strdup(&arena, "host"),
-						.value = (char *)(uintptr_t)(host ? host : request->authority) };
+	fields[count++] = (struct sigv4_field){
+		.name = arena_strdup(&arena, "host"),
+		.value = (char *)(uintptr_t)(host ? host : request->authority)};
 	if (!fields[0].name)
 		return -ENOMEM;
 	if ((r = collect_headers(&request->headers, scope, &arena, fields, &count)) < 0 ||
@@ -256,8 +279,8 @@ static int add_headers(struct buf *out, struct buf *names, const struct http_req
 }
 
 int sigv4_canonical_request(const struct http_request *request, const struct sigv4_scope *scope,
-			    const char *payload_hash, struct buf *ret, struct buf *ret_signed_headers,
-			    struct error *err)
+			    const char *payload_hash, struct buf *ret,
+			    struct buf *ret_signed_headers, struct error *err)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(SIGV4_MAX_BYTES);
 	CLEANUP(buf_release) struct buf names = BUF_INIT(SIGV4_MAX_BYTES);
@@ -267,8 +290,8 @@ int sigv4_canonical_request(const struct http_request *request, const struct sig
 	if ((r = buf_addf(&text, "%s\n", http_method_name(request->method))) < 0 ||
 	    (r = add_path(&text, request->path, scope)) < 0 || (r = buf_addc(&text, '\n')) < 0 ||
 	    (r = add_query(&text, request, scope)) < 0 || (r = buf_addc(&text, '\n')) < 0 ||
-	    (r = add_headers(&text, &names, request, scope)) < 0 || (r = buf_addc(&text, '\n')) < 0 ||
-	    (r = buf_add_str(&text, buf_str(&names))) < 0 ||
+	    (r = add_headers(&text, &names, request, scope)) < 0 ||
+	    (r = buf_addc(&text, '\n')) < 0 || (r = buf_add_str(&text, buf_str(&names))) < 0 ||
 	    (r = buf_addc(&text, '\n')) < 0 || (r = buf_adds(&text, payload_hash)) < 0)
 		return cannot_build(err, r);
 	buf_clear(ret);
@@ -279,8 +302,8 @@ int sigv4_canonical_request(const struct http_request *request, const struct sig
 	return 0;
 }
 
-int sigv4_string_to_sign(const struct sigv4_scope *scope, struct str canonical_request, struct buf *ret,
-			 struct error *err)
+int sigv4_string_to_sign(const struct sigv4_scope *scope, struct str canonical_request,
+			 struct buf *ret, struct error *err)
 {
 	unsigned char digest[HASH_SHA256_LEN];
 	char hex[2 * HASH_SHA256_LEN + 1], date[17];
@@ -290,13 +313,13 @@ int sigv4_string_to_sign(const struct sigv4_scope *scope, struct str canonical_r
 	hex_encode(digest, sizeof(digest), hex);
 	clock_format_basic(scope->wall_s, date);
 	buf_clear(ret);
-	r = buf_addf(ret, SIGV4_ALGORITHM "\n%s\n%.8s/%s/%s/aws4_request\n%s", date, date, scope->region,
-		     scope->service, hex);
+	r = buf_addf(ret, SIGV4_ALGORITHM "\n%s\n%.8s/%s/%s/aws4_request\n%s", date, date,
+		     scope->region, scope->service, hex);
 	return r < 0 ? cannot_build(err, r) : 0;
 }
 
-int sigv4_signature(const struct sigv4_scope *scope, const struct cred_aws *cred, struct str string_to_sign,
-		    char ret_hex[65])
+int sigv4_signature(const struct sigv4_scope *scope, const struct cred_aws *cred,
+		    struct str string_to_sign, char ret_hex[65])
 {
 	unsigned char key[HASH_SHA256_LEN];
 	size_t secret_len = cred->secret_access_key.len;
@@ -322,14 +345,15 @@ int sigv4_signature(const struct sigv4_scope *scope, const struct cred_aws *cred
 
 /* The three stages at once. */
 static int sign_request(const struct http_request *request, const struct sigv4_scope *scope,
-			const struct cred_aws *cred, const char *payload_hash, struct buf *ret_names,
-			char ret_hex[65], struct error *err)
+			const struct cred_aws *cred, const char *payload_hash,
+			struct buf *ret_names, char ret_hex[65], struct error *err)
 {
 	CLEANUP(buf_release) struct buf canonical = BUF_INIT(SIGV4_MAX_BYTES);
 	CLEANUP(buf_release) struct buf to_sign = BUF_INIT(4096);
 	int r;
 
-	if ((r = sigv4_canonical_request(request, scope, payload_hash, &canonical, ret_names, err)) < 0 ||
+	if ((r = sigv4_canonical_request(request, scope, payload_hash, &canonical, ret_names,
+					 err)) < 0 ||
 	    (r = sigv4_string_to_sign(scope, buf_str(&canonical), &to_sign, err)) < 0)
 		return r;
 	r = sigv4_signature(scope, cred, buf_str(&to_sign), ret_hex);
@@ -338,7 +362,7 @@ static int sign_request(const struct http_request *request, const struct sigv4_s
 
 static int refuse_own_headers(const struct http_request *request, struct error *err)
 {
-	static const char *const own[] = { "Authorization", "X-Amz-Date", "X-Amz-Security-Token" };
+	static const char *const own[] = {"Authorization", "X-Amz-Date", "X-Amz-Security-Token"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		if (http_fields_get(&request->headers, own[i]))
@@ -365,15 +389,19 @@ int sigv4_sign_headers(struct http_request *request, const struct sigv4_scope *s
 	if ((r = http_fields_set(to, "X-Amz-Date", date, err)) < 0)
 		return r;
 	if (secret_is_set(&cred->session_token) &&
-	    (r = http_fields_set(to, "X-Amz-Security-Token", secret_str(&cred->session_token).ptr, err)) < 0)
+	    (r = http_fields_set(to, "X-Amz-Security-Token", secret_str(&cred->session_token).ptr,
+				 err)) < 0)
 		return r;
 	if (scope->is_s3_path && !given &&
 	    (r = http_fields_set(to, "x-amz-content-sha256", payload_hash, err)) < 0)
 		return r;
 	if ((r = sign_request(request, scope, cred, payload_hash, &names, signature, err)) < 0)
 		return r;
-	r = buf_addf(&value, SIGV4_ALGORITHM " Credential=%s/%.8s/%s/%s/aws4_request, SignedHeaders=%s, Signature=%s",
-		     cred->access_key_id, date, scope->region, scope->service, buf_cstr(&names), signature);
+	r = buf_addf(&value,
+		     SIGV4_ALGORITHM
+		     " Credential=%s/%.8s/%s/%s/aws4_request, SignedHeaders=%s, Signature=%s",
+		     cred->access_key_id, date, scope->region, scope->service, buf_cstr(&names),
+		     signature);
 	if (r < 0)
 		return cannot_build(err, r);
 	return http_fields_set(to, "Authorization", buf_cstr(&value), err);
@@ -410,14 +438,16 @@ static int add_presign_query(struct http_request *request, const struct sigv4_sc
 	if ((r = add_headers(&unused, &names, request, scope)) < 0)
 		return cannot_build(err, r);
 	if ((r = http_query_add(to, "X-Amz-Algorithm", SIGV4_ALGORITHM, err)) < 0 ||
-	    (r = http_fields_addf(to, err, "X-Amz-Credential", "%s/%.8s/%s/%s/aws4_request", cred->access_key_id,
-				  date, scope->region, scope->service)) < 0 ||
+	    (r = http_fields_addf(to, err, "X-Amz-Credential", "%s/%.8s/%s/%s/aws4_request",
+				  cred->access_key_id, date, scope->region, scope->service)) < 0 ||
 	    (r = http_query_add(to, "X-Amz-Date", date, err)) < 0 ||
-	    (r = http_fields_addf(to, err, "X-Amz-Expires", "%llu", (unsigned long long)scope->expires_s)) < 0 ||
+	    (r = http_fields_addf(to, err, "X-Amz-Expires", "%llu",
+				  (unsigned long long)scope->expires_s)) < 0 ||
 	    (r = http_query_add(to, "X-Amz-SignedHeaders", buf_cstr(&names), err)) < 0)
 		return r;
 	if (secret_is_set(&cred->session_token))
-		return http_query_add(to, "X-Amz-Security-Token", secret_str(&cred->session_token).ptr, err);
+		return http_query_add(to, "X-Amz-Security-Token",
+				      secret_str(&cred->session_token).ptr, err);
 	return 0;
 }
 
@@ -438,8 +468,8 @@ static int add_url_query(struct buf *out, const struct http_fields *fields, char
 	return 0;
 }
 
-int sigv4_presign(struct http_request *request, const struct sigv4_scope *scope, const struct cred_aws *cred,
-		  struct buf *ret_url, struct error *err)
+int sigv4_presign(struct http_request *request, const struct sigv4_scope *scope,
+		  const struct cred_aws *cred, struct buf *ret_url, struct error *err)
 {
 	CLEANUP(buf_release) struct buf names = BUF_INIT(SIGV4_MAX_BYTES);
 	const char *given = http_fields_get(&request->headers, "x-amz-content-sha256");
@@ -453,11 +483,12 @@ int sigv4_presign(struct http_request *request, const struct sigv4_scope *scope,
 		return r;
 	http_fields_release(&request->signed_headers);
 	http_fields_release(&request->signed_query);
-	request->signed_headers = request->signed_query = (struct http_fields){ 0 };
+	request->signed_headers = request->signed_query = (struct http_fields){0};
 	if (!given && !scope->is_s3_path && (r = sigv4_body_hash(&request->body, hash, err)) < 0)
 		return r;
 	if ((r = add_presign_query(request, scope, cred, err)) < 0 ||
-	    (r = sign_request(request, scope, cred, given ? given : hash, &names, signature, err)) < 0 ||
+	    (r = sign_request(request, scope, cred, given ? given : hash, &names, signature, err)) <
+		    0 ||
 	    (r = http_query_add(&request->signed_query, "X-Amz-Signature", signature, err)) < 0)
 		return r;
 	buf_clear(ret_url);

@@ -1,4 +1,5 @@
-/* The signer of an exchange: which credentials, which payload text, and what to do when the answer says no. */
+/* The signer of an exchange: which credentials, which payload text, and what to do when the answer
+ * says no. */
 #include "backends/auth/cred_source.h"
 #include "backends/auth/sign_sigv4.h"
 #include "backends/base/clock.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 
 /* Servers accept 15 minutes; a bare 403 is taken for a clock error only from here on. */
-#define SIGV4_SKEW_SUSPECT_S 240
+#define SIGV4_SKEW_SUSPECT_S  240
 #define SIGV4_JUST_FETCHED_MS 2000
 
 struct sigv4_signer {
@@ -40,13 +41,14 @@ static int signer_sign(struct signer *s, struct http_request *request, struct er
 	struct sigv4_signer *signer = to_sigv4(s);
 	CLEANUP(cred_aws_release) struct cred_aws cred = CRED_AWS_INIT;
 	char region[sizeof(signer->region)], payload[65] = "UNSIGNED-PAYLOAD";
-	struct sigv4_scope scope = { .region = region, .service = signer->service };
+	struct sigv4_scope scope = {.region = region, .service = signer->service};
 	int r = cred_aws_peek(signer->provider, &cred, err);
 
 	if (r < 0 || !cred.access_key_id)
 		return r;
 	{
-		LOCKED(&signer->lock);
+		LOCKED (&signer->lock)
+			;
 		memcpy(region, signer->region, sizeof(region));
 	}
 	scope.wall_s = clock_wall_s() + clock_skew_s();
@@ -83,12 +85,18 @@ static bool is_one_of(const char *code, const char *const *codes, size_t count)
 	return false;
 }
 
-static bool signer_reconsider(struct signer *s, const struct http_response *response, const struct error *err)
+static bool signer_reconsider(struct signer *s, const struct http_response *response,
+			      const struct error *err)
 {
-	static const char *const clock_codes[] = { "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture" };
-	static const char *const key_codes[] = { "ExpiredToken", "ExpiredTokenException", "InvalidToken",
-						 "TokenRefreshRequired", "InvalidAccessKeyId",
-						 "InvalidClientTokenId", "UnrecognizedClientException" };
+	static const char *const clock_codes[] = {"RequestTimeTooSkewed", "RequestExpired",
+						  "RequestInTheFuture"};
+	static const char *const key_codes[] = {"ExpiredToken",
+						"ExpiredTokenException",
+						"InvalidToken",
+						"TokenRefreshRequired",
+						"InvalidAccessKeyId",
+						"InvalidClientTokenId",
+						"UnrecognizedClientException"};
 	struct sigv4_signer *signer = to_sigv4(s);
 
 	if (is_one_of(err->service_code, clock_codes, ARRAY_SIZE(clock_codes)))
@@ -99,7 +107,8 @@ static bool signer_reconsider(struct signer *s, const struct http_response *resp
 	if (err->kind != ERR_UNAUTHENTICATED &&
 	    !is_one_of(err->service_code, key_codes, ARRAY_SIZE(key_codes)))
 		return false;
-	/* Many exchanges fail at once when keys end: the first forgets them, the others use the new ones. */
+	/* Many exchanges fail at once when keys end: the first forgets them, the others use the new
+	 * ones. */
 	if (cred_aws_is_fetched_within(signer->provider, SIGV4_JUST_FETCHED_MS))
 		return true;
 	return cred_aws_forget(signer->provider);
@@ -145,7 +154,9 @@ int sigv4_signer_new(struct cred_aws_provider *provider, const char *region, con
 void sigv4_signer_set_region(struct signer *s, const char *region)
 {
 	struct sigv4_signer *signer = to_sigv4(s);
-	LOCKED(&signer->lock);
+	LOCKED (&signer->lock)
+		;
 
-	(void)snprintf(signer->region, sizeof(signer->region), "%s", region); /* no region is that long */
+	(void)snprintf(signer->region, sizeof(signer->region), "%s",
+		       region); /* no region is that long */
 }

@@ -1,10 +1,12 @@
 /*
- * Purpose: signs requests for a test that compares with another signer: one JSON object a line in, one out.
+ * Purpose: signs requests for a test that compares with another signer: one JSON object a line in,
+ *one out.
  *
- *	{"form": "header" | "query" | "signer", "method", "scheme", "host", "path", "query": [[name, value]...],
- *	 "headers": [[name, value]...], "body", "payload", "region", "service", "wall_s", "access", "secret",
- *	 "token", "is_s3", "keeps_path", "omits_token", "expires"}
- *	-> {"canonical", "string_to_sign", "signature", "headers": [[name, value]...], "url"}, or {"error"}
+ *	{"form": "header" | "query" | "signer", "method", "scheme", "host", "path", "query": [[name,
+ *value]...], "headers": [[name, value]...], "body", "payload", "region", "service", "wall_s",
+ *"access", "secret", "token", "is_s3", "keeps_path", "omits_token", "expires"}
+ *	-> {"canonical", "string_to_sign", "signature", "headers": [[name, value]...], "url"}, or
+ *{"error"}
  *
  * "signer" goes through the signer of an exchange, which finds payload and scope out by itself.
  */
@@ -39,7 +41,8 @@ static const char *tool_getenv(const char *name)
 
 enum field_kind { FIELD_HEADER, FIELD_QUERY };
 
-static int read_fields(struct json_object *list, enum field_kind kind, struct http_fields *to, struct error *err)
+static int read_fields(struct json_object *list, enum field_kind kind, struct http_fields *to,
+		       struct error *err)
 {
 	size_t count = list ? json_object_array_length(list) : 0;
 
@@ -50,7 +53,8 @@ static int read_fields(struct json_object *list, enum field_kind kind, struct ht
 
 		if (!name || !value)
 			return error_set(err, ERR_INVALID, "a field is a pair of texts");
-		r = kind == FIELD_QUERY ? http_query_add(to, name, value, err) : http_fields_add(to, name, value, err);
+		r = kind == FIELD_QUERY ? http_query_add(to, name, value, err)
+					: http_fields_add(to, name, value, err);
 		if (r < 0)
 			return r;
 	}
@@ -74,7 +78,8 @@ static int read_request(struct json_object *o, struct http_request *request, str
 
 	if ((r = read_method(json_get_string(o, "method"), &request->method, err)) < 0 ||
 	    (r = read_fields(json_get_array(o, "query"), FIELD_QUERY, &request->query, err)) < 0 ||
-	    (r = read_fields(json_get_array(o, "headers"), FIELD_HEADER, &request->headers, err)) < 0)
+	    (r = read_fields(json_get_array(o, "headers"), FIELD_HEADER, &request->headers, err)) <
+		    0)
 		return r;
 	request->scheme = strdup(json_get_string(o, "scheme"));
 	request->authority = strdup(json_get_string(o, "host"));
@@ -82,13 +87,14 @@ static int read_request(struct json_object *o, struct http_request *request, str
 	if (!request->scheme || !request->authority || !request->path)
 		return error_set(err, ERR_NO_MEMORY, "no memory");
 	if (body)
-		request->body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = str_of(body), .fd = -1 };
+		request->body =
+			(struct http_body){.kind = HTTP_BODY_MEM, .mem = str_of(body), .fd = -1};
 	return 0;
 }
 
 static int sign_by_signer(struct json_object *o, struct http_request *request, struct error *err)
 {
-	struct cred_host host = { .getenv = tool_getenv, .wall_s = tool_wall_s };
+	struct cred_host host = {.getenv = tool_getenv, .wall_s = tool_wall_s};
 	struct cred_aws_options options = {
 		.access_key_id = json_get_string(o, "access"),
 		.secret_access_key = json_get_string(o, "secret"),
@@ -98,8 +104,9 @@ static int sign_by_signer(struct json_object *o, struct http_request *request, s
 	struct signer *signer = NULL;
 	int r = cred_aws_provider_new(&host, &options, &provider, err);
 
-	if (r == 0 && (r = sigv4_signer_new(provider, json_get_string(o, "region"),
-					    json_get_string(o, "service"), &signer, err)) == 0 &&
+	if (r == 0 &&
+	    (r = sigv4_signer_new(provider, json_get_string(o, "region"),
+				  json_get_string(o, "service"), &signer, err)) == 0 &&
 	    (r = signer->ops->prepare(signer, err)) == 0)
 		r = signer->ops->sign(signer, request, err);
 	signer_free(signer);
@@ -136,7 +143,8 @@ static int answer(struct json_object *o, struct json_object *to, struct error *e
 	json_object_object_add(to, "headers", headers);
 	fixed_wall_s = scope.wall_s;
 	cred.access_key_id = strdup(json_get_string(o, "access"));
-	if (!cred.access_key_id || secret_set(&cred.secret_access_key, str_of(json_get_string(o, "secret"))) < 0 ||
+	if (!cred.access_key_id ||
+	    secret_set(&cred.secret_access_key, str_of(json_get_string(o, "secret"))) < 0 ||
 	    secret_set(&cred.session_token, str_of(json_get_string(o, "token"))) < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory");
 	if ((r = read_request(o, &request, err)) < 0)
@@ -162,8 +170,10 @@ static int answer(struct json_object *o, struct json_object *to, struct error *e
 	for (size_t i = 0; i < request.signed_headers.count; i++) {
 		struct json_object *pair = json_object_new_array();
 
-		json_object_array_add(pair, json_object_new_string(request.signed_headers.items[i].name));
-		json_object_array_add(pair, json_object_new_string(request.signed_headers.items[i].value));
+		json_object_array_add(pair,
+				      json_object_new_string(request.signed_headers.items[i].name));
+		json_object_array_add(
+			pair, json_object_new_string(request.signed_headers.items[i].value));
 		json_object_array_add(headers, pair);
 	}
 	return 0;
@@ -171,7 +181,8 @@ static int answer(struct json_object *o, struct json_object *to, struct error *e
 
 int main(void)
 {
-	static const struct clock_source source = { .mono_ns = tool_mono_ns, .wall_ns = tool_wall_ns };
+	static const struct clock_source source = {.mono_ns = tool_mono_ns,
+						   .wall_ns = tool_wall_ns};
 	char *line = NULL;
 	size_t capacity = 0;
 	ssize_t len;
@@ -181,7 +192,7 @@ int main(void)
 		CLEANUP(json_putp) struct json_object *o = NULL;
 		CLEANUP(json_putp) struct json_object *to = json_object_new_object();
 		struct error err = ERROR_INIT;
-		int r = json_parse(str_trim((struct str){ line, (size_t)len }), 1 << 20, &o, &err);
+		int r = json_parse(str_trim((struct str){line, (size_t)len}), 1 << 20, &o, &err);
 
 		if (r == 0)
 			r = answer(o, to, &err);
