@@ -1,7 +1,7 @@
 #pragma once
 /*
  * Purpose: the durable record of what the cloud does not have yet: every dirty object and every pending namespace
- *	change, and the attributes of objects that were once seen. SQLite in WAL mode; one file, DIR/journal.db.
+ *	change, and the attributes of objects that were once seen. SQLite in WAL mode: DIR/journal.db, and DIR/attrs.db for the attributes, which may be lost.
  *
  * Invariants:
  *  - Rows are applied in the order journal_put and journal_delete were called; journal_wait(ticket) returns when all up
@@ -58,7 +58,7 @@ void journal_attrs_put(struct journal *j, const char *store, const char *bucket,
 		       struct str blob);
 void journal_attrs_delete(struct journal *j, const char *store, const char *bucket, const char *key);
 /* Those of all keys in [from_key, to_key) of a bucket (to_key NULL: no end), in order. Returns 0 at once when there are none
- * for the bucket. */
+ * for the bucket. fn must not call this function again. */
 int journal_attrs_each(struct journal *j, const char *store, const char *bucket, const char *from_key,
 		       const char *to_key,
 		       void (*fn)(void *arg, const char *key, const char *version, struct str blob), void *arg);

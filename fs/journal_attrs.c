@@ -58,7 +58,7 @@ struct journal_attrs {
 	int64_t prune_at; /* the id from which on the rows are counted again */
 	struct lock read_lock;
 	sqlite3 *reader;
-	sqlite3_stmt *range;
+	sqlite3_stmt *range, *range_to_end;
 };
 
 /* --- the file --- */
@@ -175,12 +175,16 @@ static int attrs_prepare(struct journal_attrs *a)
 			"INSERT INTO buckets (store, bucket) VALUES (?1, ?2) "
 			"ON CONFLICT DO UPDATE SET store = excluded.store RETURNING id",
 			&a->add_bucket);
+	if (code == SQLITE_OK) /* two: with one condition for both, the index would give no end */
+		code = journal_prepare(a->reader,
+				       "SELECT key, version, data FROM attrs WHERE bucket_id = ?1 "
+				       "AND key >= ?2 AND key < ?3 ORDER BY key",
+				       &a->range);
 	if (code == SQLITE_OK)
-		code = journal_prepare(
-			a->reader,
-			"SELECT key, version, data FROM attrs WHERE bucket_id = ?1 AND "
-			"key >= ?2 AND (?3 IS NULL OR key < ?3) ORDER BY key",
-			&a->range);
+		code = journal_prepare(a->reader,
+				       "SELECT key, version, data FROM attrs WHERE bucket_id = ?1 "
+				       "AND key >= ?2 ORDER BY key",
+				       &a->range_to_end);
 	return code;
 }
 
@@ -464,16 +468,15 @@ void journal_attrs_flush(struct journal_attrs *a)
 
 /* --- reading --- */
 
-static int attrs_bind_range(struct journal_attrs *a, int64_t id, const char *from_key,
+static int attrs_bind_range(sqlite3_stmt *stmt, int64_t id, const char *from_key,
 			    const char *to_key)
 {
-	int code = sqlite3_bind_int64(a->range, 1, id);
+	int code = sqlite3_bind_int64(stmt, 1, id);
 
 	if (code == SQLITE_OK)
-		code = journal_bind_bytes(a->range, 2, str_of(from_key));
-	if (code == SQLITE_OK)
-		code = to_key ? journal_bind_bytes(a->range, 3, str_of(to_key))
-			      : sqlite3_bind_null(a->range, 3);
+		code = journal_bind_bytes(stmt, 2, str_of(from_key));
+	if (code == SQLITE_OK && to_key)
+		code = journal_bind_bytes(stmt, 3, str_of(to_key));
 	return code;
 }
 
@@ -481,28 +484,30 @@ static int attrs_read(struct journal_attrs *a, int64_t id, const char *from_key,
 		      void (*fn)(void *arg, const char *key, const char *version, struct str blob),
 		      void *arg)
 {
+	sqlite3_stmt *stmt;
 	int code;
 
 	LOCKED (&a->read_lock)
 		;
 	if (!a->reader)
 		return SQLITE_OK;
-	code = attrs_bind_range(a, id, from_key, to_key);
+	stmt = to_key ? a->range : a->range_to_end;
+	code = attrs_bind_range(stmt, id, from_key, to_key);
 	while (code == SQLITE_OK) {
-		code = sqlite3_step(a->range);
+		code = sqlite3_step(stmt);
 		if (code != SQLITE_ROW)
 			break;
 		code = SQLITE_OK;
-		const char *key = (const char *)sqlite3_column_text(a->range, 0);
-		const char *version = (const char *)sqlite3_column_text(a->range, 1);
-		struct str blob = {(const char *)sqlite3_column_text(a->range, 2),
-				   (size_t)sqlite3_column_bytes(a->range, 2)};
+		const char *key = (const char *)sqlite3_column_text(stmt, 0);
+		const char *version = (const char *)sqlite3_column_text(stmt, 1);
+		struct str blob = {(const char *)sqlite3_column_text(stmt, 2),
+				   (size_t)sqlite3_column_bytes(stmt, 2)};
 
 		if (key && version && blob.ptr)
 			fn(arg, key, version, blob);
 	}
-	(void)sqlite3_reset(a->range);
-	(void)sqlite3_clear_bindings(a->range); /* they point into the caller's strings */
+	(void)sqlite3_reset(stmt);
+	(void)sqlite3_clear_bindings(stmt); /* they point into the caller's strings */
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
