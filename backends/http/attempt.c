@@ -32,7 +32,8 @@ void attempt_release(struct attempt *a)
 	a->digest = NULL;
 }
 
-/* "HTTP/1.1 206 Partial Content": a new answer begins; an interim one (1xx) before it is forgotten. */
+/* "HTTP/1.1 206 Partial Content": a new answer begins; an interim one (1xx) before it is
+ * forgotten. */
 static bool begin_answer(struct attempt *a, const char *line, size_t len)
 {
 	const char *space = memchr(line, ' ', len);
@@ -75,7 +76,8 @@ static bool add_header(struct attempt *a, const char *line, size_t len)
 	}
 	if (http_fields_add(&a->response->headers, name_text, value_text, &a->err) < 0) {
 		if (a->err.kind != ERR_NO_MEMORY)
-			(void)error_set(&a->err, ERR_PROTOCOL, "the server sent a broken header line");
+			(void)error_set(&a->err, ERR_PROTOCOL,
+					"the server sent a broken header line");
 		return false;
 	}
 	return true;
@@ -129,8 +131,8 @@ static bool store_body(struct attempt *a, const void *data, size_t len)
 		if (r == -ENOMEM)
 			(void)error_set(&a->err, ERR_NO_MEMORY, "out of memory");
 		else if (r < 0)
-			(void)error_set(&a->err, ERR_TOO_LARGE, "the answer is larger than %zu bytes",
-					sink->buf->limit);
+			(void)error_set(&a->err, ERR_TOO_LARGE,
+					"the answer is larger than %zu bytes", sink->buf->limit);
 		break;
 	case HTTP_SINK_FD:
 		if (len > sink->length || position > sink->length - len) {

@@ -1,13 +1,15 @@
 #pragma once
 /*
- * Purpose: one try of a request on the wire, as far as it has nothing to do with curl: bounds on what arrives, the
- *	way of the body into its sink, the digest, the body that is sent.
+ * Purpose: one try of a request on the wire, as far as it has nothing to do with curl: bounds on
+ *	what arrives, the way of the body into its sink, the digest, the body that is sent.
  *
- * Invariants: only the body of a 2xx answer reaches the sink; of any other, 64 KiB are kept and 1 MiB is read at
- *	most. At most 256 header lines and 64 KiB of headers are taken, interim answers and trailers included.
+ * Invariants: only the body of a 2xx answer reaches the sink; of any other, 64 KiB are kept and
+ *	1 MiB is read at most. At most 256 header lines and 64 KiB of headers are taken, interim
+ *	answers and trailers included.
  * Ownership: borrows request and response until attempt_release.
  * Threads: the event thread only.
- * Errors: a callback that returns false has set err, or is_cut when enough of an error body is there.
+ * Errors: a callback that returns false has set err, or is_cut when enough of an error body is
+ *	there.
  */
 #include "backends/http/http.h"
 
@@ -19,17 +21,16 @@ struct wire;
 struct attempt {
 	struct http_request *request;
 	struct http_response *response;
-	const char *user_agent; /* borrowed from the engine */
-	struct error err;	/* the outcome; kind ERR_NONE: an answer arrived whole (of whatever status) */
-	struct wire *wire;	/* owned by the transport while under way, else NULL */
+	struct error err;  /* the outcome; ERR_NONE: an answer arrived whole, of whatever status */
+	struct wire *wire; /* owned by the transport while under way, else NULL */
 	struct hash_stream *digest;
-	uint64_t sent_position; /* of the body, as handed to the wire */
-	uint64_t error_bytes;	/* of a body that is not 2xx */
+	uint64_t sent_position;		     /* of the body, as handed to the wire */
+	uint64_t error_bytes;		     /* of a body that is not 2xx */
 	uint64_t bytes_sent, bytes_received; /* of bodies; set by the transport at the end */
 	size_t header_bytes, header_lines;
-	bool was_sent;		/* bytes of the request may have reached the server */
-	bool has_headers;	/* the headers of the final answer are complete */
-	bool has_started;	/* on_start was called */
+	bool was_sent;	  /* bytes of the request may have reached the server */
+	bool has_headers; /* the headers of the final answer are complete */
+	bool has_started; /* on_start was called */
 	bool is_cut;
 };
 

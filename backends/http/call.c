@@ -161,11 +161,13 @@ void call_prepared(struct call *c, int result, const struct error *err)
 	if (result < 0) {
 		c->err = *err;
 		if (c->err.kind == ERR_NONE)
-			(void)error_set(&c->err, ERR_UNAUTHENTICATED, "no credentials could be had");
+			(void)error_set(&c->err, ERR_UNAUTHENTICATED,
+					"no credentials could be had");
 		finish(c);
 		return;
 	}
-	/* Not asked again whether it is ready: credentials that expire at once would go round for ever. */
+	/* Not asked again whether it is ready: credentials that expire at once would go round for
+	 * ever. */
 	c->is_prepared = true;
 	advance(c);
 }
@@ -251,7 +253,8 @@ static bool is_worth_reconsidering(struct call *c)
 	struct signer *signer = c->request->signer;
 	int status = c->response.status;
 
-	if (!signer || !signer->ops->reconsider || c->is_reconsidered || c->attempt.err.kind != ERR_NONE)
+	if (!signer || !signer->ops->reconsider || c->is_reconsidered ||
+	    c->attempt.err.kind != ERR_NONE)
 		return false;
 	if (c->err.kind != ERR_UNAUTHENTICATED && status != 400 && status != 401 && status != 403)
 		return false;
@@ -262,8 +265,8 @@ static bool is_worth_reconsidering(struct call *c)
 static int64_t retry_wait(struct call *c, uint64_t now_ms)
 {
 	const struct http_request *request = c->request;
-	unsigned max_attempts = request->max_attempts ? request->max_attempts
-						      : c->engine->options.max_attempts;
+	unsigned max_attempts =
+		request->max_attempts ? request->max_attempts : c->engine->options.max_attempts;
 	struct retry_facts facts = {
 		.err = &c->err,
 		/* the attempt after new credentials does not count */
@@ -321,7 +324,8 @@ static void check_stall(struct call *c, uint64_t now_ms)
 {
 	uint64_t moved = transport_moved(&c->attempt), timeout_ms = stall_timeout_ms(c);
 
-	if (moved != c->moved || moved == 0) { /* 0: connecting, which has a time limit of its own */
+	/* 0: connecting, which has a time limit of its own */
+	if (moved != c->moved || moved == 0) {
 		c->moved = moved;
 		c->moved_ms = now_ms;
 	}
@@ -330,8 +334,9 @@ static void check_stall(struct call *c, uint64_t now_ms)
 		return;
 	}
 	transport_abort(c->engine->transport, &c->attempt);
-	(void)error_set(&c->attempt.err, ERR_TIMEOUT, "no byte moved to or from '%.150s' for %llu ms",
-			c->request->authority, (unsigned long long)timeout_ms);
+	(void)error_set(&c->attempt.err, ERR_TIMEOUT,
+			"no byte moved to or from '%.150s' for %llu ms", c->request->authority,
+			(unsigned long long)timeout_ms);
 	call_attempt_ended(&c->attempt);
 }
 

@@ -6,8 +6,9 @@
  *	          ^                                          |
  *	          +------------- [RETRY_WAIT] <--------------+
  *
- * Invariants: every call is in e->calls from call_begin to its end, in at most one queue (its state says which),
- *	and has at most one timer. A call is signed at the last moment, when it has a slot of its host.
+ * Invariants: every call is in e->calls from call_begin to its end, in at most one queue (its state
+ *	says which), and has at most one timer. A call is signed at the last moment, when it has a
+ *	slot of its host.
  * Ownership: the event thread owns a call from when it takes it out of the inbox.
  * Threads: "guarded by lock" means http_engine.lock; all else is owned by the event thread.
  *	Lock order: a cancel token's lock, then http_engine.lock.
@@ -65,7 +66,7 @@ struct call {
 	http_done_fn *done;
 	void *arg;
 	enum call_state state;
-	struct call *prev, *next;	  /* in the queue of its state; in the inbox: guarded by lock */
+	struct call *prev, *next; /* in the queue of its state; in the inbox: guarded by lock */
 	struct call *all_prev, *all_next; /* in e->calls */
 	struct cancel_hook hook;
 	struct call *cancelled_prev, *cancelled_next; /* in e->cancelled, guarded by lock */
@@ -92,11 +93,11 @@ struct http_engine {
 	pthread_t thread;
 
 	struct lock lock;
-	struct cond preparation_ended; /* with lock */
-	struct call *inbox, *cancelled;	    /* guarded by lock */
-	struct preparation *preparations;   /* guarded by lock */
-	size_t call_count;		    /* guarded by lock; submitted and not yet done */
-	bool is_woken, is_stopping;	    /* guarded by lock */
+	struct cond preparation_ended;	  /* with lock */
+	struct call *inbox, *cancelled;	  /* guarded by lock */
+	struct preparation *preparations; /* guarded by lock */
+	size_t call_count;		  /* guarded by lock; submitted and not yet done */
+	bool is_woken, is_stopping;	  /* guarded by lock */
 
 	/* owned by the event thread */
 	struct timers timers;

@@ -9,7 +9,8 @@ static void copy_label(const char *text, char *ret, size_t size)
 	size_t n = 0;
 
 	for (; *text && n + 1 < size; text++)
-		ret[n++] = *text == '"' || *text == '\\' || (unsigned char)*text < 0x20 ? '_' : *text;
+		ret[n++] =
+			*text == '"' || *text == '\\' || (unsigned char)*text < 0x20 ? '_' : *text;
 	ret[n] = '\0';
 }
 

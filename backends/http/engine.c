@@ -38,7 +38,8 @@ static void begin_calls(struct call *calls)
 	}
 }
 
-/* The next cancelled call that the event thread already has; one still in the inbox finds out when it begins. */
+/* The next cancelled call that the event thread already has; one still in the inbox finds out when
+ * it begins. */
 static struct call *take_cancelled(struct http_engine *e)
 {
 	LOCKED(&e->lock);
@@ -117,8 +118,8 @@ static int copy_options(struct http_engine *e, const struct http_engine_options 
 		e->options.stall_timeout_ms = 20000;
 	if (e->options.max_attempts == 0)
 		e->options.max_attempts = 5;
-	e->user_agent = strdup(e->options.user_agent ? e->options.user_agent
-						     : "skydir/" SKYDIR_VERSION);
+	e->user_agent =
+		strdup(e->options.user_agent ? e->options.user_agent : "skydir/" SKYDIR_VERSION);
 	e->ca_file = e->options.ca_file ? strdup(e->options.ca_file) : NULL;
 	if (!e->user_agent || (e->options.ca_file && !e->ca_file))
 		return -ENOMEM;
@@ -282,7 +283,8 @@ int http_submit(struct http_engine *e, struct http_request *request, http_done_f
 	c->done = done;
 	c->arg = arg;
 	c->hook.fire = call_cancel_fired;
-	/* Before it is in the inbox: from then on the event thread may end and free it at any time. */
+	/* Before it is in the inbox: from then on the event thread may end and free it at any
+	 * time. */
 	cancel_hook(cancel, &c->hook);
 	r = enqueue(e, c, err);
 	if (r < 0) {
@@ -319,8 +321,8 @@ static void perform_done(void *arg, int result, struct http_response *response,
 	cond_signal(&p->cond);
 }
 
-int http_perform(struct http_engine *e, struct http_request *request, struct http_response *response,
-		 struct error *err)
+int http_perform(struct http_engine *e, struct http_request *request,
+		 struct http_response *response, struct error *err)
 {
 	struct perform p = { .lock = LOCK_INIT, .response = response, .err = err };
 	int r;
@@ -331,7 +333,8 @@ int http_perform(struct http_engine *e, struct http_request *request, struct htt
 	r = http_submit(e, request, perform_done, &p, err);
 	if (r == 0) {
 		lock_take(&p.lock);
-		/* No time limit here: the engine keeps the deadline, and calls done in every case. */
+		/* No time limit here: the engine keeps the deadline, and calls done in every
+		 * case. */
 		while (!p.is_done)
 			cond_wait(&p.cond, &p.lock);
 		lock_drop(&p.lock);

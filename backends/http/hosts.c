@@ -1,5 +1,6 @@
-/* Slots per host: so many connections and no more, the rest waits in order of arrival. curl has such a limit too, but
- * runs its clocks while a transfer waits there, and looks through all that wait. */
+/* Slots per host: so many connections and no more, the rest waits in order of arrival. curl has
+ * such a limit too, but runs its clocks while a transfer waits there, and looks through all that
+ * wait. */
 #include "backends/http/call.h"
 #include <utlist.h>
 
@@ -54,7 +55,8 @@ void host_detach(struct call *c)
 	c->host = NULL;
 }
 
-/* A call that fails on the spot gives its slot back from within call_run: the loop goes on, nothing nests. */
+/* A call that fails on the spot gives its slot back from within call_run: the loop goes on, nothing
+ * nests. */
 static void pump(struct http_engine *e, struct host *h)
 {
 	if (h->is_pumping || e->is_ending)

@@ -40,7 +40,8 @@ static int fields_append(struct http_fields *f, const char *name, const char *va
 	CLEANUP(freep) char *value_copy = NULL;
 
 	if (f->count >= FIELDS_MAX)
-		return error_set(err, ERR_TOO_LARGE, "more than %d fields in one request", FIELDS_MAX);
+		return error_set(err, ERR_TOO_LARGE, "more than %d fields in one request",
+				 FIELDS_MAX);
 	if (f->count == f->capacity) {
 		size_t capacity = f->capacity ? f->capacity * 2 : 8;
 		struct http_field *items = realloc(f->items, capacity * sizeof(*items));
@@ -61,9 +62,11 @@ static int fields_append(struct http_fields *f, const char *name, const char *va
 static int check_header(const char *name, const char *value, struct error *err)
 {
 	if (name[0] == '\0' || strpbrk(name, "\r\n: \t"))
-		return error_set(err, ERR_INVALID, "a header name that is empty or holds a forbidden byte");
+		return error_set(err, ERR_INVALID,
+				 "a header name that is empty or holds a forbidden byte");
 	if (value && strpbrk(value, "\r\n"))
-		return error_set(err, ERR_INVALID, "the value of header '%.64s' holds a line end", name);
+		return error_set(err, ERR_INVALID, "the value of header '%.64s' holds a line end",
+				 name);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
-/* Credentials that must be fetched: the fetch blocks, so it runs on a worker; once per signer, however many calls
- * need it. */
+/* Credentials that must be fetched: the fetch blocks, so it runs on a worker; once per signer,
+ * however many calls need it. */
 #include "backends/http/call.h"
 #include <utlist.h>
 

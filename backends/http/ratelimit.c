@@ -1,7 +1,8 @@
 #include "backends/http/ratelimit.h"
 #include <assert.h>
 
-/* A halved rate is back after about ten seconds without another complaint; it never falls below a 64th. */
+/* A halved rate is back after about ten seconds without another complaint; it never falls below a
+ * 64th. */
 #define RISE_PER_S	   0.05
 #define FLOOR_FRACTION	   64.0
 #define HALVE_EVERY_MS	   1000

@@ -2,11 +2,11 @@
 #include <assert.h>
 #include <stdatomic.h>
 
-#define RETRY_BASE_MS	     100
-#define RETRY_MAX_MS	     20000
-#define RETRY_AFTER_MAX_MS   120000
-#define RETRY_COST	     5
-#define RETRY_BUDGET_MAX     500
+#define RETRY_BASE_MS	   100
+#define RETRY_MAX_MS	   20000
+#define RETRY_AFTER_MAX_MS 120000
+#define RETRY_COST	   5
+#define RETRY_BUDGET_MAX   500
 
 static bool budget_take(struct retry_budget *budget)
 {
@@ -35,7 +35,8 @@ int64_t retry_decide(struct retry_budget *budget, const struct retry_facts *fact
 		ceiling_ms = RETRY_MAX_MS;
 	if (after_ms > RETRY_AFTER_MAX_MS)
 		after_ms = RETRY_AFTER_MAX_MS;
-	/* The jitter comes on top of Retry-After: all who were told the same second must not come back at once. */
+	/* The jitter comes on top of Retry-After: all who were told the same second must not come
+	 * back at once. */
 	wait_ms = after_ms + facts->random % (ceiling_ms + 1);
 	if (facts->deadline_mono_ms && facts->now_mono_ms + wait_ms >= facts->deadline_mono_ms)
 		return -1;

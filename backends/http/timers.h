@@ -1,6 +1,7 @@
 #pragma once
 /*
- * Purpose: a binary heap of timers: the next one due is found at once, setting and clearing one is O(log n).
+ * Purpose: a binary heap of timers: the next one due is found at once, setting and clearing one is
+ *	O(log n).
  * Ownership: a timer is embedded in its owner's object and cleared before that goes away.
  * Threads: one thread at a time.
  */

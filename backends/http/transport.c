@@ -32,7 +32,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 	char *private = NULL;
 
 	if (what == CURL_POLL_REMOVE) {
-		(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* closed already: gone as well */
+		/* closed already: gone as well */
+		(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 		(void)curl_multi_assign(t->multi, fd, NULL);
 		return 0;
 	}
@@ -68,17 +69,20 @@ static bool set_up_curl(struct transport *t)
 	t->share = curl_share_init();
 	if (!t->multi || !t->share)
 		return false;
-	return curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK &&
+	return curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) ==
+		       CURLSHE_OK &&
 	       curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
 	       curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t) == CURLM_OK &&
 	       curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK &&
 	       curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t) == CURLM_OK &&
-	       curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK &&
+	       curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) ==
+		       CURLM_OK &&
 	       curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS,
 				 (long)t->options.max_kept_connections) == CURLM_OK;
 }
 
-int transport_new(const struct transport_options *options, struct transport **ret, struct error *err)
+int transport_new(const struct transport_options *options, struct transport **ret,
+		  struct error *err)
 {
 	struct transport *t = calloc(1, sizeof(*t));
 	struct epoll_event event = { .events = EPOLLIN };

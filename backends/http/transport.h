@@ -2,8 +2,8 @@
 /*
  * Purpose: the wire: runs attempts side by side on kept-alive connections. The one door to libcurl.
  *
- * Invariants: an attempt that was started ends exactly once: by on_done (called from transport_run, never from
- *	within transport_start or transport_abort), or by transport_abort.
+ * Invariants: an attempt that was started ends exactly once: by on_done (called from transport_run,
+ *	never from within transport_start or transport_abort), or by transport_abort.
  * Ownership: attempts stay the caller's and must live until then.
  * Threads: the event thread only; transport_wake may be called from any thread.
  * Source: curl.se/libcurl/c/ (7.88).
@@ -25,7 +25,8 @@ void transport_free(struct transport *t);
 int transport_start(struct transport *t, struct attempt *a, struct error *err) MUST_CHECK;
 /* Ends an attempt at once; fills was_sent and the byte counts. */
 void transport_abort(struct transport *t, struct attempt *a);
-/* A figure that changes whenever a byte moved either way; 0 while connecting, which has its own time limit. */
+/* A figure that changes whenever a byte moved either way; 0 while connecting, which has its own
+ * time limit. */
 uint64_t transport_moved(const struct attempt *a);
 /* Waits for something to happen, at most timeout_ms (-1: no limit), and sees to it. */
 void transport_run(struct transport *t, int timeout_ms);

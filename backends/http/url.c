@@ -134,9 +134,11 @@ static int check_bytes(struct str text, struct error *err)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 		if (c <= 0x20 || c >= 0x7f)
-			return error_set(err, ERR_INVALID, "a URL holds a space, control or non-ASCII byte");
+			return error_set(err, ERR_INVALID,
+					 "a URL holds a space, control or non-ASCII byte");
 		if (c == '#')
-			return error_set(err, ERR_INVALID, "a URL with a fragment ('#') cannot be used");
+			return error_set(err, ERR_INVALID,
+					 "a URL with a fragment ('#') cannot be used");
 	}
 	return 0;
 }
@@ -158,7 +160,8 @@ static int check_host(struct str host, struct error *err)
 	for (size_t i = 0; i < host.len; i++) {
 		unsigned char c = (unsigned char)host.ptr[i];
 		if (!is_unreserved(c) || c == '~')
-			return error_set(err, ERR_INVALID, "the host of a URL holds a forbidden byte");
+			return error_set(err, ERR_INVALID,
+					 "the host of a URL holds a forbidden byte");
 	}
 	return 0;
 }
@@ -168,7 +171,8 @@ static int check_port(struct str port, struct error *err)
 	uint64_t number = 0;
 
 	if (str_to_u64(port, &number) < 0 || number == 0 || number > 65535)
-		return error_set(err, ERR_INVALID, "the port of a URL is no number from 1 to 65535");
+		return error_set(err, ERR_INVALID,
+				 "the port of a URL is no number from 1 to 65535");
 	return 0;
 }
 
@@ -180,7 +184,8 @@ static int parse_authority(struct str authority, struct url *url, struct error *
 
 	/* The authority itself is not quoted in messages: user info may hold a password. */
 	if (memchr(authority.ptr, '@', authority.len))
-		return error_set(err, ERR_INVALID, "a URL with a user name or password cannot be used");
+		return error_set(err, ERR_INVALID,
+				 "a URL with a user name or password cannot be used");
 	if (authority.len > 0 && authority.ptr[0] == '[') {
 		const char *end = memchr(authority.ptr, ']', authority.len);
 		if (!end)
@@ -212,10 +217,11 @@ int url_parse(struct str text, struct url *ret, struct error *err)
 	r = check_bytes(text, err);
 	if (r < 0)
 		return r;
-	for (const char *const *scheme = (const char *const[]){ "https://", "http://", NULL }; *scheme;
-	     scheme++) {
+	for (const char *const *scheme = (const char *const[]){ "https://", "http://", NULL };
+	     *scheme; scheme++) {
 		size_t len = strlen(*scheme);
-		if (rest.len >= len && str_equal_nocase((struct str){ rest.ptr, len }, str_of(*scheme))) {
+		if (rest.len >= len &&
+		    str_equal_nocase((struct str){ rest.ptr, len }, str_of(*scheme))) {
 			url.scheme = (struct str){ rest.ptr, len - 3 };
 			rest.ptr += len;
 			rest.len -= len;

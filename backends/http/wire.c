@@ -176,15 +176,19 @@ static int add_fields(struct wire *w, const struct http_fields *fields, struct e
 {
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct http_field *f = &fields->items[i];
-		/* The exchange's own business: lengths that contradict the body smuggle requests. */
-		if (strcasecmp(f->name, "Content-Length") == 0 || strcasecmp(f->name, "Expect") == 0 ||
-		    strcasecmp(f->name, "Transfer-Encoding") == 0 || strcasecmp(f->name, "Host") == 0)
+		/* The exchange's own business: lengths that contradict the body smuggle
+		 * requests. */
+		if (strcasecmp(f->name, "Content-Length") == 0 ||
+		    strcasecmp(f->name, "Expect") == 0 ||
+		    strcasecmp(f->name, "Transfer-Encoding") == 0 ||
+		    strcasecmp(f->name, "Host") == 0)
 			continue;
 		if (strpbrk(f->name, "\r\n:; ") || strpbrk(f->value, "\r\n"))
 			return error_set(err, ERR_INVALID, "a header with a forbidden byte");
 		/* curl's form of a header without a value */
-		CLEANUP(freep) char *line = f->value[0] ? str_format("%s: %s", f->name, f->value)
-							: str_format("%s;", f->name);
+		CLEANUP(freep)
+		char *line = f->value[0] ? str_format("%s: %s", f->name, f->value)
+					 : str_format("%s;", f->name);
 		if (!line || !add_line(w, line))
 			return error_set(err, ERR_NO_MEMORY, "out of memory");
 	}
@@ -201,7 +205,8 @@ static int build_headers(struct wire *w, const struct http_request *request, str
 
 	curl_slist_free_all(w->headers);
 	w->headers = NULL;
-	/* Host as it was signed: curl would drop a default port. Without a value: not sent at all. */
+	/* Host as it was signed: curl would drop a default port. Without a value: not sent at
+	 * all. */
 	if (!host_line || strpbrk(host_line, "\r\n") || !add_line(w, host_line) ||
 	    !add_line(w, "Expect:") || (!has_type && !add_line(w, "Content-Type:")))
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
@@ -209,8 +214,8 @@ static int build_headers(struct wire *w, const struct http_request *request, str
 	return r < 0 ? r : add_fields(w, &request->signed_headers, err);
 }
 
-/* Every body goes out as curl's POST under the method's own name; so does an empty one of PUT, POST and PATCH,
- * which must say `Content-Length: 0`. */
+/* Every body goes out as curl's POST under the method's own name; so does an empty one of PUT, POST
+ * and PATCH, which must say `Content-Length: 0`. */
 static bool set_method(struct wire *w, const struct http_request *request)
 {
 	uint64_t length = http_body_length(&request->body);
@@ -218,8 +223,8 @@ static bool set_method(struct wire *w, const struct http_request *request)
 	bool has_body = method == HTTP_PUT || method == HTTP_POST || method == HTTP_PATCH ||
 			(method == HTTP_DELETE && length > 0);
 	/* A pointer saves a copy; the callback counts progress and reads files. */
-	bool by_pointer = length == 0 ||
-			  (request->body.kind == HTTP_BODY_MEM && !request->body.progress);
+	bool by_pointer =
+		length == 0 || (request->body.kind == HTTP_BODY_MEM && !request->body.progress);
 	bool is_ok = true;
 
 	SET(w, is_ok, CURLOPT_HTTPGET, 1L); /* takes back NOBODY and POST */
@@ -260,8 +265,10 @@ int wire_prepare(struct wire *w, struct attempt *a, struct error *err)
 	SET(w, is_ok, CURLOPT_URL, buf_cstr(&url));
 	SET(w, is_ok, CURLOPT_HTTPHEADER, w->headers);
 	SET(w, is_ok, CURLOPT_BUFFERSIZE, is_big_answer ? BUFFER_BIG_BYTES : BUFFER_SMALL_BYTES);
-	SET(w, is_ok, CURLOPT_UPLOAD_BUFFERSIZE, is_big_body ? BUFFER_BIG_BYTES : BUFFER_SMALL_BYTES);
-	/* curl sends again by itself when a kept connection turns out to be dead, whatever the method. */
+	SET(w, is_ok, CURLOPT_UPLOAD_BUFFERSIZE,
+	    is_big_body ? BUFFER_BIG_BYTES : BUFFER_SMALL_BYTES);
+	/* curl sends again by itself when a kept connection turns out to be dead, whatever the
+	 * method. */
 	SET(w, is_ok, CURLOPT_FRESH_CONNECT, request->is_idempotent ? 0L : 1L);
 	if (!is_ok)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
@@ -291,8 +298,9 @@ static void explain_certificate(struct wire *w, CURLcode code, struct error *err
 		(void)error_set(err, ERR_CONFIG,
 				"cannot read the certificates to trust (SSL_CERT_FILE or ca-file)");
 	else
-		(void)error_set(err, ERR_PROTOCOL, "the certificate of '%.100s' was refused: %.120s",
-				host, w->why[0] ? w->why : curl_easy_strerror(code));
+		(void)error_set(err, ERR_PROTOCOL,
+				"the certificate of '%.100s' was refused: %.120s", host,
+				w->why[0] ? w->why : curl_easy_strerror(code));
 }
 
 static void explain_timeout(struct wire *w, struct error *err)
@@ -327,7 +335,8 @@ static void explain(struct wire *w, CURLcode code, struct error *err)
 		explain_certificate(w, code, err);
 		break;
 	case CURLE_SSL_CONNECT_ERROR:
-		(void)error_set(err, ERR_UNAVAILABLE, "no TLS connection to '%.80s': %.120s", host, why);
+		(void)error_set(err, ERR_UNAVAILABLE, "no TLS connection to '%.80s': %.120s", host,
+				why);
 		break;
 	case CURLE_OUT_OF_MEMORY:
 		(void)error_set(err, ERR_NO_MEMORY, "out of memory");
@@ -338,19 +347,19 @@ static void explain(struct wire *w, CURLcode code, struct error *err)
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
 	case CURLE_FILESIZE_EXCEEDED:
-		(void)error_set(err, ERR_PROTOCOL, "the answer of '%.80s' makes no sense: %.120s", host,
-				why);
+		(void)error_set(err, ERR_PROTOCOL, "the answer of '%.80s' makes no sense: %.120s",
+				host, why);
 		break;
 	case CURLE_PARTIAL_FILE:
 		(void)error_set(err, ERR_UNAVAILABLE, "the answer of '%.150s' broke off", host);
 		break;
 	case CURLE_GOT_NOTHING:
-		(void)error_set(err, ERR_UNAVAILABLE, "'%.150s' closed the connection without an answer",
-				host);
+		(void)error_set(err, ERR_UNAVAILABLE,
+				"'%.150s' closed the connection without an answer", host);
 		break;
 	default: /* SEND_ERROR, RECV_ERROR, ...: the connection broke */
-		(void)error_set(err, ERR_UNAVAILABLE, "the connection to '%.80s' failed: %.120s", host,
-				why);
+		(void)error_set(err, ERR_UNAVAILABLE, "the connection to '%.80s' failed: %.120s",
+				host, why);
 	}
 }
 
@@ -383,8 +392,8 @@ void wire_settle(struct wire *w, int curl_code)
 			atomic_store_explicit(body->progress, http_body_length(body),
 					      memory_order_relaxed);
 	} else if (a->is_cut || (a->has_headers && !attempt_is_success(a))) {
-		/* A server that refuses an upload answers and closes before it has read all: that is
-		 * an answer, and its status says more than the broken pipe. */
+		/* A server that refuses an upload answers and closes before it has read all: that
+		 * is an answer, and its status says more than the broken pipe. */
 	} else {
 		explain(w, (CURLcode)curl_code, &a->err);
 	}
@@ -403,7 +412,8 @@ uint64_t wire_moved(const struct wire *w)
 	(void)curl_easy_getinfo((CURL *)w->easy, CURLINFO_HEADER_SIZE, &header_bytes);
 	(void)curl_easy_getinfo((CURL *)w->easy, CURLINFO_SIZE_UPLOAD_T, &up);
 	(void)curl_easy_getinfo((CURL *)w->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
-	/* On a slow uplink the kernel still drains its buffer long after curl has handed over the last byte. */
+	/* On a slow uplink the kernel still drains its buffer long after curl has handed over the
+	 * last byte. */
 	if (w->socket < 0 || ioctl(w->socket, SIOCOUTQ, &unsent) < 0)
 		unsent = 0;
 	return (1ULL << 40) + (uint64_t)request_bytes + (uint64_t)header_bytes + (uint64_t)up +

@@ -1,7 +1,9 @@
 #pragma once
 /*
- * Purpose: one curl easy handle with what belongs to it: how a request is put into it, and what its end means.
- * Invariants: certificates are verified, redirects not followed, http and https only, the path goes out as it is.
+ * Purpose: one curl easy handle with what belongs to it: how a request is put into it, and what its
+ *	end means.
+ * Invariants: certificates are verified, redirects not followed, http and https only, the path goes
+ *	out as it is.
  * Ownership: the transport owns wires and keeps idle ones for the next attempt.
  * Threads: the event thread only.
  */

@@ -3,6 +3,17 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+/* The tests' servers are here, whatever the environment says of proxies. */
+static void forget_proxies(void)
+{
+	static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
+					     "all_proxy",  "ALL_PROXY",	  "no_proxy",
+					     "NO_PROXY" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		(void)unsetenv(names[i]);
+}
+
 void fixture_begin(struct fixture *f, const struct step *steps, size_t count)
 {
 	const struct http_engine_options options = {
@@ -12,6 +23,7 @@ void fixture_begin(struct fixture *f, const struct step *steps, size_t count)
 		.max_connections_per_host = 8,
 	};
 
+	forget_proxies();
 	*f = (struct fixture){ .request = HTTP_REQUEST_INIT,
 			       .response = HTTP_RESPONSE_INIT,
 			       .body = BUF_INIT(1 << 20) };

@@ -1,6 +1,7 @@
 #pragma once
 /*
- * Purpose: what every engine test needs: an engine with short time limits, a server with its steps, one request.
+ * Purpose: what every engine test needs: an engine with short time limits, a server with its steps,
+ *	one request.
  */
 #include "backends/base/clock.h"
 #include "backends/base/metrics.h"
@@ -19,7 +20,9 @@ struct fixture {
 	struct error err;
 };
 /* An idempotent GET of /x into body. */
-#define FIXTURE(f, steps) CLEANUP(fixture_end) struct fixture f; fixture_begin(&(f), steps, ARRAY_SIZE(steps))
+#define FIXTURE(f, steps)                                                                          \
+	CLEANUP(fixture_end) struct fixture f;                                                     \
+	fixture_begin(&(f), steps, ARRAY_SIZE(steps))
 void fixture_begin(struct fixture *f, const struct step *steps, size_t count);
 void fixture_end(struct fixture *f);
 int fixture_perform(struct fixture *f);

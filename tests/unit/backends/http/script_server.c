@@ -161,14 +161,27 @@ static void delay(struct connection *c, unsigned ms)
 		(void)poll(NULL, 0, 5);
 }
 
+static bool trickle(struct connection *c, const struct step *step)
+{
+	for (const char *p = step->bytes; *p; p++) {
+		delay(c, step->delay_ms);
+		if (!send_all(c, p, 1))
+			return false;
+	}
+	return true;
+}
+
 /* Plays one step; false: the connection is to be closed. */
 static bool play(struct connection *c, const struct step *step)
 {
+	if (step->action == STEP_TRICKLE)
+		return trickle(c, step);
 	delay(c, step->delay_ms);
 	if (step->bytes && !send_all(c, step->bytes, step->len ? step->len : strlen(step->bytes)))
 		return false;
 	switch (step->action) {
 	case STEP_ANSWER:
+	case STEP_TRICKLE:
 		return true;
 	case STEP_ENDLESS:
 		while (send_all(c, step->tail, strlen(step->tail)))

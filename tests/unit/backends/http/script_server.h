@@ -1,9 +1,11 @@
 #pragma once
 /*
- * Purpose: a TCP server on 127.0.0.1 that plays written answers byte by byte and remembers what it was asked.
+ * Purpose: a TCP server on 127.0.0.1 that plays written answers byte by byte and remembers what it
+ *	was asked.
  *
- * Each request takes the next step, whichever connection it comes on; the last step is played for ever. Every
- * connection has its own thread. Threads: the s_* functions may be called from the test's thread at any time.
+ * Each request takes the next step, whichever connection it comes on; the last step is played for
+ * ever. Every connection has its own thread. Threads: the s_* functions may be called from the
+ * test's thread at any time.
  */
 #include "backends/base/buf.h"
 
@@ -16,6 +18,7 @@ enum step_action {
 	STEP_RESET_HEAD,   /* RST after the head of the request, the body unread */
 	STEP_STALL_HEAD,   /* read the head, then nothing until the client goes away */
 	STEP_ANSWER_HEAD,  /* answer after the head, leave the body unread, close */
+	STEP_TRICKLE,	   /* send byte by byte, delay_ms between them, keep */
 	STEP_ENDLESS,	   /* send the bytes, then repeat `tail` until the client goes away */
 };
 struct step {

@@ -123,7 +123,8 @@ static void empty_bodies_say_so(void **state)
 	f.request.method = HTTP_PUT;
 	assert_int_equal(fixture_perform(&f), 0);
 	f.request.method = HTTP_POST;
-	assert_int_equal(http_fields_add(&f.request.headers, "Content-Type", "text/plain", &f.err), 0);
+	assert_int_equal(http_fields_add(&f.request.headers, "Content-Type", "text/plain", &f.err),
+			 0);
 	assert_int_equal(fixture_perform(&f), 0);
 	f.request.method = HTTP_DELETE;
 	assert_int_equal(fixture_perform(&f), 0);
@@ -147,8 +148,11 @@ static void a_body_comes_from_an_fd_at_its_offset(void **state)
 		data[i] = (char)(i * 31 + i / 251);
 	CLEANUP(closep) int fd = make_file(data, OFFSET + LENGTH + 10);
 	f.request.method = HTTP_PUT;
-	f.request.body = (struct http_body){ .kind = HTTP_BODY_FD, .fd = fd, .offset = OFFSET,
-					     .length = LENGTH, .progress = &progress };
+	f.request.body = (struct http_body){ .kind = HTTP_BODY_FD,
+					     .fd = fd,
+					     .offset = OFFSET,
+					     .length = LENGTH,
+					     .progress = &progress };
 	int64_t sent = count_of("http_bytes_sent_total", "Get");
 	assert_int_equal(fixture_perform(&f), 0);
 	assert_int_equal(server_body(f.server, 0).len, LENGTH);
@@ -199,9 +203,14 @@ static void an_answer_goes_to_an_fd_at_its_offset_and_is_hashed(void **state)
 	char back[17] = "";
 
 	(void)state;
-	f.request.sink = (struct http_sink){ .kind = HTTP_SINK_FD, .fd = fd, .offset = 3, .length = 5,
-					     .on_start = heard_start, .on_data = heard_data,
-					     .arg = &heard, .hash = HASH_SHA256 };
+	f.request.sink = (struct http_sink){ .kind = HTTP_SINK_FD,
+					     .fd = fd,
+					     .offset = 3,
+					     .length = 5,
+					     .on_start = heard_start,
+					     .on_data = heard_data,
+					     .arg = &heard,
+					     .hash = HASH_SHA256 };
 	assert_int_equal(fixture_perform(&f), 0);
 	assert_int_equal(fileio_pread_all(fd, back, 16, 0), 0);
 	assert_string_equal(back, "012hello89abcdef");
@@ -241,7 +250,8 @@ static void an_empty_answer_is_shown_to_on_start_too(void **state)
 static void only_a_2xx_body_reaches_the_sink(void **state)
 {
 	static const struct step steps[] = {
-		{ .bytes = "HTTP/1.1 404 Not Found\r\nX-Request-Id: id7\r\nContent-Length: 4\r\n\r\ngone" },
+		{ .bytes = "HTTP/1.1 404 Not Found\r\nX-Request-Id: id7\r\nContent-Length: "
+			   "4\r\n\r\ngone" },
 	};
 	FIXTURE(f, steps);
 	struct heard heard = { 0 };
@@ -276,7 +286,8 @@ static void chunked_answers_and_interim_ones_are_understood(void **state)
 {
 	static const struct step steps[] = {
 		{ .bytes = "HTTP/1.1 103 Early\r\nX-Early: 1\r\n\r\nHTTP/1.1 200 OK\r\n"
-			   "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-Trailer: 1\r\n\r\n" },
+			   "Transfer-Encoding: "
+			   "chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-Trailer: 1\r\n\r\n" },
 	};
 	FIXTURE(f, steps);
 
@@ -318,7 +329,8 @@ struct many {
 	bool is_right;
 };
 
-static void many_done(void *arg, int result, struct http_response *response, const struct error *err)
+static void many_done(void *arg, int result, struct http_response *response,
+		      const struct error *err)
 {
 	struct many *m = arg;
 
@@ -333,8 +345,11 @@ static void submit_many(struct fixture *f, struct many *many, int count, atomic_
 	atomic_store(left, count);
 	for (int i = 0; i < count; i++) {
 		struct many *m = &many[i];
-		*m = (struct many){ .request = HTTP_REQUEST_INIT, .body = BUF_INIT(64), .left = left };
-		assert_int_equal(http_request_set_base(&m->request, server_url(f->server), &f->err), 0);
+		*m = (struct many){ .request = HTTP_REQUEST_INIT,
+				    .body = BUF_INIT(64),
+				    .left = left };
+		assert_int_equal(http_request_set_base(&m->request, server_url(f->server), &f->err),
+				 0);
 		free(m->request.path);
 		m->request.path = strdup("/many");
 		m->request.is_idempotent = true;
@@ -405,6 +420,23 @@ static void a_rate_limit_spaces_requests(void **state)
 	lock_destroy(&limit.lock);
 }
 
+static void a_proxy_of_the_environment_is_used_unless_no_proxy_says_no(void **state)
+{
+	static const struct step steps[] = { { .bytes = OK_HELLO } };
+	FIXTURE(f, steps);
+
+	(void)state;
+	assert_int_equal(setenv("http_proxy", server_url(f.server), 1), 0);
+	fixture_expect_hello(&f);
+	assert_int_equal(setenv("NO_PROXY", "127.0.0.1", 1), 0);
+	fixture_expect_hello(&f);
+	assert_int_equal(unsetenv("http_proxy"), 0);
+	assert_int_equal(unsetenv("NO_PROXY"), 0);
+	assert_ptr_equal(strstr(server_head(f.server, 0), "GET http://127.0.0.1"),
+			 server_head(f.server, 0));
+	assert_ptr_equal(strstr(server_head(f.server, 1), "GET /x "), server_head(f.server, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +456,7 @@ int main(void)
 		cmocka_unit_test(fifty_run_side_by_side_but_no_more_than_allowed_per_host),
 		cmocka_unit_test(the_engine_can_be_freed_while_calls_are_under_way),
 		cmocka_unit_test(a_rate_limit_spaces_requests),
+		cmocka_unit_test(a_proxy_of_the_environment_is_used_unless_no_proxy_says_no),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,8 @@ static void expect_kind(struct fixture *f, enum error_kind kind)
 static void a_503_is_retried_no_earlier_than_retry_after(void **state)
 {
 	static const struct step steps[] = {
-		{ .bytes = "HTTP/1.1 503 Slow Down\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n" },
+		{ .bytes =
+			  "HTTP/1.1 503 Slow Down\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n" },
 		{ .bytes = OK_HELLO },
 	};
 	FIXTURE(f, steps);
@@ -112,10 +113,15 @@ static void nonsense_is_a_protocol_error_and_not_retried(void **state)
 	static const struct step steps[] = {
 		{ .action = STEP_ANSWER_CLOSE, .bytes = "SSH-2.0-OpenSSH_9.2\r\n" },
 		{ .action = STEP_ANSWER_CLOSE, .bytes = "HTTP/1.1 20x Odd\r\n\r\n" },
-		{ .action = STEP_ANSWER_CLOSE, .bytes = "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n" },
-		{ .action = STEP_ANSWER_CLOSE, .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5x9\r\n\r\nhello" },
-		{ .action = STEP_ANSWER_CLOSE, .bytes = "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", .len = 27 },
-		{ .action = STEP_ANSWER_CLOSE, .bytes = "HTTP/1.1 200 OK\r\nX: a\r\n Y: folded\r\n\r\n" },
+		{ .action = STEP_ANSWER_CLOSE,
+		  .bytes = "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n" },
+		{ .action = STEP_ANSWER_CLOSE,
+		  .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5x9\r\n\r\nhello" },
+		{ .action = STEP_ANSWER_CLOSE,
+		  .bytes = "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+		  .len = 27 },
+		{ .action = STEP_ANSWER_CLOSE,
+		  .bytes = "HTTP/1.1 200 OK\r\nX: a\r\n Y: folded\r\n\r\n" },
 	};
 	FIXTURE(f, steps);
 
@@ -134,7 +140,9 @@ static void endless_headers_are_cut_off(void **state)
 {
 	static const struct step steps[] = {
 		{ .action = STEP_ENDLESS, .bytes = "HTTP/1.1 200 OK\r\n", .tail = "X-More: 1\r\n" },
-		{ .action = STEP_ENDLESS, .bytes = "HTTP/1.1 200 OK\r\nX: ", .tail = "aaaaaaaaaaaaaaaaaaaaaaaa" },
+		{ .action = STEP_ENDLESS,
+		  .bytes = "HTTP/1.1 200 OK\r\nX: ",
+		  .tail = "aaaaaaaaaaaaaaaaaaaaaaaa" },
 		{ .action = STEP_ENDLESS, .bytes = "", .tail = "HTTP/1.1 100 Continue\r\n\r\n" },
 	};
 	FIXTURE(f, steps);
@@ -149,7 +157,9 @@ static void endless_headers_are_cut_off(void **state)
 static void an_endless_error_body_still_tells_its_status(void **state)
 {
 	static const struct step steps[] = {
-		{ .action = STEP_ENDLESS, .bytes = "HTTP/1.1 403 No\r\n\r\n", .tail = "0123456789abcdef" },
+		{ .action = STEP_ENDLESS,
+		  .bytes = "HTTP/1.1 403 No\r\n\r\n",
+		  .tail = "0123456789abcdef" },
 	};
 	FIXTURE(f, steps);
 
@@ -161,7 +171,9 @@ static void an_endless_error_body_still_tells_its_status(void **state)
 static void an_endless_answer_ends_at_the_sinks_bound(void **state)
 {
 	static const struct step steps[] = {
-		{ .action = STEP_ENDLESS, .bytes = "HTTP/1.1 200 OK\r\n\r\n", .tail = "0123456789abcdef" },
+		{ .action = STEP_ENDLESS,
+		  .bytes = "HTTP/1.1 200 OK\r\n\r\n",
+		  .tail = "0123456789abcdef" },
 	};
 	FIXTURE(f, steps);
 	CLEANUP(closep) int fd = make_file(NULL, 0);
@@ -242,10 +254,8 @@ static void what_is_not_idempotent_is_not_sent_twice(void **state)
 static void a_dead_kept_connection_makes_no_second_post(void **state)
 {
 	static const struct step steps[] = {
-		{ .bytes = OK_HELLO },
-		{ .action = STEP_ANSWER_CLOSE, .bytes = "" },
-		{ .bytes = OK_HELLO },
-		{ .action = STEP_ANSWER_CLOSE, .bytes = "" },
+		{ .bytes = OK_HELLO }, { .action = STEP_ANSWER_CLOSE, .bytes = "" },
+		{ .bytes = OK_HELLO }, { .action = STEP_ANSWER_CLOSE, .bytes = "" },
 		{ .bytes = OK_HELLO },
 	};
 	FIXTURE(f, steps);
@@ -275,7 +285,8 @@ static void nobody_at_the_port_is_said_so(void **state)
 	expect_kind(&f, ERR_UNAVAILABLE);
 	assert_non_null(strstr(f.err.message, "cannot connect to '127.0.0.1:1'"));
 	assert_non_null(strstr(f.err.message, "refused"));
-	assert_int_equal(f.response.attempts, 3); /* nothing was sent, so even this may be tried again */
+	assert_int_equal(f.response.attempts,
+			 3); /* nothing was sent, so even this may be tried again */
 	free(f.request.authority);
 	f.request.authority = strdup("no-such-host.invalid");
 	f.request.max_attempts = 1;
@@ -327,11 +338,26 @@ static void a_slow_answer_is_no_stall(void **state)
 	assert_int_equal(f.response.attempts, 1);
 }
 
+static void a_trickle_is_no_stall(void **state)
+{
+	static const struct step steps[] = {
+		{ .action = STEP_TRICKLE, .bytes = OK_HELLO, .delay_ms = 20 },
+	};
+	FIXTURE(f, steps);
+
+	(void)state;
+	f.request.stall_timeout_ms = 500;
+	fixture_expect_hello(&f);
+	assert_int_equal(f.response.attempts, 1);
+	assert_true(f.response.elapsed_ms > 1000);
+}
+
 static void the_deadline_holds_in_every_state(void **state)
 {
 	static const struct step steps[] = {
 		{ .action = STEP_STALL_HEAD },
-		{ .bytes = "HTTP/1.1 503 Slow Down\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n" },
+		{ .bytes = "HTTP/1.1 503 Slow Down\r\nRetry-After: 60\r\nContent-Length: "
+			   "0\r\n\r\n" },
 		{ .bytes = OK_HELLO },
 	};
 	FIXTURE(f, steps);
@@ -353,7 +379,8 @@ struct later {
 	atomic_int result; /* 1: not yet */
 };
 
-static void later_done(void *arg, int result, struct http_response *response, const struct error *err)
+static void later_done(void *arg, int result, struct http_response *response,
+		       const struct error *err)
 {
 	struct later *later = arg;
 
@@ -366,7 +393,8 @@ static void cancel_ends_a_call_that_runs_or_waits(void **state)
 {
 	static const struct step steps[] = {
 		{ .action = STEP_ANSWER_STALL, .bytes = HALF },
-		{ .bytes = "HTTP/1.1 503 Slow Down\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n" },
+		{ .bytes = "HTTP/1.1 503 Slow Down\r\nRetry-After: 60\r\nContent-Length: "
+			   "0\r\n\r\n" },
 	};
 	FIXTURE(f, steps);
 
@@ -468,6 +496,7 @@ int main(void)
 		cmocka_unit_test(a_stall_ends_the_attempt),
 		cmocka_unit_test(a_stalled_upload_ends_too),
 		cmocka_unit_test(a_slow_answer_is_no_stall),
+		cmocka_unit_test(a_trickle_is_no_stall),
 		cmocka_unit_test(the_deadline_holds_in_every_state),
 		cmocka_unit_test(cancel_ends_a_call_that_runs_or_waits),
 		cmocka_unit_test(a_token_that_has_fired_stops_the_call_before_it_begins),

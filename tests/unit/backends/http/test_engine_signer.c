@@ -83,7 +83,9 @@ static void signer_begin(struct test_signer *t, struct fixture *f)
 
 static void every_attempt_is_signed_anew(void **state)
 {
-	static const struct step steps[] = { { .bytes = BUSY }, { .bytes = BUSY }, { .bytes = OK_HELLO } };
+	static const struct step steps[] = { { .bytes = BUSY },
+					     { .bytes = BUSY },
+					     { .bytes = OK_HELLO } };
 	FIXTURE(f, steps);
 	struct test_signer t;
 
@@ -100,7 +102,8 @@ static void every_attempt_is_signed_anew(void **state)
 
 static void a_refusal_is_reconsidered_once_beyond_the_attempts(void **state)
 {
-	static const struct step steps[] = { { .bytes = REFUSED }, { .bytes = OK_HELLO },
+	static const struct step steps[] = { { .bytes = REFUSED },
+					     { .bytes = OK_HELLO },
 					     { .bytes = REFUSED } };
 	FIXTURE(f, steps);
 	struct test_signer t;
@@ -172,7 +175,8 @@ struct waiter {
 	int result;
 };
 
-static void waiter_done(void *arg, int result, struct http_response *response, const struct error *err)
+static void waiter_done(void *arg, int result, struct http_response *response,
+			const struct error *err)
 {
 	struct waiter *w = arg;
 

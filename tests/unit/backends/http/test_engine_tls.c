@@ -1,4 +1,5 @@
-/* TLS against `openssl s_server` with a certificate made on the spot; skipped where there is no openssl command. */
+/* TLS against `openssl s_server` with a certificate made on the spot; skipped where there is no
+ * openssl command. */
 #include "fixture.h"
 #include "backends/base/fileio.h"
 #include <fcntl.h>
@@ -25,7 +26,8 @@ static pid_t run(const char *const argv[], int out_fd)
 		(void)posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
 	else
 		(void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	if (posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
+	if (posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ) !=
+	    0)
 		pid = -1;
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return pid;
@@ -33,10 +35,25 @@ static pid_t run(const char *const argv[], int out_fd)
 
 static bool make_certificate(void)
 {
-	const char *const argv[] = { "openssl", "req",	  "-x509", "-newkey", "ec", "-pkeyopt",
-				     "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key,
-				     "-out", certificate, "-days", "2", "-subj", "/CN=skydir test",
-				     "-addext", "subjectAltName=IP:127.0.0.1", NULL };
+	const char *const argv[] = { "openssl",
+				     "req",
+				     "-x509",
+				     "-newkey",
+				     "ec",
+				     "-pkeyopt",
+				     "ec_paramgen_curve:prime256v1",
+				     "-nodes",
+				     "-keyout",
+				     key,
+				     "-out",
+				     certificate,
+				     "-days",
+				     "2",
+				     "-subj",
+				     "/CN=skydir test",
+				     "-addext",
+				     "subjectAltName=IP:127.0.0.1",
+				     NULL };
 	pid_t pid = run(argv, -1);
 	int status = 0;
 
@@ -46,8 +63,8 @@ static bool make_certificate(void)
 /* s_server picks a port and says "ACCEPT 127.0.0.1:PORT". */
 static bool start_server(void)
 {
-	const char *const argv[] = { "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert",
-				     certificate, "-key", key, "-www", NULL };
+	const char *const argv[] = { "openssl",	  "s_server", "-accept", "127.0.0.1:0", "-cert",
+				     certificate, "-key",     key,	 "-www",	NULL };
 	int pipe_fds[2];
 	char text[4096];
 	size_t len = 0;

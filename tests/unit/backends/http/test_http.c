@@ -88,12 +88,15 @@ static void statuses_have_their_kinds(void **state)
 		int status;
 		enum error_kind kind;
 	} rows[] = {
-		{ 200, ERR_NONE },	    { 206, ERR_NONE },	      { 301, ERR_PROTOCOL },
-		{ 401, ERR_UNAUTHENTICATED }, { 403, ERR_PERMISSION }, { 404, ERR_NOT_FOUND },
-		{ 409, ERR_CONFLICT },	    { 412, ERR_PRECONDITION }, { 416, ERR_RANGE },
-		{ 429, ERR_THROTTLED },	    { 500, ERR_UNAVAILABLE }, { 503, ERR_UNAVAILABLE },
-		{ 400, ERR_PROTOCOL },	    { 501, ERR_UNSUPPORTED }, { 304, ERR_PRECONDITION },
-		{ 0, ERR_PROTOCOL },	    { 999, ERR_PROTOCOL },
+		{ 200, ERR_NONE },	   { 206, ERR_NONE },
+		{ 301, ERR_PROTOCOL },	   { 401, ERR_UNAUTHENTICATED },
+		{ 403, ERR_PERMISSION },   { 404, ERR_NOT_FOUND },
+		{ 409, ERR_CONFLICT },	   { 412, ERR_PRECONDITION },
+		{ 416, ERR_RANGE },	   { 429, ERR_THROTTLED },
+		{ 500, ERR_UNAVAILABLE },  { 503, ERR_UNAVAILABLE },
+		{ 400, ERR_PROTOCOL },	   { 501, ERR_UNSUPPORTED },
+		{ 304, ERR_PRECONDITION }, { 0, ERR_PROTOCOL },
+		{ 999, ERR_PROTOCOL },
 	};
 
 	(void)state;

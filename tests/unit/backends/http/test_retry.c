@@ -7,8 +7,12 @@ static struct error unavailable = { .kind = ERR_UNAVAILABLE };
 
 static struct retry_facts facts(void)
 {
-	return (struct retry_facts){ .err = &unavailable, .attempt = 1, .max_attempts = 5,
-				     .is_idempotent = true, .was_sent = true, .now_mono_ms = 1000,
+	return (struct retry_facts){ .err = &unavailable,
+				     .attempt = 1,
+				     .max_attempts = 5,
+				     .is_idempotent = true,
+				     .was_sent = true,
+				     .now_mono_ms = 1000,
 				     .random = UINT64_MAX };
 }
 
@@ -56,8 +60,8 @@ static void what_may_have_arrived_is_not_sent_twice_unless_idempotent(void **sta
 
 static void errors_that_stay_are_not_retried(void **state)
 {
-	static const enum error_kind kinds[] = { ERR_NOT_FOUND, ERR_PERMISSION, ERR_CANCELLED,
-						 ERR_PROTOCOL, ERR_PRECONDITION, ERR_NO_SPACE };
+	static const enum error_kind kinds[] = { ERR_NOT_FOUND, ERR_PERMISSION,	  ERR_CANCELLED,
+						 ERR_PROTOCOL,	ERR_PRECONDITION, ERR_NO_SPACE };
 	struct retry_budget budget = RETRY_BUDGET_INIT;
 	struct retry_facts f = facts();
 

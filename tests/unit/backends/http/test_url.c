@@ -95,10 +95,29 @@ static void urls_are_taken_apart(void **state)
 static void strange_urls_are_refused(void **state)
 {
 	static const char *const texts[] = {
-		"", "http:", "http://", "ftp://h/", "h/x", "http:///x", "http://u@h/", "http://u:p@h/",
-		"http://h#f", "http://h/a b", "http://h/\r\nX: y", "http://h:", "http://h:0",
-		"http://h:65536", "http://h:8a", "http://h:-1", "http://[::1", "http://[::1]x",
-		"http://[zz]", "http://h\\x", "http://h\xc3\xa9", "http://h%20", "http://:80/",
+		"",
+		"http:",
+		"http://",
+		"ftp://h/",
+		"h/x",
+		"http:///x",
+		"http://u@h/",
+		"http://u:p@h/",
+		"http://h#f",
+		"http://h/a b",
+		"http://h/\r\nX: y",
+		"http://h:",
+		"http://h:0",
+		"http://h:65536",
+		"http://h:8a",
+		"http://h:-1",
+		"http://[::1",
+		"http://[::1]x",
+		"http://[zz]",
+		"http://h\\x",
+		"http://h\xc3\xa9",
+		"http://h%20",
+		"http://:80/",
 	};
 
 	(void)state;
@@ -117,18 +136,19 @@ static void hosts_are_told_apart(void **state)
 		const char *host;
 		bool is_local_or_ip, is_loopback;
 	} rows[] = {
-		{ "localhost", true, true },	 { "LOCALHOST", true, true },
-		{ "a.localhost", true, true },	 { "127.0.0.1", true, true },
-		{ "127.9.9.9", true, true },	 { "[::1]", true, true },
-		{ "10.0.0.1", true, false },	 { "[fe80::1]", true, false },
-		{ "example.org", false, false }, { "notlocalhost", false, false },
+		{ "localhost", true, true },	   { "LOCALHOST", true, true },
+		{ "a.localhost", true, true },	   { "127.0.0.1", true, true },
+		{ "127.9.9.9", true, true },	   { "[::1]", true, true },
+		{ "10.0.0.1", true, false },	   { "[fe80::1]", true, false },
+		{ "example.org", false, false },   { "notlocalhost", false, false },
 		{ "127.0.0.1.org", false, false }, { "", false, false },
-		{ ".localhost", false, false },	 { "[::ffff:127.0.0.1]", true, true },
+		{ ".localhost", false, false },	   { "[::ffff:127.0.0.1]", true, true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		assert_int_equal(url_host_is_local_or_ip(str_of(rows[i].host)), rows[i].is_local_or_ip);
+		assert_int_equal(url_host_is_local_or_ip(str_of(rows[i].host)),
+				 rows[i].is_local_or_ip);
 		assert_int_equal(url_host_is_loopback(str_of(rows[i].host)), rows[i].is_loopback);
 	}
 }
