@@ -1,0 +1,28 @@
+#pragma once
+/*
+ * Purpose: an fs, providers and an HTTP engine that do what a test says, so that control is tested
+ * alone.
+ */
+#include "control/stores.h"
+#include "fs/fs.h"
+
+#include <stdatomic.h>
+
+struct fake_fs {
+	_Atomic unsigned conflicts;	 /* so many fs_new calls find their directory taken */
+	_Atomic unsigned progress_calls; /* by each fs_sync, 10 ms apart */
+	atomic_bool blocks;		 /* fs_sync waits until cancelled */
+	atomic_bool fails;		 /* fs_sync has one failure */
+	_Atomic unsigned syncs, stops, frees;
+	atomic_bool was_cancelled;
+	char last_path[256];
+	char last_cache_dir[256];
+	struct json_object *offline; /* what fs_status_offline answers, NULL: NOT_FOUND */
+	int mount_error;	     /* enum error_kind */
+};
+extern struct fake_fs fake_fs;
+void fake_reset(void);
+/* A directory of the test's own, removed by fake_remove_dir. */
+char *fake_make_dir(void);
+void fake_remove_dir(char *dir);
+void fake_write(const char *path, const char *text, unsigned mode);
