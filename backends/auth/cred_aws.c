@@ -9,9 +9,13 @@
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 
-#define CRED_WAIT_MS 120000 /* for another thread's flight; each of its steps has a shorter limit  \
-			     */
-#define CRED_RETRY_MS 30000 /* between two refreshes in the advisory window */
+/* For another thread's flight, each of whose steps has a shorter limit. */
+#define CRED_WAIT_MS 120000
+/* Between two refreshes in the advisory window. */
+#define CRED_RETRY_MS 30000
+/* After a failure nobody asks again so soon: a thousand requests must not start a program each. */
+#define CRED_PAUSE_MS	     1000
+#define CRED_PAUSE_USABLE_MS 5000
 
 struct cred_aws_provider {
 	struct cred_host host;		 /* immutable after init */
@@ -29,7 +33,7 @@ struct cred_aws_provider {
 	uint64_t flights; /* how many are over */
 	int last_result;  /* of the last flight */
 	struct error last_error;
-	uint64_t fetched_mono_ms, next_refresh_mono_ms;
+	uint64_t fetched_mono_ms, failed_mono_ms, next_refresh_mono_ms;
 };
 
 /* With a profile named in the store's configuration, that profile and nothing else. */
@@ -153,6 +157,7 @@ static void fly(struct cred_aws_provider *p)
 		p->is_forgotten = false;
 		p->fetched_mono_ms = clock_mono_ms();
 	} else {
+		p->failed_mono_ms = clock_mono_ms();
 		log_debug("cred.failed", "error='%s'", err.message);
 	}
 	cond_broadcast(&p->landed);
@@ -183,19 +188,29 @@ static void refresh_beside_locked(struct cred_aws_provider *p)
 	}
 }
 
+/* Whether the last flight failed so short a time ago that its outcome stands. */
+static bool is_paused_locked(struct cred_aws_provider *p)
+{
+	uint64_t pause_ms = is_usable_locked(p) ? CRED_PAUSE_USABLE_MS : CRED_PAUSE_MS;
+
+	return !p->is_flying && p->last_result < 0 &&
+	       clock_mono_ms() - p->failed_mono_ms < pause_ms;
+}
+
 /* Waits until the flight under way, or one started here, is over; then the lock is held again. */
 static int finish_flight_locked(struct cred_aws_provider *p, struct error *err)
 {
 	uint64_t deadline = clock_mono_ms() + CRED_WAIT_MS, before = p->flights;
+	bool is_paused = is_paused_locked(p);
 
 	lock_assert_held(&p->lock);
-	if (!p->is_flying) {
+	if (!p->is_flying && !is_paused) {
 		p->is_flying = true;
 		lock_drop(&p->lock);
 		fly(p);
 		lock_take(&p->lock);
 	}
-	while (p->flights == before)
+	while (p->flights == before && !is_paused)
 		if (!cond_wait_until(&p->landed, &p->lock, deadline) && p->flights == before)
 			return error_set(err, ERR_TIMEOUT, "no AWS credentials in time");
 	if (p->last_result < 0 && !is_usable_locked(p)) {

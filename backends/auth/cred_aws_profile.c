@@ -58,10 +58,10 @@ static int read_role(const struct resolution *res, const char *profile, struct c
 		.arn = get(res, profile, "role_arn"),
 		.session_name = get(res, profile, "role_session_name"),
 		.external_id = get(res, profile, "external_id"),
-		.region = get(res, profile, "region"),
+		.region = cred_getenv_any(res->context, region_names),
 	};
 	if (!ret->region)
-		ret->region = cred_getenv_any(res->context, region_names);
+		ret->region = get(res, profile, "region");
 	if (duration && (str_to_u64(str_of(duration), &ret->duration_s) < 0 ||
 			 ret->duration_s < 900 || ret->duration_s > 43200))
 		return error_set(err, ERR_CONFIG,
