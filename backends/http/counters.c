@@ -8,9 +8,13 @@ static void copy_label(const char *text, char *ret, size_t size)
 {
 	size_t n = 0;
 
-	for (; *text && n + 1 < size; text++)
-		ret[n++] =
-			*text == '"' || *text == '\\' || (unsigned char)*text < 0x20 ? '_' : *text;
+	for (; *text && n + 1 < size; text++) {
+		bool is_plain = *text != '"' && *text != '\\' && (unsigned char)*text >= 0x20;
+		ret[n] = '_';
+		if (is_plain)
+			ret[n] = *text;
+		n++;
+	}
 	ret[n] = '\0';
 }
 

@@ -383,18 +383,16 @@ void wire_settle(struct wire *w, int curl_code)
 {
 	struct attempt *a = w->attempt;
 	const struct http_body *body = &a->request->body;
+	/* A server that refuses an upload answers and closes before it has read all: that is an
+	 * answer, and its status says more than the broken pipe. */
+	bool is_answer = a->is_cut || (a->has_headers && !attempt_is_success(a));
 
-	if (a->err.kind != ERR_NONE) {
-		/* a callback has said why it refused */
-	} else if (curl_code == CURLE_OK) {
-		(void)attempt_finish(a); /* a refusal is in a->err */
-		if (a->err.kind == ERR_NONE && attempt_is_success(a) && body->progress)
+	/* Otherwise a callback has said why it refused. */
+	if (a->err.kind == ERR_NONE && curl_code == CURLE_OK) {
+		if (attempt_finish(a) && attempt_is_success(a) && body->progress)
 			atomic_store_explicit(body->progress, http_body_length(body),
 					      memory_order_relaxed);
-	} else if (a->is_cut || (a->has_headers && !attempt_is_success(a))) {
-		/* A server that refuses an upload answers and closes before it has read all: that
-		 * is an answer, and its status says more than the broken pipe. */
-	} else {
+	} else if (a->err.kind == ERR_NONE && !is_answer) {
 		explain(w, (CURLcode)curl_code, &a->err);
 	}
 	wire_detach(w);
