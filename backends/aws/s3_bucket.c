@@ -203,6 +203,8 @@ int s3_versioning_get(struct store *store, const char *bucket, bool *ret_is_on, 
 	if (r < 0)
 		return r;
 	r = xml_find(str_trim(buf_str(&c.answer)), "VersioningConfiguration/Status", &status, err);
+	if (r < 0 && err->kind == ERR_NOT_FOUND) /* moto's name for it */
+		r = xml_find(str_trim(buf_str(&c.answer)), "GetBucketVersioningResponse/Status", &status, err);
 	if (r < 0 && err->kind != ERR_NOT_FOUND) /* never switched on: the element is not there */
 		return r;
 	*err = ERROR_INIT;

@@ -279,6 +279,22 @@ static int root_start(void *arg, const char *path, struct error *err)
 	return 0;
 }
 
+/* moto (5.2) names some documents after the response; nothing else in them differs. */
+static const struct {
+	const char *root, *also;
+} aliases[] = {
+	{ "ListPartsResult", "ListPartsResponse" },
+	{ "VersioningConfiguration", "GetBucketVersioningResponse" },
+};
+
+static bool is_wanted_root(const char *wanted, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
+		if (!strcmp(aliases[i].root, wanted) && !strcmp(aliases[i].also, name))
+			return true;
+	return !strcmp(wanted, name);
+}
+
 static int classify_success(struct s3_call *c, const struct http_response *response, struct error *err)
 {
 	struct root_reader root = { "" };
@@ -291,7 +307,7 @@ static int classify_success(struct s3_call *c, const struct http_response *respo
 	/* A 200 is sent before a long copy or completion is done: only the document tells how it ended. */
 	r = xml_parse(str_trim(buf_str(&c->answer)),
 		      &(struct xml_handler){ .start = root_start, .arg = &root }, err);
-	if (r >= 0 && !strcmp(root.name, c->answer_root))
+	if (r >= 0 && is_wanted_root(c->answer_root, root.name))
 		return 0;
 	show_target(c->bucket, c->key, target, sizeof(target));
 	if (r >= 0 && (!strcmp(root.name, "Error") || !strcmp(root.name, "ErrorResponse"))) {

@@ -160,12 +160,19 @@ static int reader_finish(struct list_reader *l, struct error *err)
 	return 0;
 }
 
-/* By key; versions of one key stay in the order they came (newest first). */
+/* By key; the latest version of a key before its others, which stay in the order they came (newest first). */
+static int compare_keys(const struct store_object *x, const struct store_object *y)
+{
+	int order = strcmp(x->key, y->key);
+
+	return order ? order : y->is_latest - x->is_latest;
+}
+
 static int compare_items(const void *a, const void *b)
 {
 	const struct store_object *x = *(const struct store_object *const *)a;
 	const struct store_object *y = *(const struct store_object *const *)b;
-	int order = strcmp(x->key, y->key);
+	int order = compare_keys(x, y);
 
 	return order ? order : (x > y) - (x < y);
 }
@@ -177,7 +184,7 @@ static int reader_sort(struct list_reader *l, struct store_page *ret, struct err
 	bool is_sorted = true;
 
 	for (size_t i = 1; i < l->count && is_sorted; i++)
-		is_sorted = strcmp(l->items[i - 1].key, l->items[i].key) <= 0;
+		is_sorted = compare_keys(&l->items[i - 1], &l->items[i]) <= 0;
 	ret->objects = l->items;
 	ret->count = l->count;
 	if (is_sorted)

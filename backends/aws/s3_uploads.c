@@ -25,7 +25,7 @@ struct parts_reader {
 static int parts_text(void *arg, const char *path, struct str text, struct error *err)
 {
 	struct parts_reader *p = arg;
-	const char *name = s3_xml_below(path, "ListPartsResult");
+	const char *slash = strchr(path, '/'), *name = slash ? slash + 1 : NULL; /* the root has two names */
 	char etag[256];
 	uint64_t number = 0;
 	int r;
@@ -58,8 +58,9 @@ static int parts_text(void *arg, const char *path, struct str text, struct error
 static int parts_end(void *arg, const char *path, struct error *err)
 {
 	struct parts_reader *p = arg;
+	const char *slash = strchr(path, '/');
 
-	if (strcmp(path, "ListPartsResult/Part"))
+	if (!slash || strcmp(slash, "/Part"))
 		return 0;
 	/* Ascending, which also bounds how many there can be. */
 	if (!p->current.tag[0] || p->current.number <= (p->count ? p->parts[p->count - 1].number : 0))
