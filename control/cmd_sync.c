@@ -136,43 +136,51 @@ static int sync_orphan(void *arg, const char *dir, struct json_object *status, s
 static int sync_all(struct sync *s, struct clients *all, struct error *err)
 {
 	CLEANUP(freep) char *cache_dir = str_dup(str_of(s->config->options.cache_dir));
+	struct error local = ERROR_INIT;
 	int result = 0, r;
 
 	if (!cache_dir)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	for (size_t i = 0; i < all->count; i++) {
-		struct client *c = &all->items[i];
-		const char *at = c->about ? json_get_string(c->about, "mountpoint") : NULL;
-		struct error local = ERROR_INIT;
+	for (size_t i = 0; i <= all->count; i++) {
+		struct client *c = i < all->count ? &all->items[i] : NULL;
+		const char *at = c && c->about ? json_get_string(c->about, "mountpoint") : NULL;
 
-		r = sync_mount(s, c, "/", at ? at : "a mount that does not answer", &local);
-		if (r < 0 && result == 0)
-			*err = local;
-		else if (r < 0)
+		r = c ? sync_mount(s, c, "/", at ? at : "a mount that does not answer", &local)
+		      : orphans_each(cache_dir, all, sync_orphan, s, &local);
+		if (r >= 0)
+			continue;
+		if (result < 0)
 			output_note("%s", local.message);
+		else
+			*err = local;
 		result = result < 0 ? result : r;
 	}
-	r = orphans_each(cache_dir, all, sync_orphan, s, result < 0 ? &(struct error){0} : err);
-	return result < 0 ? result : r;
+	return result;
 }
 
-/* Usable options of the configuration, without its being needed for a path in a mount. */
+static int parse_timeout(struct sync *s, struct error *err)
+{
+	const char *timeout = args_get(s->cli->args, "timeout");
+
+	if (!timeout)
+		return 0;
+	if (str_to_duration(str_of(timeout), &s->timeout_ms) < 0 || !s->timeout_ms)
+		return error_set(err, ERR_INVALID, "--timeout '%.32s' is not a time (e.g. 90s, 5m)",
+				 timeout);
+	s->deadline_mono_ms = clock_mono_ms() + s->timeout_ms;
+	return 0;
+}
+
+/* Needed only for what no mount holds: a path in a mount is synced whatever the file says now. */
 static int load(struct sync *s, struct config *config, struct error *err)
 {
 	const char *dir = args_get(s->cli->args, "cache-dir");
-	const char *timeout = args_get(s->cli->args, "timeout");
 	int r = config_load(s->cli->config_path, config, err);
 
 	if (r == 0 && dir)
 		r = fs_options_set(&config->options, "cache-dir", dir, "--cache-dir", err);
 	if (r == 0)
 		r = config_fix_paths(config, err);
-	if (r == 0 && timeout &&
-	    (str_to_duration(str_of(timeout), &s->timeout_ms) < 0 || !s->timeout_ms))
-		r = error_set(err, ERR_INVALID, "--timeout '%.32s' is not a time (e.g. 90s, 5m)",
-			      timeout);
-	if (r == 0 && s->timeout_ms)
-		s->deadline_mono_ms = clock_mono_ms() + s->timeout_ms;
 	s->config = config;
 	return r;
 }
@@ -202,8 +210,10 @@ static int run(struct cli *cli, struct error *err)
 	CLEANUP(clients_release) struct clients all = CLIENTS_INIT;
 	CLEANUP(json_putp) struct json_object *failures = json_object_new_array();
 	struct sync s = {.cli = cli, .failures = failures, .progress.what = "uploading"};
-	int r = failures ? load(&s, &config, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
+	int r = failures ? parse_timeout(&s, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
 
+	if (r == 0 && !cli->args->count)
+		r = load(&s, &config, err);
 	if (r == 0)
 		r = clients_open(&all, err);
 	if (r == 0 && cli->args->count)

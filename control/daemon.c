@@ -145,13 +145,18 @@ static void *signal_loop(void *arg)
 	}
 }
 
-/* Blocks what the signal thread will read; before any thread starts, so that all inherit it. */
-static void block_signals(sigset_t *ret)
+enum terminal { TERMINAL_KEPT, TERMINAL_LEFT };
+/* Blocks what the signal thread will read; before any thread starts, so that all inherit it. A
+ * terminal that goes away ends only the daemon that stayed on it. */
+static void block_signals(enum terminal terminal, sigset_t *ret)
 {
 	(void)sigemptyset(ret);
 	(void)sigaddset(ret, SIGINT);
 	(void)sigaddset(ret, SIGTERM);
-	(void)sigaddset(ret, SIGHUP);
+	if (terminal == TERMINAL_KEPT)
+		(void)sigaddset(ret, SIGHUP);
+	else
+		(void)signal(SIGHUP, SIG_IGN);
 	(void)pthread_sigmask(SIG_BLOCK, ret, NULL); /* these fail for wrong numbers only */
 	(void)signal(SIGPIPE, SIG_IGN);
 }
@@ -278,7 +283,7 @@ int daemon_run_foreground(const struct daemon_args *args, struct error *err)
 
 	if (r < 0)
 		return r;
-	block_signals(&set);
+	block_signals(TERMINAL_KEPT, &set);
 	return run(args, &set, &ready, err);
 }
 
@@ -334,7 +339,7 @@ static void run_child(const struct daemon_args *args, int report_fd)
 	if (report_fd > 3)
 		(void)close_range(3, (unsigned)report_fd - 1, 0);
 	(void)close_range((unsigned)report_fd + 1, ~0u, 0);
-	block_signals(&set);
+	block_signals(TERMINAL_LEFT, &set);
 	r = start_log(&args->config->options, LOG_TARGET_SYSLOG, &err);
 	if (r == 0)
 		r = run(args, &set, &ready, &err);
@@ -403,7 +408,9 @@ int daemon_start_background(const struct daemon_args *args, struct error *err)
 	if (r < 0)
 		return r;
 	r = mounts_probe(args->mountpoint, ANSWER_MS);
-	if (r < 0)
+	if (r < 0) {
+		(void)kill(pid, SIGTERM); /* it uploads what there is and goes */
 		return error_errno(err, -r, "the mount does not answer");
+	}
 	return 0;
 }
