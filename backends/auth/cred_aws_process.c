@@ -272,7 +272,7 @@ int cred_process_fetch(const struct cred_context *c, const char *command, struct
 	CLEANUP(cred_buf_wipe) struct buf out = BUF_INIT(0);
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	uint64_t deadline_ms = clock_mono_ms() + PROCESS_TIMEOUT_MS;
-	char **args;
+	char **args = NULL;
 	int r;
 
 	if ((r = cred_process_split(command, &arena, &args, err)) < 0 ||

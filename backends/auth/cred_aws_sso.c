@@ -265,7 +265,7 @@ int cred_sso_fetch(const struct cred_context *c, const struct cred_files *files,
 				 .classify = sso_classify};
 	const char *endpoint = cred_getenv(c, "AWS_ENDPOINT_URL_SSO");
 	struct error why = ERROR_INIT;
-	struct sso_setup sso;
+	struct sso_setup sso = {0};
 	char standard[128];
 	int r;
 
