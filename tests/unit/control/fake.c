@@ -88,7 +88,7 @@ int fs_run(struct fs *fs, struct error *err)
 	LOCKED (&fs->lock)
 		;
 	(void)err;
-	while (!fs->is_stopped)
+	while (!fs->is_stopped && !fake_fs.ends)
 		cond_wait(&fs->changed, &fs->lock);
 	return 0;
 }

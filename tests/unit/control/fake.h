@@ -12,7 +12,8 @@ struct fake_fs {
 	_Atomic unsigned conflicts;	 /* so many fs_new calls find their directory taken */
 	_Atomic unsigned progress_calls; /* by each fs_sync, 10 ms apart */
 	atomic_bool blocks;		 /* fs_sync waits until cancelled */
-	atomic_bool fails;		 /* fs_sync has one failure */
+	atomic_bool ends;  /* fs_run returns at once, as after an unmount from outside */
+	atomic_bool fails; /* fs_sync has one failure */
 	_Atomic unsigned syncs, stops, frees;
 	atomic_bool was_cancelled;
 	char last_path[256];

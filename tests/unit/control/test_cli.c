@@ -225,6 +225,28 @@ static void a_taken_cache_directory_is_passed_over_unless_it_was_chosen(void **s
 	expect_err("is in use by process 1");
 }
 
+static void a_new_mount_takes_over_from_one_that_still_uploads(void **state)
+{
+	CLEANUP(freep) char *chosen = str_format("cache-dir=%s/cache", dir);
+	CLEANUP(clients_release) struct clients all = CLIENTS_INIT;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	fake_fs.ends = true;
+	fake_fs.blocks = true;
+	assert_int_equal(RUN("mount", mountpoint, "-o", chosen), 0);
+	for (int i = 0; i < 500 && !strstr(buf_cstr(&out), "\"unmounted\""); i++)
+		assert_int_equal(RUN("status", "-o", "json"), 0);
+	expect_out("\"unmounted\"");
+	assert_int_equal(clients_open(&all, &err), 0);
+	fake_fs.ends = false;
+	fake_fs.blocks = false;
+	fake_fs.conflicts = 1;
+	assert_int_equal(RUN("mount", mountpoint, "-o", chosen), 0);
+	assert_true(client_wait_end(&all.items[0], 5000));
+	assert_int_equal(RUN("umount", mountpoint), 0);
+}
+
 static void leftovers_are_shown_and_uploaded_without_a_mount(void **state)
 {
 	CLEANUP(freep) char *cache = str_format("%s/skydir", dir);
@@ -306,6 +328,7 @@ int main(void)
 		TEST(a_mount_lives_is_shown_synced_and_unmounted),
 		TEST(what_is_not_uploaded_is_listed_and_keeps_the_mount),
 		TEST(a_taken_cache_directory_is_passed_over_unless_it_was_chosen),
+		TEST(a_new_mount_takes_over_from_one_that_still_uploads),
 		TEST(leftovers_are_shown_and_uploaded_without_a_mount),
 		TEST(a_signal_drains_and_a_second_one_ends_at_once),
 		TEST(the_doctor_looks_at_everything),
