@@ -89,7 +89,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**_clean_environment(), **self.environment()},
+                env={**clean_environment(), **self.environment()},
                 preexec_fn=_die_with_parent,
             )
         deadline = time.monotonic() + self.ready_s
@@ -129,7 +129,7 @@ class Server:
         self.stop()
 
 
-def _clean_environment():
+def clean_environment():
     """What a server inherits: nothing that would send it to a real cloud or through a web proxy."""
     unwanted = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY")
     return {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
