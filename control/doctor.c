@@ -195,8 +195,10 @@ void doctor_check_clock(struct doctor *d)
 			   "this machine is %" PRId64
 			   " s %s the server (signatures are corrected; set the clock)",
 			   off, skew > 0 ? "behind" : "ahead of");
+	else if (off)
+		doctor_add(d, DOCTOR_OK, "clock", "%" PRId64 " s from the servers asked", off);
 	else
-		doctor_add(d, DOCTOR_OK, "clock", "%" PRId64 " s from the servers seen", off);
+		doctor_add(d, DOCTOR_OK, "clock", "no difference to a server was seen");
 }
 
 /* 0 when the write was refused as it must be, 1 when it went through, or the error of something
