@@ -38,6 +38,9 @@ int str_to_size(struct str s, uint64_t *ret_bytes);
 int str_to_duration(struct str s, uint64_t *ret_ms);
 /* yes/no, true/false, on/off, 1/0. */
 int str_to_bool(struct str s, bool *ret);
+/* Bytes of the well-formed UTF-8 character that s begins with (control characters are characters too);
+ * 0 when there is none: overlong forms, surrogates and cut-off ones are not well-formed. */
+size_t str_utf8_char(struct str s);
 /* A copy on the heap, NULL without memory. */
 char *str_dup(struct str s);
 /* asprintf that returns the string, NULL without memory. */

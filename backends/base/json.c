@@ -1,8 +1,162 @@
 #include "backends/base/json.h"
+#include "backends/base/hash.h"
 #include <limits.h>
 
 #define DEPTH_MAX 64
 #define PATH_PART_MAX 256
+
+/*
+ * json-c 0.16, strict flag and all, reads NaN, {'a':1}, [-01], [1.], raw control bytes in strings and
+ * UTF-8 that is none. So the text is held against the grammar first, by the functions
+ * named scan_*; json-c then only builds the objects. Source: RFC 8259.
+ */
+struct scan {
+	struct str rest;
+	const char *why; /* what is wrong at rest, NULL so far */
+};
+
+static bool fail(struct scan *s, const char *why)
+{
+	if (!s->why)
+		s->why = s->rest.len > 0 ? why : "it ends too early";
+	return false;
+}
+
+static void skip(struct scan *s, size_t n)
+{
+	s->rest.ptr += n;
+	s->rest.len -= n;
+}
+
+static bool at(const struct scan *s, char c)
+{
+	return s->rest.len > 0 && s->rest.ptr[0] == c;
+}
+
+static bool take(struct scan *s, char c)
+{
+	if (!at(s, c))
+		return false;
+	skip(s, 1);
+	return true;
+}
+
+static void skip_space(struct scan *s)
+{
+	while (at(s, ' ') || at(s, '\t') || at(s, '\n') || at(s, '\r'))
+		skip(s, 1);
+}
+
+static bool scan_escape(struct scan *s)
+{
+	if (take(s, 'u')) {
+		unsigned char code[2];
+		if (s->rest.len < 4 || hex_decode((struct str){ s->rest.ptr, 4 }, code, 2) != 2)
+			return fail(s, "a bad escape");
+		skip(s, 4);
+		return true;
+	}
+	if (s->rest.len == 0 || s->rest.ptr[0] == '\0' || !strchr("\"\\/bfnrt", s->rest.ptr[0]))
+		return fail(s, "a bad escape");
+	skip(s, 1);
+	return true;
+}
+
+static bool scan_string(struct scan *s)
+{
+	if (!take(s, '"'))
+		return fail(s, "a string was expected");
+	while (!take(s, '"')) {
+		if (take(s, '\\')) {
+			if (!scan_escape(s))
+				return false;
+			continue;
+		}
+		size_t n = str_utf8_char(s->rest);
+		if (n == 0)
+			return fail(s, "invalid UTF-8");
+		if ((unsigned char)s->rest.ptr[0] < 0x20)
+			return fail(s, "a control byte in a string");
+		skip(s, n);
+	}
+	return true;
+}
+
+static bool scan_digits(struct scan *s)
+{
+	size_t n = 0;
+	while (n < s->rest.len && s->rest.ptr[n] >= '0' && s->rest.ptr[n] <= '9')
+		n++;
+	skip(s, n);
+	return n > 0 || fail(s, "a digit was expected");
+}
+
+static bool scan_number(struct scan *s)
+{
+	(void)take(s, '-'); /* may be there */
+	if (!take(s, '0') && !scan_digits(s)) /* after a leading 0 no digit may follow */
+		return false;
+	if (take(s, '.') && !scan_digits(s))
+		return false;
+	if (take(s, 'e') || take(s, 'E')) {
+		if (!take(s, '-'))
+			(void)take(s, '+'); /* may be there */
+		return scan_digits(s);
+	}
+	return true;
+}
+
+static bool scan_value(struct scan *s, unsigned depth);
+
+/* What stands between the brackets of an array or object, with the closing one. */
+static bool scan_members(struct scan *s, char close, unsigned depth)
+{
+	if (depth == DEPTH_MAX)
+		return fail(s, "nested too deep");
+	skip_space(s);
+	if (take(s, close))
+		return true;
+	do {
+		skip_space(s);
+		if (close == '}') {
+			if (!scan_string(s))
+				return false;
+			skip_space(s);
+			if (!take(s, ':'))
+				return fail(s, "':' was expected");
+		}
+		if (!scan_value(s, depth + 1))
+			return false;
+	} while (take(s, ','));
+	return take(s, close) || fail(s, "',' or the closing bracket was expected");
+}
+
+/* depth: how many arrays and objects are open around it. Skips white space on both sides. */
+static bool scan_value(struct scan *s, unsigned depth)
+{
+	static const char *const words[] = { "true", "false", "null" };
+	bool is_good = false, is_word = false;
+	skip_space(s);
+	for (size_t i = 0; i < ARRAY_SIZE(words) && !is_word; i++) {
+		is_word = str_starts(s->rest, words[i]);
+		if (is_word)
+			skip(s, strlen(words[i]));
+	}
+	if (is_word)
+		is_good = true;
+	else if (at(s, '"'))
+		is_good = scan_string(s);
+	else if (at(s, '-') || (s->rest.len > 0 && s->rest.ptr[0] >= '0' && s->rest.ptr[0] <= '9'))
+		is_good = scan_number(s);
+	else if (take(s, '['))
+		is_good = scan_members(s, ']', depth);
+	else if (take(s, '{'))
+		is_good = scan_members(s, '}', depth);
+	else
+		return fail(s, "no value");
+	skip_space(s);
+	return is_good;
+}
 
 static void tokener_freep(struct json_tokener **tok)
 {
@@ -10,9 +164,9 @@ static void tokener_freep(struct json_tokener **tok)
 		json_tokener_free(*tok);
 }
 
-static int malformed(struct error *err, size_t at, const char *why)
+static int malformed(struct error *err, size_t offset, const char *why)
 {
-	return error_set(err, ERR_PROTOCOL, "malformed JSON at byte %zu: %s", at, why);
+	return error_set(err, ERR_PROTOCOL, "malformed JSON at byte %zu: %s", offset, why);
 }
 
 int json_parse(struct str text, size_t max_size, struct json_object **ret, struct error *err)
@@ -20,37 +174,24 @@ int json_parse(struct str text, size_t max_size, struct json_object **ret, struc
 	if (text.len > max_size || text.len >= INT_MAX)
 		return error_set(err, ERR_TOO_LARGE, "JSON of %zu bytes is over the limit of %zu",
 				 text.len, max_size);
-	text = str_trim(text);
-	if (text.len == 0)
-		return malformed(err, 0, "nothing there");
-	/* To json-c a NUL is the end, whatever length it was given. */
-	const char *nul = memchr(text.ptr, '\0', text.len);
-	if (nul)
-		return malformed(err, (size_t)(nul - text.ptr), "a NUL byte");
+	struct scan s = { .rest = text };
+	if (scan_value(&s, 0) && s.rest.len > 0)
+		(void)fail(&s, "trailing bytes");
+	if (s.why)
+		return malformed(err, text.len - s.rest.len, s.why);
 
-	/* json-c counts one level for the values inside the innermost array or object. */
-	CLEANUP(tokener_freep) struct json_tokener *tok = json_tokener_new_ex(DEPTH_MAX + 1);
+	/* json-c counts a level or two more than there are brackets. */
+	CLEANUP(tokener_freep) struct json_tokener *tok = json_tokener_new_ex(DEPTH_MAX + 2);
 	if (!tok)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	CLEANUP(json_putp) struct json_object *o =
 		json_tokener_parse_ex(tok, text.ptr, (int)text.len);
-	enum json_tokener_error why = json_tokener_get_error(tok);
-	size_t end = json_tokener_get_parse_end(tok);
-	if (why == json_tokener_continue) {
-		/* A bare number ends only where the text does, which the NUL says. */
+	/* A bare number ends only where the text does, which a NUL says. */
+	if (json_tokener_get_error(tok) == json_tokener_continue)
 		o = json_tokener_parse_ex(tok, "", 1);
-		why = json_tokener_get_error(tok);
-		end = text.len;
-		if (why == json_tokener_continue)
-			return malformed(err, end, "it ends too early");
-	}
-	if (why == json_tokener_error_depth)
-		return malformed(err, end, "nested too deep");
+	enum json_tokener_error why = json_tokener_get_error(tok);
 	if (why != json_tokener_success)
-		return malformed(err, end, json_tokener_error_desc(why));
-	if (end < text.len)
-		return malformed(err, end, "trailing bytes");
+		return malformed(err, text.len, json_tokener_error_desc(why));
 	*ret = steal(o);
 	return 0;
 }

@@ -1,4 +1,5 @@
 #include "backends/base/log.h"
+#include "backends/base/buf.h"
 #include "backends/base/clock.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -57,23 +58,13 @@ int log_level_from_name(const char *name, enum log_level *ret)
 	return -EINVAL;
 }
 
-/* Bytes of the printable UTF-8 character at p, 0 when there is none: a control character (C1 too, which
- * some terminals obey), an overlong form, a surrogate, or no UTF-8 at all. */
+/* Bytes of the printable UTF-8 character at p, 0 when there is none: no UTF-8, or a control character
+ * (U+0080 to U+009F too, which some terminals obey). */
 static size_t printable_at(const unsigned char *p)
 {
-	if (p[0] < 0x80)
-		return p[0] >= 0x20 && p[0] != 0x7f;
-	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
+	if (p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0))
 		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80) /* also stops at the NUL */
-			return 0;
-	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) ||
-	    (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] >= 0x90))
-		return 0;
-	return len;
+	return str_utf8_char((struct str){ (const char *)p, strnlen((const char *)p, 4) });
 }
 
 /* Copies text to line from len on, escaping what is not printable; returns the new length. */

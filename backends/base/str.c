@@ -203,6 +203,27 @@ int str_to_bool(struct str s, bool *ret)
 	return -EINVAL;
 }
 
+size_t str_utf8_char(struct str s)
+{
+	if (s.len == 0)
+		return 0;
+	/* Source: RFC 3629, section 4. The second byte's range hangs on the first. */
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	if (p[0] < 0x80)
+		return 1;
+	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < len)
+		return 0;
+	unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
 char *str_dup(struct str s)
 {
 	char *copy = malloc(s.len + 1);

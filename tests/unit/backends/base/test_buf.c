@@ -196,6 +196,23 @@ static void truth_has_four_words_and_so_has_falsehood(void **state)
 		assert_int_equal(str_to_bool(str_of(bad[k]), &b), -EINVAL);
 }
 
+static void only_well_formed_utf8_counts_as_a_character(void **state)
+{
+	(void)state;
+	assert_int_equal(str_utf8_char(STR("")), 0);
+	assert_int_equal(str_utf8_char(STR("ab")), 1);
+	assert_int_equal(str_utf8_char(STR("\0")), 1);
+	assert_int_equal(str_utf8_char(STR("\xc3\xbcx")), 2);
+	assert_int_equal(str_utf8_char(STR("\xe2\x82\xac")), 3);
+	assert_int_equal(str_utf8_char(STR("\xf4\x8f\xbf\xbf")), 4);
+	static const char *const bad[] = { "\x80",	    "\xc3",	    "\xc0\x80",     "\xc1\xbf",
+					   "\xe0\x9f\xbf",	"\xed\xa0\x80", "\xe2\x82",     "\xe2\x82x",
+					   "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+					   "\xff" };
+	for (size_t k = 0; k < ARRAY_SIZE(bad); k++)
+		assert_int_equal(str_utf8_char(str_of(bad[k])), 0);
+}
+
 static void copies_and_formatted_strings_are_the_callers(void **state)
 {
 	(void)state;
@@ -222,6 +239,7 @@ int main(void)
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(durations_know_their_units_and_a_bare_number_is_seconds),
 		cmocka_unit_test(truth_has_four_words_and_so_has_falsehood),
+		cmocka_unit_test(only_well_formed_utf8_counts_as_a_character),
 		cmocka_unit_test(copies_and_formatted_strings_are_the_callers),
 	};
 	return RUN(tests);
