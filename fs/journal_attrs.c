@@ -65,7 +65,7 @@ struct journal_attrs {
 
 static void attrs_disconnect(struct journal_attrs *a)
 {
-	sqlite3_stmt **all[] = {&a->put, &a->del, &a->add_bucket, &a->range};
+	sqlite3_stmt **all[] = {&a->put, &a->del, &a->add_bucket, &a->range, &a->range_to_end};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		journal_finalizep(all[i]);

@@ -34,7 +34,10 @@ void journal_finalizep(sqlite3_stmt **stmt)
 
 void journal_sqlite_closep(sqlite3 **db)
 {
-	(void)sqlite3_close(*db);
+	int code = sqlite3_close(*db);
+
+	assert(code == SQLITE_OK); /* else a statement was not finalized */
+	(void)code;
 }
 
 int journal_exec(sqlite3 *db, const char *sql)
