@@ -44,9 +44,14 @@ static const char *environment(const struct backend_context *context, const char
 	return value && *value ? value : NULL;
 }
 
+static const char *origin_of(const struct provider_value *v)
+{
+	return v->origin ? v->origin : "options";
+}
+
 static int bad_value(const struct provider_value *v, const char *wanted, struct error *err)
 {
-	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", v->origin, v->key, wanted, v->value);
+	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", origin_of(v), v->key, wanted, v->value);
 }
 
 static int read_flag(const struct provider_value *v, bool *ret, struct error *err)
@@ -98,7 +103,7 @@ static bool is_text_option(struct settings *set, const struct provider_value *v)
 			continue;
 		*texts[i].place = *v->value ? v->value : NULL;
 		if (strstr(v->key, "access-key"))
-			set->key_origin = v->origin;
+			set->key_origin = origin_of(v);
 		return true;
 	}
 	return false;
@@ -130,7 +135,7 @@ static int read_value(struct settings *set, const struct provider_value *v, stru
 							     S3_CONDITIONS_NO;
 		return r;
 	}
-	return error_set(err, ERR_CONFIG, "%s: a store of type s3 has no option '%.64s'", v->origin, v->key);
+	return error_set(err, ERR_CONFIG, "%s: a store of type s3 has no option '%.64s'", origin_of(v), v->key);
 }
 
 static int read_values(struct settings *set, const struct provider_value *values, size_t count,

@@ -11,6 +11,13 @@
 #include "backends/base/xml.h"
 #include <stdio.h>
 
+/* Over http the signature covers each part. Over https Amazon gets CRC32C; other servers differ in what they make of
+ * uploads with checksums (versitygw 1.8 refuses to complete them when a part was copied), but all know Content-MD5. */
+static bool has_checksums(const struct s3_store *s)
+{
+	return s3_is_https(s) && s->is_aws;
+}
+
 int s3_upload_begin(struct store *store, const char *bucket, const char *key,
 		    const struct store_put_args *args, char **ret_upload_id, struct error *err)
 {
@@ -27,11 +34,9 @@ int s3_upload_begin(struct store *store, const char *bucket, const char *key,
 	r = s3_call_meta(&c, args->meta, args->meta_count, args->content_type, err);
 	if (r < 0)
 		return r;
-	if (s3_is_https(s)) {
+	if (has_checksums(s)) {
 		s3_call_header(&c, "x-amz-checksum-algorithm", "CRC32C");
-		/* A checksum of the whole object, which reads can check; others know only the composite one. */
-		if (s->is_aws)
-			s3_call_header(&c, "x-amz-checksum-type", "FULL_OBJECT");
+		s3_call_header(&c, "x-amz-checksum-type", "FULL_OBJECT"); /* one that reads can check */
 	}
 	s3_call_answer(&c, "InitiateMultipartUploadResult");
 	r = s3_call_perform(&c, err);
@@ -63,18 +68,19 @@ int s3_upload_part(struct store *store, const char *bucket, const char *key, con
 	struct s3_store *s = s3_of(store);
 	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "UploadPart", bucket, key);
 	struct store_part part = { .number = number, .size = store_source_length(source) };
-	char checksum[16];
+	char checksum[S3_CHECKSUM_MAX];
 	int r;
 
 	part_query(&c, upload_id, number, cancel);
 	s3_call_source(&c, source);
 	if (s3_is_https(s)) {
-		r = s3_checksum_crc32c(source, checksum, err);
+		r = s3_checksum(source, has_checksums(s) ? HASH_CRC32C : HASH_MD5, checksum, err);
 		if (r < 0)
 			return r;
-		s3_call_header(&c, "x-amz-checksum-crc32c", checksum);
-		(void)snprintf(part.checksum, sizeof(part.checksum), "%s", checksum);
+		s3_call_header(&c, has_checksums(s) ? "x-amz-checksum-crc32c" : "Content-MD5", checksum);
 	}
+	if (has_checksums(s))
+		(void)snprintf(part.checksum, sizeof(part.checksum), "%s", checksum);
 	r = s3_call_perform(&c, err);
 	if (r < 0)
 		return r;
@@ -83,9 +89,6 @@ int s3_upload_part(struct store *store, const char *bucket, const char *key, con
 		return r;
 	if (!part.tag[0])
 		return no_tag(err);
-	/* An older server that ignores checksums must not be told one when completing. */
-	if (!http_fields_get(&c.response.headers, "x-amz-checksum-crc32c"))
-		part.checksum[0] = '\0';
 	*ret = part;
 	return 0;
 }
@@ -117,7 +120,8 @@ int s3_part_copy(struct store *store, const char *from_bucket, const char *from_
 		return r;
 	if (!part.tag[0])
 		return no_tag(err);
-	if (xml_find(str_trim(buf_str(&c.answer)), "CopyPartResult/ChecksumCRC32C", &checksum, &none) >= 0)
+	if (has_checksums(s3_of(store)) &&
+	    xml_find(str_trim(buf_str(&c.answer)), "CopyPartResult/ChecksumCRC32C", &checksum, &none) >= 0)
 		(void)snprintf(part.checksum, sizeof(part.checksum), "%s", buf_cstr(&checksum));
 	*ret = part;
 	return 0;
@@ -171,7 +175,7 @@ static int complete_document(struct s3_call *c, const struct store_part *parts, 
 					  parts[i].number));
 		s3_call_check(c, xml_escape(str_of(parts[i].tag), &c->sent));
 		s3_call_check(c, buf_adds(&c->sent, "&quot;</ETag>"));
-		if (parts[i].checksum[0]) {
+		if (parts[i].checksum[0] && has_checksums(c->store)) {
 			s3_call_check(c, buf_adds(&c->sent, "<ChecksumCRC32C>"));
 			s3_call_check(c, xml_escape(str_of(parts[i].checksum), &c->sent));
 			s3_call_check(c, buf_adds(&c->sent, "</ChecksumCRC32C>"));

@@ -24,6 +24,7 @@
 #define S3_DEFAULT_REGION    "us-east-1"
 #define S3_MAX_COPY_BYTES    (5ULL << 30)
 #define S3_MAX_PART_NUMBER   10000
+#define S3_CHECKSUM_MAX	     48 /* 32 bytes as base64 */
 
 struct s3_region {
 	char name[S3_REGION_MAX];
@@ -238,5 +239,6 @@ int s3_policy_set(struct store *s, const char *bucket, struct str json, struct e
 int s3_presign(struct store *s, const char *bucket, const char *key, enum store_presign what,
 	       uint64_t expires_s, struct buf *ret_url, struct error *err);
 
-/* CRC32C of a source as base64, for x-amz-checksum-crc32c. */
-int s3_checksum_crc32c(const struct store_source *source, char ret[16], struct error *err) MUST_CHECK;
+/* A checksum of what is to be sent, as base64. */
+int s3_checksum(const struct store_source *source, enum hash_kind kind, char ret[S3_CHECKSUM_MAX],
+		struct error *err) MUST_CHECK;

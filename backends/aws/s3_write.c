@@ -10,27 +10,28 @@
 
 #define MD5_CHEAP_BYTES (64ULL << 20) /* a tenth of a second */
 
-int s3_checksum_crc32c(const struct store_source *source, char ret[16], struct error *err)
+int s3_checksum(const struct store_source *source, enum hash_kind kind, char ret[S3_CHECKSUM_MAX],
+		struct error *err)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(64);
+	CLEANUP(hash_stream_freep) struct hash_stream *hash = NULL;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(S3_CHECKSUM_MAX - 1);
 	unsigned char digest[32];
-	int len = 4;
+	int len;
 
 	if (source->fd >= 0) {
-		len = hash_fd(HASH_CRC32C, source->fd, source->offset, source->length, digest);
+		len = hash_fd(kind, source->fd, source->offset, source->length, digest);
+		if (len < 0)
+			return error_errno(err, -len, "what is to be sent cannot be read");
 	} else {
-		uint32_t crc = hash_crc32c(0, source->mem.ptr, source->mem.len);
-
-		digest[0] = (unsigned char)(crc >> 24);
-		digest[1] = (unsigned char)(crc >> 16);
-		digest[2] = (unsigned char)(crc >> 8);
-		digest[3] = (unsigned char)crc;
+		hash = hash_stream_new(kind);
+		if (!hash)
+			return error_set(err, ERR_NO_MEMORY, "out of memory");
+		hash_stream_add(hash, source->mem.ptr, source->mem.len);
+		len = (int)hash_stream_digest(hash, digest);
 	}
-	if (len < 0)
-		return error_errno(err, -len, "what is to be sent cannot be read");
 	if (base64_encode(digest, (size_t)len, &text) < 0)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	(void)snprintf(ret, 16, "%s", buf_cstr(&text));
+	(void)snprintf(ret, S3_CHECKSUM_MAX, "%s", buf_cstr(&text));
 	return 0;
 }
 
@@ -87,7 +88,7 @@ static int put_once(struct s3_store *s, const char *bucket, const char *key,
 {
 	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "PutObject", bucket, key);
 	struct s3_condition w = { args->if_version, args->if_absent };
-	char checksum[16];
+	char checksum[S3_CHECKSUM_MAX];
 	int r;
 
 	c.request.cancel = args->cancel;
@@ -96,7 +97,7 @@ static int put_once(struct s3_store *s, const char *bucket, const char *key,
 	r = s3_call_meta(&c, args->meta, args->meta_count, args->content_type, err);
 	/* Over http the payload's SHA-256 is signed already. */
 	if (r >= 0 && s3_is_https(s)) {
-		r = s3_checksum_crc32c(source, checksum, err);
+		r = s3_checksum(source, HASH_CRC32C, checksum, err);
 		if (r >= 0)
 			s3_call_header(&c, "x-amz-checksum-crc32c", checksum);
 	}
