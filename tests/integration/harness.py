@@ -123,26 +123,36 @@ class LocalClient:
     def buckets(self):
         return sorted(p.name for p in self.root.iterdir() if not p.name.startswith(".")) if self.root.exists() else []
 
+    # The names of backends/local/local.c, written a second time.
     @staticmethod
-    def _encode(key):
-        def component(c):
-            if c in ("", ".", "..") or re.search(r"%[=@+v]$", c):
-                c = c.replace("%", "%25")
-                return (c.replace(".", "%2E") if set(c) == {"."} else c) + "%="
-            return c
+    def _encode_component(component):
+        text = component
+        if component in (b"", b".", b"..") or re.search(rb"%[=@+v]$", component):
+            text = component.replace(b"%", b"%25")
+            if component in (b".", b".."):
+                text = text.replace(b".", b"%2e")
+            text += b"%="
+        pieces = []
+        while len(text) > 253:
+            pieces.append(text[:240] + b"%+")
+            text = text[240:]
+        return b"/".join([*pieces, text])
 
-        return "/".join(component(c) for c in key.split("/"))
+    @classmethod
+    def _encode(cls, key):
+        return os.fsdecode(b"/".join(cls._encode_component(c) for c in os.fsencode(key).split(b"/")))
 
     @staticmethod
     def _decode(path):
+        joined = re.sub(rb"(?<=[^/]{240})%\+/", b"", os.fsencode(path))
+
         def component(c):
-            if c.endswith("%@"):
-                c = c[:-2]
-            if c.endswith("%="):
-                return c[:-2].replace("%2E", ".").replace("%25", "%")
+            c = c.removesuffix(b"%@")
+            if c.endswith(b"%="):
+                return re.sub(rb"%([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), c[:-2])
             return c
 
-        return "/".join(component(c) for c in path.replace("%+/", "").split("/"))
+        return os.fsdecode(b"/".join(component(c) for c in joined.split(b"/")))
 
     def put(self, bucket, key, data=b"", **_):
         path = self._bucket(bucket) / self._encode(key)
@@ -153,9 +163,6 @@ class LocalClient:
             if place.is_file():
                 place.rename(place.with_name(place.name + "%@"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.parent / f".{uuid.uuid4().hex}.new%="
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()
         temporary = self.root / ".skydir" / f"test-{uuid.uuid4().hex}"
         temporary.parent.mkdir(exist_ok=True)
         temporary.write_bytes(data)
