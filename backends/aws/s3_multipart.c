@@ -111,6 +111,7 @@ int s3_part_copy(struct store *store, const char *from_bucket, const char *from_
 	s3_call_copy_source(&c, from_bucket, from_key, if_source_version);
 	s3_call_headerf(&c, "x-amz-copy-source-range", "bytes=%llu-%llu", (unsigned long long)offset,
 			(unsigned long long)(offset + length - 1));
+	c.request.stall_timeout_ms = S3_SERVER_WORK_MS;
 	s3_call_answer(&c, "CopyPartResult");
 	r = s3_call_perform(&c, err);
 	if (r < 0)
@@ -206,6 +207,7 @@ static int complete_once(struct s3_store *s, const char *bucket, const char *key
 		r = s3_condition_apply(&c, w, err);
 	if (r < 0)
 		return r;
+	c.request.stall_timeout_ms = S3_SERVER_WORK_MS;
 	s3_call_answer(&c, "CompleteMultipartUploadResult");
 	r = s3_call_perform(&c, err);
 	if (r < 0 && (s3_error_is(err, "NoSuchUpload") ||

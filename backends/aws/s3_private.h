@@ -24,6 +24,7 @@
 #define S3_DEFAULT_REGION    "us-east-1"
 #define S3_MAX_COPY_BYTES    (5ULL << 30)
 #define S3_MAX_PART_NUMBER   10000
+#define S3_SERVER_WORK_MS    300000 /* a copy of 5 GiB, or joining 10,000 parts, while not a byte moves */
 #define S3_CHECKSUM_MAX	     48 /* 32 bytes as base64 */
 
 struct s3_region {

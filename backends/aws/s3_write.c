@@ -165,6 +165,7 @@ static int copy_perform(struct s3_call *c, const struct store_copy_args *args, c
 		return r;
 	c->request.cancel = args->cancel;
 	c->request.deadline_mono_ms = args->deadline_mono_ms;
+	c->request.stall_timeout_ms = S3_SERVER_WORK_MS;
 	s3_call_answer(c, "CopyObjectResult");
 	r = s3_call_perform(c, err);
 	if (r < 0)
