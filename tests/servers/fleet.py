@@ -275,14 +275,18 @@ def _run(servers, command):
     settings = {}
     for server in servers:
         settings.update(_settings(server))
-    child = subprocess.Popen(command, env={**os.environ, **settings})
+    # A shell starts background jobs with SIGINT ignored; the command shall heed it again.
+    child = subprocess.Popen(command, env={**os.environ, **settings},
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
-    def pass_on(number, _frame):
-        child.send_signal(number)
+    def stop(_number, _frame):
+        child.send_signal(signal.SIGINT)  # pytest then still tears its fixtures down
+        signal.alarm(30)
 
     # The terminal's own ^C reaches the child by itself; a second signal would only cut its cleaning short.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda _n, frame: pass_on(signal.SIGINT, frame))
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGALRM, lambda *_: child.kill())
     status = child.wait()
     return 128 - status if status < 0 else status
 
