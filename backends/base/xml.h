@@ -10,8 +10,10 @@
 
 struct xml_handler {
 	/* path is the local names joined by '/', from the root: "ListBucketResult/Contents/Key". */
-	int (*start)(void *arg, const char *path, struct error *err);	/* may be NULL */
-	int (*text)(void *arg, const char *path, struct str text, struct error *err); /* element's whole own text, at its end; called for every element without child elements, also when empty */
+	int (*start)(void *arg, const char *path, struct error *err); /* may be NULL */
+	/* The element's whole own text, at its end; called for every element without child elements,
+	 * also when empty. May be NULL. */
+	int (*text)(void *arg, const char *path, struct str text, struct error *err);
 	int (*end)(void *arg, const char *path, struct error *err); /* may be NULL; after text */
 	void *arg;
 };
