@@ -1,9 +1,10 @@
 /*
- * The row of S3 in the table of providers: its options, the standard places it is configured from, and how a store
- * is made from them.
+ * The row of S3 in the table of providers: its options, the standard places it is configured from,
+ * and how a store is made from them.
  *
- * An option of the store goes before the environment, which goes before the profile's file, as with the vendor's
- * own tools.
+ * An option of the store goes before the environment, which goes before the profile's file, as with
+ * the vendor's own tools.
+ *
  * Source: docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html (2026-11).
  */
 #include "backends/auth/cred_aws.h"
@@ -15,16 +16,20 @@
 extern const struct provider provider_s3;
 
 static const struct provider_option s3_option_rows[] = {
-	{ "endpoint", "the service's URL (default: Amazon's, by region; AWS_ENDPOINT_URL_S3)", false },
+	{ "endpoint", "the service's URL (default: Amazon's, by region; AWS_ENDPOINT_URL_S3)",
+	  false },
 	{ "region", "the region (default: AWS_REGION, the profile's, us-east-1)", false },
-	{ "path-style", "yes, no, or auto: the bucket in the path instead of the host name", false },
+	{ "path-style", "yes, no, or auto: the bucket in the path instead of the host name",
+	  false },
 	{ "access-key-id", "the access key; without it the standard chain is searched", false },
 	{ "secret-access-key", "the secret that belongs to access-key-id", true },
 	{ "session-token", "the token of temporary credentials", true },
 	{ "profile", "a profile of the shared files (default: AWS_PROFILE)", false },
 	{ "anonymous", "yes: send no credentials, for public buckets", false },
-	{ "use-metadata-service", "yes: ask the container or the machine for credentials too", false },
-	{ "conditional-writes", "auto, yes, or no: whether the server keeps If-Match on writes", false },
+	{ "use-metadata-service", "yes: ask the container or the machine for credentials too",
+	  false },
+	{ "conditional-writes", "auto, yes, or no: whether the server keeps If-Match on writes",
+	  false },
 	{ "requester-pays", "yes: agree to pay for requests to others' buckets", false },
 	{ "rate-limit", "at most so many requests a second (default: no limit)", false },
 	{ 0 },
@@ -51,12 +56,14 @@ static const char *origin_of(const struct provider_value *v)
 
 static int bad_value(const struct provider_value *v, const char *wanted, struct error *err)
 {
-	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", origin_of(v), v->key, wanted, v->value);
+	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", origin_of(v), v->key,
+			 wanted, v->value);
 }
 
 static int read_flag(const struct provider_value *v, bool *ret, struct error *err)
 {
-	return str_to_bool(str_trim(str_of(v->value)), ret) < 0 ? bad_value(v, "yes or no", err) : 0;
+	return str_to_bool(str_trim(str_of(v->value)), ret) < 0 ? bad_value(v, "yes or no", err)
+								: 0;
 }
 
 /* yes, no or auto as 1, 0 or -1 */
@@ -125,17 +132,20 @@ static int read_value(struct settings *set, const struct provider_value *v, stru
 		return read_rate(v, &set->store.rate_per_s, err);
 	if (!strcmp(v->key, "path-style")) {
 		r = read_choice(v, &choice, err);
-		set->store.style = choice < 0 ? S3_STYLE_AUTO : choice ? S3_STYLE_PATH : S3_STYLE_VIRTUAL;
+		set->store.style = choice < 0 ? S3_STYLE_AUTO
+				   : choice   ? S3_STYLE_PATH
+					      : S3_STYLE_VIRTUAL;
 		return r;
 	}
 	if (!strcmp(v->key, "conditional-writes")) {
 		r = read_choice(v, &choice, err);
-		set->store.conditional_writes = choice < 0 ? S3_CONDITIONS_AUTO :
-						choice	   ? S3_CONDITIONS_YES :
-							     S3_CONDITIONS_NO;
+		set->store.conditional_writes = choice < 0 ? S3_CONDITIONS_AUTO
+						: choice   ? S3_CONDITIONS_YES
+							   : S3_CONDITIONS_NO;
 		return r;
 	}
-	return error_set(err, ERR_CONFIG, "%s: a store of type s3 has no option '%.64s'", origin_of(v), v->key);
+	return error_set(err, ERR_CONFIG, "%s: a store of type s3 has no option '%.64s'",
+			 origin_of(v), v->key);
 }
 
 static int read_values(struct settings *set, const struct provider_value *values, size_t count,
@@ -148,16 +158,21 @@ static int read_values(struct settings *set, const struct provider_value *values
 			return r;
 	}
 	if (!set->cred.access_key_id != !set->cred.secret_access_key)
-		return error_set(err, ERR_CONFIG, "%s: access-key-id and secret-access-key go together, %s is missing",
-				 set->key_origin, set->cred.access_key_id ? "secret-access-key" : "access-key-id");
+		return error_set(
+			err, ERR_CONFIG,
+			"%s: access-key-id and secret-access-key go together, %s is missing",
+			set->key_origin,
+			set->cred.access_key_id ? "secret-access-key" : "access-key-id");
 	if (set->cred.session_token && !set->cred.access_key_id)
-		return error_set(err, ERR_CONFIG, "session-token needs access-key-id and secret-access-key");
+		return error_set(err, ERR_CONFIG,
+				 "session-token needs access-key-id and secret-access-key");
 	return 0;
 }
 
 static struct cred_host host_of(const struct backend_context *context)
 {
-	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s,
+	return (struct cred_host){ .getenv = context->getenv,
+				   .wall_s = clock_wall_s,
 				   .engine = context->engine };
 }
 

@@ -14,7 +14,8 @@ static int s3_describe(struct store *store, struct buf *ret, struct error *err)
 
 	/* Only what is at hand: describing must not wait for a network. */
 	if (cred_aws_is_ready(s->provider) && cred_aws_get(s->provider, &cred, err) >= 0)
-		source = cred.access_key_id ? (cred.source ? cred.source : "found") : "none, anonymous";
+		source = cred.access_key_id ? (cred.source ? cred.source : "found")
+					    : "none, anonymous";
 	buf_clear(ret);
 	if (s->host)
 		r = buf_addf(ret, "%s://%s%s%s%s", s->scheme, s->host, s->port ? ":" : "",
@@ -23,8 +24,8 @@ static int s3_describe(struct store *store, struct buf *ret, struct error *err)
 		r = buf_addf(ret, "https://s3.%s.amazonaws.com", region);
 	if (r >= 0)
 		r = buf_addf(ret, " region %s, %s, credentials: %s, conditional writes: %s", region,
-			     s->style == S3_STYLE_PATH ? "path style" : "virtual-host style", source,
-			     s3_can_condition(s) ? "yes" : "compared before");
+			     s->style == S3_STYLE_PATH ? "path style" : "virtual-host style",
+			     source, s3_can_condition(s) ? "yes" : "compared before");
 	return r < 0 ? error_set(err, ERR_TOO_LARGE, "the description is too long") : 0;
 }
 
@@ -72,9 +73,9 @@ static const struct store_ops s3_ops = {
 	.policy_get = s3_policy_get,
 	.policy_set = s3_policy_set,
 	.presign = s3_presign,
-	.append = NULL,	 /* S3 Express only; the servers tried overwrite in silence instead */
+	.append = NULL, /* S3 Express only; the servers tried overwrite in silence instead */
 	.compose = NULL,
-	.rename = NULL,	 /* likewise */
+	.rename = NULL, /* likewise */
 	.describe = s3_describe,
 	.free = s3_free,
 };
@@ -90,7 +91,8 @@ static const struct store_limits s3_limits = {
 	.max_metadata_bytes = 2048,
 };
 
-/* "s3.amazonaws.com" and "s3.REGION.amazonaws.com" are the default endpoint, whose host follows a bucket's region. */
+/* "s3.amazonaws.com" and "s3.REGION.amazonaws.com" are the default endpoint, whose host follows a
+ * bucket's region. */
 static bool is_default_endpoint(const struct url *url, char ret_region[S3_REGION_MAX])
 {
 	static const char tail[] = ".amazonaws.com";
@@ -98,7 +100,8 @@ static bool is_default_endpoint(const struct url *url, char ret_region[S3_REGION
 	size_t middle;
 
 	ret_region[0] = '\0';
-	if (!str_equal(url->scheme, STR("https")) || url->port.len || (url->path.len && !str_equal(url->path, STR("/"))))
+	if (!str_equal(url->scheme, STR("https")) || url->port.len ||
+	    (url->path.len && !str_equal(url->path, STR("/"))))
 		return false;
 	if (str_equal(host, STR("s3.amazonaws.com")))
 		return true;
@@ -125,7 +128,8 @@ static int set_endpoint(struct s3_store *s, const char *endpoint, char ret_regio
 		if (r < 0)
 			return r;
 		if (url.query.len)
-			return error_set(err, ERR_CONFIG, "the endpoint '%.100s' has a query", endpoint);
+			return error_set(err, ERR_CONFIG, "the endpoint '%.100s' has a query",
+					 endpoint);
 	}
 	if (!endpoint || !*endpoint || is_default_endpoint(&url, ret_region)) {
 		s->scheme = strdup("https");
@@ -155,14 +159,16 @@ static void set_powers(struct s3_store *s, const struct s3_options *options)
 									       : S3_STYLE_VIRTUAL;
 	s->requester_pays = options->requester_pays;
 	s->base.limits = s3_limits;
-	s->base.caps = STORE_CAP_COPY | STORE_CAP_PART_COPY | STORE_CAP_DELETE_MANY | STORE_CAP_VERSIONING |
-		       STORE_CAP_PRESIGN | STORE_CAP_BUCKETS | STORE_CAP_FLAT;
+	s->base.caps = STORE_CAP_COPY | STORE_CAP_PART_COPY | STORE_CAP_DELETE_MANY |
+		       STORE_CAP_VERSIONING | STORE_CAP_PRESIGN | STORE_CAP_BUCKETS |
+		       STORE_CAP_FLAT;
 	if (s->conditions != S3_CONDITIONS_NO)
 		s->base.caps |= STORE_CAP_CONDITIONAL_PUT | STORE_CAP_CONDITIONAL_DELETE;
 	ratelimit_init(&s->ratelimit, options->rate_per_s, options->rate_per_s);
 }
 
-static int set_up(struct s3_store *s, const char *name, const struct s3_options *options, struct error *err)
+static int set_up(struct s3_store *s, const char *name, const struct s3_options *options,
+		  struct error *err)
 {
 	char endpoint_region[S3_REGION_MAX];
 	const char *region;
@@ -176,9 +182,9 @@ static int set_up(struct s3_store *s, const char *name, const struct s3_options 
 	if (r < 0)
 		return r;
 	set_powers(s, options);
-	region = options->region && *options->region ? options->region :
-		 endpoint_region[0]		     ? endpoint_region :
-						       S3_DEFAULT_REGION;
+	region = options->region && *options->region ? options->region
+		 : endpoint_region[0]		     ? endpoint_region
+						     : S3_DEFAULT_REGION;
 	if (!s3_region_name_is_valid(region))
 		return error_set(err, ERR_CONFIG, "'%.64s' is no name of a region", region);
 	return s3_region_add(s, region, &s->default_region, err);

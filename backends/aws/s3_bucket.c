@@ -1,5 +1,6 @@
 /*
  * Buckets: list, make, delete, versioning, policy; and presigned URLs.
+ *
  * Source: docs.aws.amazon.com/AmazonS3/latest/API/ (ListBuckets, CreateBucket, ...; 2026-11).
  */
 #include "backends/aws/s3_private.h"
@@ -30,7 +31,8 @@ static int buckets_start(void *arg, const char *path, struct error *err)
 		return 0;
 	if (b->count == b->capacity) {
 		size_t capacity = b->capacity ? 2 * b->capacity : 64;
-		struct store_bucket *grown = arena_alloc(&b->page->arena, capacity * sizeof(*grown));
+		struct store_bucket *grown =
+			arena_alloc(&b->page->arena, capacity * sizeof(*grown));
 
 		if (!grown)
 			return buckets_no_room(err);
@@ -74,13 +76,15 @@ static int buckets_end(void *arg, const char *path, struct error *err)
 	name = b->buckets[b->count - 1].name;
 	/* It becomes a directory's name. */
 	if (!name || !*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
-		return error_set(err, ERR_PROTOCOL, "the service listed a bucket with a name that is none");
+		return error_set(err, ERR_PROTOCOL,
+				 "the service listed a bucket with a name that is none");
 	return 0;
 }
 
 static int buckets_page(struct s3_store *s, struct buckets_reader *b, struct error *err)
 {
-	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "ListBuckets", NULL, NULL);
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "ListBuckets", NULL, NULL);
 	const char *before = b->token;
 	int r;
 
@@ -117,9 +121,11 @@ int s3_bucket_list(struct store *store, struct store_bucket_page *ret, struct er
 	return 0;
 }
 
-static int create_once(struct s3_store *s, const char *bucket, const char *location, struct error *err)
+static int create_once(struct s3_store *s, const char *bucket, const char *location,
+		       struct error *err)
 {
-	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "CreateBucket", bucket, NULL);
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "CreateBucket", bucket, NULL);
 	int r;
 
 	c.keeps_region = true;
@@ -175,14 +181,16 @@ int s3_bucket_delete(struct store *store, const char *bucket, struct error *err)
 int s3_bucket_exists(struct store *store, const char *bucket, struct error *err)
 {
 	struct s3_store *s = s3_of(store);
-	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_HEAD, "HeadBucket", bucket, NULL);
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_HEAD, "HeadBucket", bucket, NULL);
 	CLEANUP(s3_call_release)
 	struct s3_call why = S3_CALL_INIT(s, HTTP_GET, "ListObjectsV2", bucket, NULL);
 	int r = s3_call_perform(&c, err);
 
 	if (r >= 0 || (err->http_status != 400 && err->http_status != 403))
 		return r;
-	/* The answer to a HEAD does not tell a wrong key from a missing right; a listing's does, and may be allowed. */
+	/* The answer to a HEAD does not tell a wrong key from a missing right; a listing's does,
+	 * and may be allowed. */
 	*err = ERROR_INIT;
 	s3_call_query(&why, "list-type", "2");
 	s3_call_query(&why, "max-keys", "1");
@@ -193,7 +201,8 @@ int s3_bucket_exists(struct store *store, const char *bucket, struct error *err)
 int s3_versioning_get(struct store *store, const char *bucket, bool *ret_is_on, struct error *err)
 {
 	CLEANUP(s3_call_release)
-	struct s3_call c = S3_CALL_INIT(s3_of(store), HTTP_GET, "GetBucketVersioning", bucket, NULL);
+	struct s3_call c =
+		S3_CALL_INIT(s3_of(store), HTTP_GET, "GetBucketVersioning", bucket, NULL);
 	CLEANUP(buf_release) struct buf status = BUF_INIT(64);
 	int r;
 
@@ -204,7 +213,8 @@ int s3_versioning_get(struct store *store, const char *bucket, bool *ret_is_on, 
 		return r;
 	r = xml_find(str_trim(buf_str(&c.answer)), "VersioningConfiguration/Status", &status, err);
 	if (r < 0 && err->kind == ERR_NOT_FOUND) /* moto's name for it */
-		r = xml_find(str_trim(buf_str(&c.answer)), "GetBucketVersioningResponse/Status", &status, err);
+		r = xml_find(str_trim(buf_str(&c.answer)), "GetBucketVersioningResponse/Status",
+			     &status, err);
 	if (r < 0 && err->kind != ERR_NOT_FOUND) /* never switched on: the element is not there */
 		return r;
 	*err = ERROR_INIT;
@@ -215,14 +225,16 @@ int s3_versioning_get(struct store *store, const char *bucket, bool *ret_is_on, 
 int s3_versioning_set(struct store *store, const char *bucket, bool is_on, struct error *err)
 {
 	CLEANUP(s3_call_release)
-	struct s3_call c = S3_CALL_INIT(s3_of(store), HTTP_PUT, "PutBucketVersioning", bucket, NULL);
+	struct s3_call c =
+		S3_CALL_INIT(s3_of(store), HTTP_PUT, "PutBucketVersioning", bucket, NULL);
 
 	s3_call_query(&c, "versioning", "");
-	s3_call_check(&c, buf_addf(&c.sent,
-				   "<VersioningConfiguration "
-				   "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>%s</Status>"
-				   "</VersioningConfiguration>",
-				   is_on ? "Enabled" : "Suspended"));
+	s3_call_check(
+		&c, buf_addf(&c.sent,
+			     "<VersioningConfiguration "
+			     "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>%s</Status>"
+			     "</VersioningConfiguration>",
+			     is_on ? "Enabled" : "Suspended"));
 	s3_call_header(&c, "Content-Type", "application/xml");
 	s3_call_send_document(&c);
 	return s3_call_perform(&c, err);
@@ -241,17 +253,21 @@ int s3_policy_get(struct store *store, const char *bucket, struct buf *ret_json,
 		return r;
 	buf_clear(ret_json);
 	r = buf_add_str(ret_json, buf_str(&c.answer));
-	return r < 0 ? error_set(err, ERR_TOO_LARGE, "the policy of bucket '%.64s' is too large", bucket) : 0;
+	return r < 0 ? error_set(err, ERR_TOO_LARGE, "the policy of bucket '%.64s' is too large",
+				 bucket)
+		     : 0;
 }
 
 int s3_policy_set(struct store *store, const char *bucket, struct str json, struct error *err)
 {
 	CLEANUP(s3_call_release)
-	struct s3_call c = S3_CALL_INIT(s3_of(store), json.len ? HTTP_PUT : HTTP_DELETE,
-					json.len ? "PutBucketPolicy" : "DeleteBucketPolicy", bucket, NULL);
+	struct s3_call c =
+		S3_CALL_INIT(s3_of(store), json.len ? HTTP_PUT : HTTP_DELETE,
+			     json.len ? "PutBucketPolicy" : "DeleteBucketPolicy", bucket, NULL);
 
 	if (json.len > POLICY_MAX_BYTES)
-		return error_set(err, ERR_TOO_LARGE, "a bucket's policy has at most %d bytes, not %zu",
+		return error_set(err, ERR_TOO_LARGE,
+				 "a bucket's policy has at most %d bytes, not %zu",
 				 POLICY_MAX_BYTES, json.len);
 	s3_call_query(&c, "policy", "");
 	if (json.len) {
@@ -265,7 +281,8 @@ int s3_policy_set(struct store *store, const char *bucket, struct str json, stru
 static int plain_url(const struct s3_call *c, struct buf *ret_url, struct error *err)
 {
 	buf_clear(ret_url);
-	if (buf_addf(ret_url, "%s://%s%s", c->request.scheme, c->request.authority, c->request.path) < 0)
+	if (buf_addf(ret_url, "%s://%s%s", c->request.scheme, c->request.authority,
+		     c->request.path) < 0)
 		return error_set(err, ERR_TOO_LARGE, "the URL is too long");
 	return 0;
 }
@@ -275,11 +292,14 @@ int s3_presign(struct store *store, const char *bucket, const char *key, enum st
 {
 	struct s3_store *s = s3_of(store);
 	CLEANUP(s3_call_release)
-	struct s3_call c = S3_CALL_INIT(s, what == STORE_PRESIGN_PUT ? HTTP_PUT : HTTP_GET, "presign", bucket, key);
+	struct s3_call c = S3_CALL_INIT(s, what == STORE_PRESIGN_PUT ? HTTP_PUT : HTTP_GET,
+					"presign", bucket, key);
 	CLEANUP(cred_aws_release) struct cred_aws cred = CRED_AWS_INIT;
 	unsigned region = s3_region_of(s, bucket);
-	struct sigv4_scope scope = { .region = s3_region_name(s, region), .service = "s3",
-				     .wall_s = clock_wall_s() + clock_skew_s(), .is_s3_path = true,
+	struct sigv4_scope scope = { .region = s3_region_name(s, region),
+				     .service = "s3",
+				     .wall_s = clock_wall_s() + clock_skew_s(),
+				     .is_s3_path = true,
 				     .expires_s = expires_s };
 	int r;
 

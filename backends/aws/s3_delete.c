@@ -1,8 +1,9 @@
 /*
  * DeleteObject and DeleteObjects.
  *
- * Deleting what is not there is success. A batch is one XML document, which cannot carry every key (most control
- * bytes, broken UTF-8): those go one by one.
+ * Deleting what is not there is success. A batch is one XML document, which cannot carry every key
+ * (most control bytes, broken UTF-8): those go one by one.
+ *
  * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html (2026-11).
  */
 #include "backends/aws/s3_private.h"
@@ -14,8 +15,8 @@ static bool is_gone(const struct error *err)
 	return err->kind == ERR_NOT_FOUND && !s3_error_is(err, "NoSuchBucket");
 }
 
-static int delete_once(struct s3_store *s, const char *bucket, const char *key, const char *if_version,
-		       const char *version_id, struct error *err)
+static int delete_once(struct s3_store *s, const char *bucket, const char *key,
+		       const char *if_version, const char *version_id, struct error *err)
 {
 	CLEANUP(s3_call_release)
 	struct s3_call c = S3_CALL_INIT(s, HTTP_DELETE, "DeleteObject", bucket, key);
@@ -33,12 +34,14 @@ static int delete_once(struct s3_store *s, const char *bucket, const char *key, 
 		*err = ERROR_INIT;
 		return 0;
 	}
-	/* S3 answers 412, not 404, to a conditional delete of what is gone: perhaps by our own first attempt. */
+	/* S3 answers 412, not 404, to a conditional delete of what is gone: perhaps by our own
+	 * first attempt. */
 	if (r < 0 && err->kind == ERR_PRECONDITION && s3_condition_is_set(w)) {
 		CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 		struct store_object now;
 
-		if (s3_head_with(s, bucket, key, NULL, NULL, &arena, &now, NULL, &gone) < 0 && is_gone(&gone)) {
+		if (s3_head_with(s, bucket, key, NULL, NULL, &arena, &now, NULL, &gone) < 0 &&
+		    is_gone(&gone)) {
 			*err = ERROR_INIT;
 			return 0;
 		}
@@ -52,7 +55,8 @@ int s3_delete(struct store *store, const char *bucket, const char *key, const ch
 	struct s3_store *s = s3_of(store);
 	int r = delete_once(s, bucket, key, if_version, version_id, err);
 
-	if (r < 0 && s3_condition_refused(s, (struct s3_condition){ .if_version = if_version }, err))
+	if (r < 0 &&
+	    s3_condition_refused(s, (struct s3_condition){ .if_version = if_version }, err))
 		r = delete_once(s, bucket, key, if_version, version_id, err);
 	return r;
 }
@@ -95,25 +99,31 @@ static int delete_end(void *arg, const char *path, struct error *err)
 			continue;
 		is_known = true;
 		if (strcmp(d->code, "NoSuchKey") && strcmp(d->code, "NoSuchVersion"))
-			(void)s3_error_of_key(d->bucket, d->key, d->code, d->message, &d->results[i]);
+			(void)s3_error_of_key(d->bucket, d->key, d->code, d->message,
+					      &d->results[i]);
 	}
 	d->key[0] = d->code[0] = d->message[0] = '\0';
 	/* An error that belongs to no key we sent leaves open which of ours were deleted. */
-	return is_known ? 0 : error_set(err, ERR_PROTOCOL, "the service refused to delete a key it was not given");
+	return is_known ? 0
+			: error_set(err, ERR_PROTOCOL,
+				    "the service refused to delete a key it was not given");
 }
 
-static int delete_batch(struct s3_store *s, const char *bucket, const char *const *keys, size_t count,
-			struct error *results, struct error *err)
+static int delete_batch(struct s3_store *s, const char *bucket, const char *const *keys,
+			size_t count, struct error *results, struct error *err)
 {
 	CLEANUP(s3_call_release)
 	struct s3_call c = S3_CALL_INIT(s, HTTP_POST, "DeleteObjects", bucket, NULL);
-	struct delete_reader d = { .bucket = bucket, .keys = keys, .count = count, .results = results };
+	struct delete_reader d = {
+		.bucket = bucket, .keys = keys, .count = count, .results = results
+	};
 	size_t sent = 0;
 	int r;
 
 	s3_call_query(&c, "delete", "");
-	s3_call_check(&c, buf_adds(&c.sent, "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-					    "<Quiet>true</Quiet>"));
+	s3_call_check(&c,
+		      buf_adds(&c.sent, "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+					"<Quiet>true</Quiet>"));
 	for (size_t i = 0; i < count; i++) {
 		if (!s3_xml_can_carry(keys[i]))
 			continue;
@@ -132,7 +142,8 @@ static int delete_batch(struct s3_store *s, const char *bucket, const char *cons
 	if (r < 0)
 		return r;
 	return xml_parse(str_trim(buf_str(&c.answer)),
-			 &(struct xml_handler){ .text = delete_text, .end = delete_end, .arg = &d }, err);
+			 &(struct xml_handler){ .text = delete_text, .end = delete_end, .arg = &d },
+			 err);
 }
 
 int s3_delete_many(struct store *store, const char *bucket, const char *const *keys, size_t count,

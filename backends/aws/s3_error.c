@@ -1,9 +1,11 @@
 /*
- * What an S3 answer that is no success means: the kind that callers branch on, and one phrase for the user.
+ * What an S3 answer that is no success means: the kind that callers branch on, and one phrase for
+ * the user.
  *
- * The service's code decides, because statuses mislead: an unknown access key is 403 on AWS and 404 on versitygw, a
- * throttled request is 503, an expired token 400. Only where there is no code (a HEAD has no body; a proxy answers in
- * HTML) the status does.
+ * The service's code decides, because statuses mislead: an unknown access key is 403 on AWS and 404
+ * on versitygw, a throttled request is 503, an expired token 400. Only where there is no code (a
+ * HEAD has no body; a proxy answers in HTML) the status does.
+ *
  * Source: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (2026-11).
  */
 #include "backends/aws/s3_private.h"
@@ -50,8 +52,8 @@ static const struct {
 	{ "BandwidthLimitExceeded", ERR_THROTTLED, NULL },
 	{ "PreconditionFailed", ERR_PRECONDITION, "it has been changed meanwhile" },
 	{ "NotModified", ERR_PRECONDITION, NULL },
-	/* Two writers at the same instant; S3 asks for the same request again, so it is UNAVAILABLE to the exchange
-	 * and made a CONFLICT only when all attempts met it (s3_call_perform). */
+	/* Two writers at the same instant; S3 asks for the same request again, so it is UNAVAILABLE
+	 * to the exchange and made a CONFLICT only when all attempts met it (s3_call_perform). */
 	{ "ConditionalRequestConflict", ERR_UNAVAILABLE, NULL },
 	{ "OperationAborted", ERR_UNAVAILABLE, NULL },
 	{ "BucketAlreadyOwnedByYou", ERR_EXISTS, "it exists already and is yours" },
@@ -79,9 +81,11 @@ static const struct {
 	{ "InternalError", ERR_UNAVAILABLE, NULL },
 	{ "ServiceUnavailable", ERR_UNAVAILABLE, NULL },
 	{ "ServerBusy", ERR_UNAVAILABLE, NULL },
-	{ "RequestTimeout", ERR_UNAVAILABLE, NULL }, /* our body came too slowly; may be sent again */
+	{ "RequestTimeout", ERR_UNAVAILABLE,
+	  NULL }, /* our body came too slowly; may be sent again */
 	{ "IncompleteBody", ERR_UNAVAILABLE, NULL },
-	{ "PermanentRedirect", ERR_CONFIG, "it lives at another endpoint (set endpoint and region)" },
+	{ "PermanentRedirect", ERR_CONFIG,
+	  "it lives at another endpoint (set endpoint and region)" },
 	{ "TemporaryRedirect", ERR_UNAVAILABLE, "it is moving between endpoints" },
 	{ "Redirect", ERR_UNAVAILABLE, "it is moving between endpoints" },
 	{ "IllegalLocationConstraintException", ERR_CONFIG, NULL },
@@ -146,7 +150,8 @@ void s3_error_read(struct str body, struct s3_error_text *ret)
 	body = str_trim(body);
 	if (!body.len || body.ptr[0] != '<')
 		return;
-	/* A body that breaks off in the middle (over 64 KiB) still told what came before, so its failure is none. */
+	/* A body that breaks off in the middle (over 64 KiB) still told what came before, so its
+	 * failure is none. */
 	if (xml_parse(body, &(struct xml_handler){ .text = error_text, .arg = ret }, &ignored) < 0)
 		return;
 }
@@ -208,13 +213,14 @@ static enum error_kind kind_of_status(const struct http_response *response)
 	case 507:
 		return ERR_QUOTA;
 	default:
-		(void)http_classify_status(NULL, response, &by_status); /* only its kind is wanted */
+		(void)http_classify_status(NULL, response,
+					   &by_status); /* only its kind is wanted */
 		return by_status.kind;
 	}
 }
 
-static int raise(enum error_kind kind, const char *target, const struct s3_error_text *t, int status,
-		 struct error *err)
+static int raise(enum error_kind kind, const char *target, const struct s3_error_text *t,
+		 int status, struct error *err)
 {
 	int row = code_row(t->code);
 	const char *says = row >= 0 ? codes[row].says : NULL;
@@ -233,8 +239,8 @@ static int raise(enum error_kind kind, const char *target, const struct s3_error
 	if (kind == ERR_PRECONDITION)
 		return error_set(err, kind, "%s: it has been changed meanwhile", target);
 	if (t->code[0])
-		return error_set(err, kind, "%s: %s%s%s", target, t->code, t->message[0] ? ": " : "",
-				 t->message);
+		return error_set(err, kind, "%s: %s%s%s", target, t->code,
+				 t->message[0] ? ": " : "", t->message);
 	return error_set(err, kind, "%s: the service answered with status %d", target, status);
 }
 
@@ -295,7 +301,8 @@ static bool is_wanted_root(const char *wanted, const char *name)
 	return !strcmp(wanted, name);
 }
 
-static int classify_success(struct s3_call *c, const struct http_response *response, struct error *err)
+static int classify_success(struct s3_call *c, const struct http_response *response,
+			    struct error *err)
 {
 	struct root_reader root = { "" };
 	struct s3_error_text t;
@@ -304,7 +311,8 @@ static int classify_success(struct s3_call *c, const struct http_response *respo
 
 	if (!c->answer_root)
 		return 0;
-	/* A 200 is sent before a long copy or completion is done: only the document tells how it ended. */
+	/* A 200 is sent before a long copy or completion is done: only the document tells how it
+	 * ended. */
 	r = xml_parse(str_trim(buf_str(&c->answer)),
 		      &(struct xml_handler){ .start = root_start, .arg = &root }, err);
 	if (r >= 0 && is_wanted_root(c->answer_root, root.name))
@@ -315,11 +323,13 @@ static int classify_success(struct s3_call *c, const struct http_response *respo
 
 		s3_error_read(buf_str(&c->answer), &t);
 		kind = s3_error_kind(t.code);
-		r = raise(kind == ERR_NONE ? ERR_UNAVAILABLE : kind, target, &t, response->status, err);
+		r = raise(kind == ERR_NONE ? ERR_UNAVAILABLE : kind, target, &t, response->status,
+			  err);
 	} else {
 		t = (struct s3_error_text){ 0 };
-		r = error_set(err, ERR_PROTOCOL, "%s: %s answered with a document that makes no sense",
-			      target, c->request.operation);
+		r = error_set(err, ERR_PROTOCOL,
+			      "%s: %s answered with a document that makes no sense", target,
+			      c->request.operation);
 	}
 	fill_details(response, &t, err);
 	return r;

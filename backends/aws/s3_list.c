@@ -1,10 +1,13 @@
 /*
  * Listings: ListObjectsV2 and ListObjectVersions, one page a call.
  *
- * Keys come URL-encoded (encoding-type=url), because XML cannot carry every byte; whether the server did encode them
- * stands in the answer, often behind the keys, so that they are decoded when the document is read. Objects and common
- * prefixes are two runs in the document and one merged run in the page.
- * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html and API_ListObjectVersions.html (2026-11).
+ * Keys come URL-encoded (encoding-type=url), because XML cannot carry every byte; whether the
+ * server did encode them stands in the answer, often behind the keys, so that they are decoded when
+ * the document is read. Objects and common prefixes are two runs in the document and one merged run
+ * in the page.
+ *
+ * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html and
+ * API_ListObjectVersions.html (2026-11).
  */
 #include "backends/aws/s3_private.h"
 #include "backends/base/clock.h"
@@ -12,15 +15,15 @@
 #include <stdio.h>
 
 struct list_reader {
-	const char *root;	/* of the document */
+	const char *root; /* of the document */
 	const char *bucket, *prefix;
-	struct arena *arena;	/* of the page */
+	struct arena *arena; /* of the page */
 	struct store_object *items;
 	size_t count, capacity;
 	struct store_object *current; /* inside an entry, else NULL */
 	bool is_encoded, is_truncated;
-	char *token;		/* NextContinuationToken, NextKeyMarker */
-	char *version_token;	/* NextVersionIdMarker */
+	char *token;	     /* NextContinuationToken, NextKeyMarker */
+	char *version_token; /* NextVersionIdMarker */
 };
 
 static int no_room(struct error *err)
@@ -84,11 +87,13 @@ static int object_text(struct list_reader *l, const char *name, struct str text,
 	if (!strcmp(name, "Size"))
 		return s3_xml_u64(text, &o->size, err);
 	if (!strcmp(name, "ETag")) {
-		(void)snprintf(etag, sizeof(etag), "%.*s", (int)(text.len < 255 ? text.len : 255), text.ptr);
+		(void)snprintf(etag, sizeof(etag), "%.*s", (int)(text.len < 255 ? text.len : 255),
+			       text.ptr);
 		return s3_version_set(etag, o->version, err);
 	}
 	if (!strcmp(name, "LastModified")) {
-		(void)snprintf(when, sizeof(when), "%.*s", (int)(text.len < 63 ? text.len : 63), text.ptr);
+		(void)snprintf(when, sizeof(when), "%.*s", (int)(text.len < 63 ? text.len : 63),
+			       text.ptr);
 		if (clock_parse_iso8601(when, &o->modified_wall_ns) < 0)
 			o->modified_wall_ns = 0;
 		return 0;
@@ -136,14 +141,14 @@ static int reader_end(void *arg, const char *path, struct error *err)
 	if (!name || !l->current || strchr(name, '/'))
 		return 0;
 	if (!l->current->key || !*l->current->key)
-		return error_set(err, ERR_PROTOCOL, "the listing of bucket '%.64s' holds a nameless entry",
-				 l->bucket);
+		return error_set(err, ERR_PROTOCOL,
+				 "the listing of bucket '%.64s' holds a nameless entry", l->bucket);
 	l->current = NULL;
 	return 0;
 }
 
-/* Decodes the keys and refuses those that were not asked for: what lies outside the prefix must never turn up in
- * somebody's directory. */
+/* Decodes the keys and refuses those that were not asked for: what lies outside the prefix must
+ * never turn up in somebody's directory. */
 static int reader_finish(struct list_reader *l, struct error *err)
 {
 	for (size_t i = 0; i < l->count; i++) {
@@ -151,16 +156,19 @@ static int reader_finish(struct list_reader *l, struct error *err)
 
 		if (l->is_encoded && s3_url_decode(key) < 0)
 			return error_set(err, ERR_PROTOCOL,
-					 "the listing of bucket '%.64s' holds a broken name", l->bucket);
-		if (strncmp(key, l->prefix, strlen(l->prefix)))
-			return error_set(err, ERR_PROTOCOL,
-					 "the listing of bucket '%.64s' holds a name outside the prefix",
+					 "the listing of bucket '%.64s' holds a broken name",
 					 l->bucket);
+		if (strncmp(key, l->prefix, strlen(l->prefix)))
+			return error_set(
+				err, ERR_PROTOCOL,
+				"the listing of bucket '%.64s' holds a name outside the prefix",
+				l->bucket);
 	}
 	return 0;
 }
 
-/* By key; the latest version of a key before its others, which stay in the order they came (newest first). */
+/* By key; the latest version of a key before its others, which stay in the order they came (newest
+ * first). */
 static int compare_keys(const struct store_object *x, const struct store_object *y)
 {
 	int order = strcmp(x->key, y->key);
@@ -205,8 +213,9 @@ static int reader_sort(struct list_reader *l, struct store_page *ret, struct err
 	return 0;
 }
 
-static int list_perform(struct s3_call *c, struct list_reader *l, const struct store_list_args *args,
-			struct store_page *ret, struct error *err)
+static int list_perform(struct s3_call *c, struct list_reader *l,
+			const struct store_list_args *args, struct store_page *ret,
+			struct error *err)
 {
 	int r;
 
@@ -235,7 +244,8 @@ static int list_perform(struct s3_call *c, struct list_reader *l, const struct s
 
 static int endless(const char *bucket, struct error *err)
 {
-	return error_set(err, ERR_PROTOCOL, "the listing of bucket '%.64s' does not come to an end", bucket);
+	return error_set(err, ERR_PROTOCOL, "the listing of bucket '%.64s' does not come to an end",
+			 bucket);
 }
 
 int s3_list(struct store *store, const char *bucket, const struct store_list_args *args,
@@ -258,14 +268,16 @@ int s3_list(struct store *store, const char *bucket, const struct store_list_arg
 		ret->next_token = NULL;
 		return 0;
 	}
-	/* Cut off, but no way on, or back to where we are: to go on would lose names or never end. */
+	/* Cut off, but no way on, or back to where we are: to go on would lose names or never end.
+	 */
 	if (!l.token || !*l.token || (args->token && !strcmp(args->token, l.token)))
 		return endless(bucket, err);
 	ret->next_token = l.token;
 	return 0;
 }
 
-/* A place in a version listing is two markers; as one token they are "KEY&VERSION", both percent-encoded. */
+/* A place in a version listing is two markers; as one token they are "KEY&VERSION", both
+ * percent-encoded. */
 static int version_token_add(struct s3_call *c, const char *token, struct error *err)
 {
 	CLEANUP(freep) char *text = strdup(token);

@@ -1,10 +1,11 @@
 /*
  * Object headers: metadata both ways, content types, versions.
  *
- * A metadata value travels in a header: printable ASCII as it is; anything else (and what a header would lose, such
- * as blanks at its ends) as one RFC 2047 word "=?UTF-8?B?...?=", which is also how S3 shows such values itself
- * (then perhaps as Q words, and several of them). A value that looks like a word is encoded too, so that reading
- * always gives back what was written.
+ * A metadata value travels in a header: printable ASCII as it is; anything else (and what a header
+ * would lose, such as blanks at its ends) as one RFC 2047 word "=?UTF-8?B?...?=", which is also how
+ * S3 shows such values itself (then perhaps as Q words, and several of them). A value that looks
+ * like a word is encoded too, so that reading always gives back what was written.
+ *
  * Source: docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html (2026-11), RFC 2047.
  */
 #include "backends/aws/s3_private.h"
@@ -17,27 +18,48 @@
 static const struct {
 	const char *suffix, *type;
 } types[] = {
-	{ ".txt", "text/plain" },	   { ".html", "text/html" },
-	{ ".htm", "text/html" },	   { ".css", "text/css" },
-	{ ".csv", "text/csv" },		   { ".md", "text/markdown" },
-	{ ".xml", "application/xml" },	   { ".json", "application/json" },
-	{ ".js", "text/javascript" },	   { ".mjs", "text/javascript" },
-	{ ".wasm", "application/wasm" },   { ".pdf", "application/pdf" },
-	{ ".zip", "application/zip" },	   { ".gz", "application/gzip" },
-	{ ".tar", "application/x-tar" },   { ".tgz", "application/gzip" },
-	{ ".bz2", "application/x-bzip2" }, { ".xz", "application/x-xz" },
-	{ ".zst", "application/zstd" },	   { ".png", "image/png" },
-	{ ".jpg", "image/jpeg" },	   { ".jpeg", "image/jpeg" },
-	{ ".gif", "image/gif" },	   { ".webp", "image/webp" },
-	{ ".svg", "image/svg+xml" },	   { ".avif", "image/avif" },
-	{ ".ico", "image/x-icon" },	   { ".tif", "image/tiff" },
-	{ ".tiff", "image/tiff" },	   { ".mp3", "audio/mpeg" },
-	{ ".ogg", "audio/ogg" },	   { ".wav", "audio/wav" },
-	{ ".flac", "audio/flac" },	   { ".mp4", "video/mp4" },
-	{ ".webm", "video/webm" },	   { ".mkv", "video/x-matroska" },
-	{ ".mov", "video/quicktime" },	   { ".avi", "video/x-msvideo" },
-	{ ".yaml", "application/yaml" },   { ".yml", "application/yaml" },
-	{ ".woff2", "font/woff2" },	   { ".parquet", "application/vnd.apache.parquet" },
+	{ ".txt", "text/plain" },
+	{ ".html", "text/html" },
+	{ ".htm", "text/html" },
+	{ ".css", "text/css" },
+	{ ".csv", "text/csv" },
+	{ ".md", "text/markdown" },
+	{ ".xml", "application/xml" },
+	{ ".json", "application/json" },
+	{ ".js", "text/javascript" },
+	{ ".mjs", "text/javascript" },
+	{ ".wasm", "application/wasm" },
+	{ ".pdf", "application/pdf" },
+	{ ".zip", "application/zip" },
+	{ ".gz", "application/gzip" },
+	{ ".tar", "application/x-tar" },
+	{ ".tgz", "application/gzip" },
+	{ ".bz2", "application/x-bzip2" },
+	{ ".xz", "application/x-xz" },
+	{ ".zst", "application/zstd" },
+	{ ".png", "image/png" },
+	{ ".jpg", "image/jpeg" },
+	{ ".jpeg", "image/jpeg" },
+	{ ".gif", "image/gif" },
+	{ ".webp", "image/webp" },
+	{ ".svg", "image/svg+xml" },
+	{ ".avif", "image/avif" },
+	{ ".ico", "image/x-icon" },
+	{ ".tif", "image/tiff" },
+	{ ".tiff", "image/tiff" },
+	{ ".mp3", "audio/mpeg" },
+	{ ".ogg", "audio/ogg" },
+	{ ".wav", "audio/wav" },
+	{ ".flac", "audio/flac" },
+	{ ".mp4", "video/mp4" },
+	{ ".webm", "video/webm" },
+	{ ".mkv", "video/x-matroska" },
+	{ ".mov", "video/quicktime" },
+	{ ".avi", "video/x-msvideo" },
+	{ ".yaml", "application/yaml" },
+	{ ".yml", "application/yaml" },
+	{ ".woff2", "font/woff2" },
+	{ ".parquet", "application/vnd.apache.parquet" },
 };
 
 static const char *content_type_of(const char *key)
@@ -111,8 +133,8 @@ static void add_meta(struct s3_call *c, const char *name, const char *value)
 	s3_call_header(c, buf_cstr(&header), buf_cstr(&text));
 }
 
-int s3_call_meta(struct s3_call *c, const struct store_meta *meta, size_t count, const char *content_type,
-		 struct error *err)
+int s3_call_meta(struct s3_call *c, const struct store_meta *meta, size_t count,
+		 const char *content_type, struct error *err)
 {
 	size_t bytes = 0;
 
@@ -177,7 +199,8 @@ static int decode_word(struct str *rest, struct buf *out)
 	return -EINVAL;
 }
 
-/* The value as it was written; what is no sequence of words, or a broken one, is given as it stands. */
+/* The value as it was written; what is no sequence of words, or a broken one, is given as it
+ * stands. */
 static char *meta_value(const char *value, struct arena *arena)
 {
 	CLEANUP(buf_release) struct buf out = BUF_INIT(65536);
@@ -187,15 +210,17 @@ static char *meta_value(const char *value, struct arena *arena)
 		if (decode_word(&rest, &out) < 0)
 			return arena_strdup(arena, value);
 		if (rest.len == 0)
-			return memchr(buf_cstr(&out), '\0', out.len) ? arena_strdup(arena, value)
-								   : arena_strdup(arena, buf_cstr(&out));
+			return memchr(buf_cstr(&out), '\0', out.len)
+				       ? arena_strdup(arena, value)
+				       : arena_strdup(arena, buf_cstr(&out));
 		while (rest.len > 0 && rest.ptr[0] == ' ')
 			rest = (struct str){ rest.ptr + 1, rest.len - 1 };
 	}
 	return arena_strdup(arena, value);
 }
 
-static int read_meta(const struct http_fields *headers, struct arena *arena, struct store_object *ret)
+static int read_meta(const struct http_fields *headers, struct arena *arena,
+		     struct store_object *ret)
 {
 	struct store_meta *meta;
 	size_t count = 0;
@@ -266,6 +291,7 @@ int s3_content_length(const struct http_response *response, uint64_t *ret, struc
 	const char *length = http_fields_get(&response->headers, "content-length");
 
 	if (!length || str_to_u64(str_trim(str_of(length)), ret) < 0)
-		return error_set(err, ERR_PROTOCOL, "the service did not say how long the object is");
+		return error_set(err, ERR_PROTOCOL,
+				 "the service did not say how long the object is");
 	return 0;
 }

@@ -1,18 +1,21 @@
 /*
  * Multipart uploads.
  *
- * Completing is the one step whose answer may be lost after it took effect: the upload is gone then, and a repeated
- * request says NoSuchUpload. The entity tag of the object it must have made can be told from the parts (the MD5 of
- * their MD5s, and their number), so that a HEAD settles it. That also serves an upload that a crash interrupted
- * between S3's answer and our journal.
- * Source: docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html and checking-object-integrity.html (2026-11).
+ * Completing is the one step whose answer may be lost after it took effect: the upload is gone
+ * then, and a repeated request says NoSuchUpload. The entity tag of the object it must have made
+ * can be told from the parts (the MD5 of their MD5s, and their number), so that a HEAD settles it.
+ * That also serves an upload that a crash interrupted between S3's answer and our journal.
+ *
+ * Source: docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html and
+ * checking-object-integrity.html (2026-11).
  */
 #include "backends/aws/s3_private.h"
 #include "backends/base/xml.h"
 #include <stdio.h>
 
-/* Over http the signature covers each part. Over https Amazon gets CRC32C; other servers differ in what they make of
- * uploads with checksums (versitygw 1.8 refuses to complete them when a part was copied), but all know Content-MD5. */
+/* Over http the signature covers each part. Over https Amazon gets CRC32C; other servers differ in
+ * what they make of uploads with checksums (versitygw 1.8 refuses to complete them when a part was
+ * copied), but all know Content-MD5. */
 static bool has_checksums(const struct s3_store *s)
 {
 	return s3_is_https(s) && s->is_aws;
@@ -27,7 +30,8 @@ int s3_upload_begin(struct store *store, const char *bucket, const char *key,
 	CLEANUP(buf_release) struct buf id = BUF_INIT(4096);
 	int r;
 
-	/* Repeated, it may leave an upload without parts behind: those are listed, cost nothing, and are swept. */
+	/* Repeated, it may leave an upload without parts behind: those are listed, cost nothing,
+	 * and are swept. */
 	s3_call_query(&c, "uploads", "");
 	c.request.cancel = args->cancel;
 	c.request.deadline_mono_ms = args->deadline_mono_ms;
@@ -36,20 +40,24 @@ int s3_upload_begin(struct store *store, const char *bucket, const char *key,
 		return r;
 	if (has_checksums(s)) {
 		s3_call_header(&c, "x-amz-checksum-algorithm", "CRC32C");
-		s3_call_header(&c, "x-amz-checksum-type", "FULL_OBJECT"); /* one that reads can check */
+		s3_call_header(&c, "x-amz-checksum-type",
+			       "FULL_OBJECT"); /* one that reads can check */
 	}
 	s3_call_answer(&c, "InitiateMultipartUploadResult");
 	r = s3_call_perform(&c, err);
 	if (r < 0)
 		return r;
-	r = xml_find(str_trim(buf_str(&c.answer)), "InitiateMultipartUploadResult/UploadId", &id, err);
+	r = xml_find(str_trim(buf_str(&c.answer)), "InitiateMultipartUploadResult/UploadId", &id,
+		     err);
 	if (r < 0 || id.len == 0)
-		return error_set(err, ERR_PROTOCOL, "the service began an upload without naming it");
+		return error_set(err, ERR_PROTOCOL,
+				 "the service began an upload without naming it");
 	*ret_upload_id = buf_detach(&id);
 	return *ret_upload_id ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
-static void part_query(struct s3_call *c, const char *upload_id, unsigned number, struct cancel *cancel)
+static void part_query(struct s3_call *c, const char *upload_id, unsigned number,
+		       struct cancel *cancel)
 {
 	s3_call_queryf(c, "partNumber", "%u", number);
 	s3_call_query(c, "uploadId", upload_id);
@@ -66,7 +74,8 @@ int s3_upload_part(struct store *store, const char *bucket, const char *key, con
 		   struct store_part *ret, struct error *err)
 {
 	struct s3_store *s = s3_of(store);
-	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "UploadPart", bucket, key);
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "UploadPart", bucket, key);
 	struct store_part part = { .number = number, .size = store_source_length(source) };
 	char checksum[S3_CHECKSUM_MAX];
 	int r;
@@ -77,7 +86,8 @@ int s3_upload_part(struct store *store, const char *bucket, const char *key, con
 		r = s3_checksum(source, has_checksums(s) ? HASH_CRC32C : HASH_MD5, checksum, err);
 		if (r < 0)
 			return r;
-		s3_call_header(&c, has_checksums(s) ? "x-amz-checksum-crc32c" : "Content-MD5", checksum);
+		s3_call_header(&c, has_checksums(s) ? "x-amz-checksum-crc32c" : "Content-MD5",
+			       checksum);
 	}
 	if (has_checksums(s))
 		(void)snprintf(part.checksum, sizeof(part.checksum), "%s", checksum);
@@ -94,9 +104,9 @@ int s3_upload_part(struct store *store, const char *bucket, const char *key, con
 }
 
 int s3_part_copy(struct store *store, const char *from_bucket, const char *from_key,
-		 const char *if_source_version, uint64_t offset, uint64_t length, const char *bucket,
-		 const char *key, const char *upload_id, unsigned number, struct cancel *cancel,
-		 struct store_part *ret, struct error *err)
+		 const char *if_source_version, uint64_t offset, uint64_t length,
+		 const char *bucket, const char *key, const char *upload_id, unsigned number,
+		 struct cancel *cancel, struct store_part *ret, struct error *err)
 {
 	CLEANUP(s3_call_release)
 	struct s3_call c = S3_CALL_INIT(s3_of(store), HTTP_PUT, "UploadPartCopy", bucket, key);
@@ -109,8 +119,8 @@ int s3_part_copy(struct store *store, const char *from_bucket, const char *from_
 		return error_set(err, ERR_INVALID, "a part cannot be copied from nothing");
 	part_query(&c, upload_id, number, cancel);
 	s3_call_copy_source(&c, from_bucket, from_key, if_source_version);
-	s3_call_headerf(&c, "x-amz-copy-source-range", "bytes=%llu-%llu", (unsigned long long)offset,
-			(unsigned long long)(offset + length - 1));
+	s3_call_headerf(&c, "x-amz-copy-source-range", "bytes=%llu-%llu",
+			(unsigned long long)offset, (unsigned long long)(offset + length - 1));
 	c.request.stall_timeout_ms = S3_SERVER_WORK_MS;
 	s3_call_answer(&c, "CopyPartResult");
 	r = s3_call_perform(&c, err);
@@ -122,14 +132,17 @@ int s3_part_copy(struct store *store, const char *from_bucket, const char *from_
 	if (!part.tag[0])
 		return no_tag(err);
 	if (has_checksums(s3_of(store)) &&
-	    xml_find(str_trim(buf_str(&c.answer)), "CopyPartResult/ChecksumCRC32C", &checksum, &none) >= 0)
+	    xml_find(str_trim(buf_str(&c.answer)), "CopyPartResult/ChecksumCRC32C", &checksum,
+		     &none) >= 0)
 		(void)snprintf(part.checksum, sizeof(part.checksum), "%s", buf_cstr(&checksum));
 	*ret = part;
 	return 0;
 }
 
-/* The entity tag S3 gives to an object of these parts; false when the parts' tags are no MD5s (SSE-KMS). */
-static bool expected_version(const struct store_part *parts, size_t count, char ret[STORE_VERSION_MAX])
+/* The entity tag S3 gives to an object of these parts; false when the parts' tags are no MD5s
+ * (SSE-KMS). */
+static bool expected_version(const struct store_part *parts, size_t count,
+			     char ret[STORE_VERSION_MAX])
 {
 	CLEANUP(buf_release) struct buf digests = BUF_INIT(S3_MAX_PART_NUMBER * HASH_MD5_LEN);
 	unsigned char digest[HASH_MD5_LEN];
@@ -148,7 +161,8 @@ static bool expected_version(const struct store_part *parts, size_t count, char 
 
 /* Whether the object that is there is what completing these parts makes. */
 static bool was_completed(struct s3_store *s, const char *bucket, const char *key,
-			  const struct store_part *parts, size_t count, char ret_version[STORE_VERSION_MAX])
+			  const struct store_part *parts, size_t count,
+			  char ret_version[STORE_VERSION_MAX])
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	struct error ignored = ERROR_INIT;
@@ -171,7 +185,8 @@ static int complete_document(struct s3_call *c, const struct store_part *parts, 
 	for (size_t i = 0; i < count; i++) {
 		if (parts[i].number == 0 || parts[i].number > S3_MAX_PART_NUMBER ||
 		    (i > 0 && parts[i].number <= parts[i - 1].number))
-			return error_set(err, ERR_INVALID, "the parts of an upload are out of order");
+			return error_set(err, ERR_INVALID,
+					 "the parts of an upload are out of order");
 		s3_call_check(c, buf_addf(&c->sent, "<Part><PartNumber>%u</PartNumber><ETag>&quot;",
 					  parts[i].number));
 		s3_call_check(c, xml_escape(str_of(parts[i].tag), &c->sent));
@@ -186,12 +201,13 @@ static int complete_document(struct s3_call *c, const struct store_part *parts, 
 	s3_call_check(c, buf_adds(&c->sent, "</CompleteMultipartUpload>"));
 	s3_call_header(c, "Content-Type", "application/xml");
 	/* No Content-MD5 here: it is no header of this call. */
-	c->request.body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = buf_str(&c->sent), .fd = -1 };
+	c->request.body =
+		(struct http_body){ .kind = HTTP_BODY_MEM, .mem = buf_str(&c->sent), .fd = -1 };
 	return 0;
 }
 
-static int complete_once(struct s3_store *s, const char *bucket, const char *key, const char *upload_id,
-			 const struct store_part *parts, size_t count,
+static int complete_once(struct s3_store *s, const char *bucket, const char *key,
+			 const char *upload_id, const struct store_part *parts, size_t count,
 			 const struct store_put_args *args, char *ret_version, struct error *err)
 {
 	CLEANUP(s3_call_release)
@@ -210,20 +226,22 @@ static int complete_once(struct s3_store *s, const char *bucket, const char *key
 	c.request.stall_timeout_ms = S3_SERVER_WORK_MS;
 	s3_call_answer(&c, "CompleteMultipartUploadResult");
 	r = s3_call_perform(&c, err);
-	if (r < 0 && (s3_error_is(err, "NoSuchUpload") ||
-		      (err->kind == ERR_PRECONDITION && c.response.attempts > 1)) &&
+	if (r < 0 &&
+	    (s3_error_is(err, "NoSuchUpload") ||
+	     (err->kind == ERR_PRECONDITION && c.response.attempts > 1)) &&
 	    was_completed(s, bucket, key, parts, count, ret_version)) {
 		*err = ERROR_INIT;
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	return s3_xml_version(buf_str(&c.answer), "CompleteMultipartUploadResult/ETag", ret_version, err);
+	return s3_xml_version(buf_str(&c.answer), "CompleteMultipartUploadResult/ETag", ret_version,
+			      err);
 }
 
-int s3_upload_complete(struct store *store, const char *bucket, const char *key, const char *upload_id,
-		       const struct store_part *parts, size_t count, const struct store_put_args *args,
-		       char *ret_version, struct error *err)
+int s3_upload_complete(struct store *store, const char *bucket, const char *key,
+		       const char *upload_id, const struct store_part *parts, size_t count,
+		       const struct store_put_args *args, char *ret_version, struct error *err)
 {
 	struct s3_store *s = s3_of(store);
 	struct s3_condition w = { args->if_version, args->if_absent };
@@ -254,7 +272,8 @@ int s3_upload_abort(struct store *store, const char *bucket, const char *key, co
 		    struct error *err)
 {
 	CLEANUP(s3_call_release)
-	struct s3_call c = S3_CALL_INIT(s3_of(store), HTTP_DELETE, "AbortMultipartUpload", bucket, key);
+	struct s3_call c =
+		S3_CALL_INIT(s3_of(store), HTTP_DELETE, "AbortMultipartUpload", bucket, key);
 	int r;
 
 	s3_call_query(&c, "uploadId", upload_id);

@@ -1,18 +1,21 @@
 /*
  * HeadObject and GetObject.
  *
- * The head of the answer is judged before the first byte goes into the sink: what comes must be exactly the range
- * that was asked for, and after a retried attempt the same version again. A server that ignores ranges (a 200 to a
- * ranged request) is served from a file that is no more than a buffer.
- * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html and API_HeadObject.html (2026-11).
+ * The head of the answer is judged before the first byte goes into the sink: what comes must be
+ * exactly the range that was asked for, and after a retried attempt the same version again. A
+ * server that ignores ranges (a 200 to a ranged request) is served from a file that is no more than
+ * a buffer.
+ *
+ * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html and API_HeadObject.html
+ * (2026-11).
  */
 #include "backends/aws/s3_private.h"
 #include "backends/base/fileio.h"
 #include <limits.h>
 #include <stdio.h>
 
-
-/* A HEAD has no body, so a 400 does not tell why. One byte by GET does; ERR_NONE: there is nothing wrong with it. */
+/* A HEAD has no body, so a 400 does not tell why. One byte by GET does; ERR_NONE: there is nothing
+ * wrong with it. */
 static int ask_why(struct s3_store *s, const char *bucket, const char *key, struct cancel *cancel,
 		   struct error *err)
 {
@@ -56,7 +59,8 @@ int s3_head_with(struct s3_store *s, const char *bucket, const char *key, const 
 		 struct cancel *cancel, struct arena *arena, struct store_object *ret,
 		 struct s3_call *ret_call, struct error *err)
 {
-	CLEANUP(s3_call_release) struct s3_call own = S3_CALL_INIT(s, HTTP_HEAD, "HeadObject", bucket, key);
+	CLEANUP(s3_call_release)
+	struct s3_call own = S3_CALL_INIT(s, HTTP_HEAD, "HeadObject", bucket, key);
 	struct s3_call *c = ret_call ? ret_call : &own;
 	int r = head_once(c, version_id, cancel, arena, ret, err);
 
@@ -82,9 +86,9 @@ struct get {
 	struct store_sink *sink;
 	struct arena arena; /* of object */
 	struct store_object object;
-	bool has_object;    /* on_head was called */
-	bool is_whole;	    /* the answer is the whole object */
-	bool ignores_range; /* the server sends more than was asked for */
+	bool has_object;     /* on_head was called */
+	bool is_whole;	     /* the answer is the whole object */
+	bool ignores_range;  /* the server sends more than was asked for */
 	uint64_t body_bytes; /* that must arrive */
 };
 
@@ -117,8 +121,8 @@ static int read_content_range(const struct http_response *response, uint64_t *re
 	return 0;
 }
 
-static int judge_part(struct get *g, const struct http_response *response, struct store_object *object,
-		      struct error *err)
+static int judge_part(struct get *g, const struct http_response *response,
+		      struct store_object *object, struct error *err)
 {
 	const struct store_get_args *args = g->args;
 	uint64_t first = 0, last = 0, total = 0, wanted_last;
@@ -126,7 +130,8 @@ static int judge_part(struct get *g, const struct http_response *response, struc
 
 	if (r < 0)
 		return r;
-	wanted_last = args->length && args->length < total - first ? first + args->length - 1 : total - 1;
+	wanted_last =
+		args->length && args->length < total - first ? first + args->length - 1 : total - 1;
 	if (first != args->offset || last != wanted_last)
 		return wrong_range(err);
 	object->size = total;
@@ -135,8 +140,8 @@ static int judge_part(struct get *g, const struct http_response *response, struc
 	return 0;
 }
 
-static int judge_whole(struct get *g, const struct http_response *response, struct store_object *object,
-		       struct error *err)
+static int judge_whole(struct get *g, const struct http_response *response,
+		       struct store_object *object, struct error *err)
 {
 	int r = s3_content_length(response, &object->size, err);
 
@@ -144,7 +149,8 @@ static int judge_whole(struct get *g, const struct http_response *response, stru
 		return r;
 	if (is_ranged(g->args) && (g->args->offset || g->args->length < object->size)) {
 		g->ignores_range = true;
-		return error_set(err, ERR_UNSUPPORTED, "the service does not send parts of objects");
+		return error_set(err, ERR_UNSUPPORTED,
+				 "the service does not send parts of objects");
 	}
 	g->body_bytes = object->size;
 	g->is_whole = true;
@@ -217,8 +223,8 @@ static int digest_of_sink(const struct store_sink *sink, uint64_t length, enum h
 	return (int)hash_stream_digest(hash, ret);
 }
 
-/* The server's checksum of the whole object against what is in the sink. One over the parts' checksums (COMPOSITE,
- * or with "-N" behind it) says nothing about the bytes as they stand. */
+/* The server's checksum of the whole object against what is in the sink. One over the parts'
+ * checksums (COMPOSITE, or with "-N" behind it) says nothing about the bytes as they stand. */
 static int check_whole(const struct get *g, const struct http_response *response, struct error *err)
 {
 	const char *type = http_fields_get(&response->headers, "x-amz-checksum-type");
@@ -237,7 +243,8 @@ static int check_whole(const struct get *g, const struct http_response *response
 		if (len < 0)
 			return len;
 		if ((size_t)len != theirs.len || memcmp(ours, theirs.data, theirs.len))
-			return error_set(err, ERR_CORRUPT, "what arrived does not match the service's checksum");
+			return error_set(err, ERR_CORRUPT,
+					 "what arrived does not match the service's checksum");
 		return 0;
 	}
 	return 0;
@@ -276,7 +283,8 @@ static void get_build(struct s3_call *c, struct get *g)
 static int get_once(struct s3_store *s, const char *bucket, const char *key, struct get *g,
 		    struct error *err)
 {
-	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "GetObject", bucket, key);
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "GetObject", bucket, key);
 	char shown[96];
 	int r;
 
@@ -331,7 +339,9 @@ static int get_unranged(struct s3_store *s, const char *bucket, const char *key,
 	FILE *file = tmpfile();
 	struct store_sink whole_sink = { .fd = file ? fileno(file) : -1 };
 	struct store_get_args whole_args = *g->args;
-	struct get whole = { .args = &whole_args, .sink = &whole_sink, .arena = ARENA_INIT(1 << 20) };
+	struct get whole = { .args = &whole_args,
+			     .sink = &whole_sink,
+			     .arena = ARENA_INIT(1 << 20) };
 	const struct store_get_args *args = g->args;
 	uint64_t length;
 	int r;
@@ -356,8 +366,9 @@ static int get_unranged(struct s3_store *s, const char *bucket, const char *key,
 	return r;
 }
 
-int s3_get(struct store *store, const char *bucket, const char *key, const struct store_get_args *args,
-	   struct store_sink *sink, struct arena *arena, struct store_object *ret, struct error *err)
+int s3_get(struct store *store, const char *bucket, const char *key,
+	   const struct store_get_args *args, struct store_sink *sink, struct arena *arena,
+	   struct store_object *ret, struct error *err)
 {
 	struct get g = { .args = args, .sink = sink, .arena = ARENA_INIT(1 << 20) };
 	int r;

@@ -4,11 +4,11 @@
  *
  * Invariants:
  *  - A region once added keeps its place and its signer until the store is freed.
- *  - A call is built first (the first failure of a build step sticks and is returned by s3_call_perform), then
- *    performed; it may be performed again after s3_call_rewind.
+ *  - A call is built first (the first failure of a build step sticks and is returned by
+ *    s3_call_perform), then performed; it may be performed again after s3_call_rewind.
  * Ownership: a call owns its request, its answer and the document it sends (s3_call_release).
- * Threads: a call belongs to one thread; the store to all. `lock` is held only while the region tables are read
- *	or grown, never across the network.
+ * Threads: a call belongs to one thread; the store to all. `lock` is held only while the region
+ *	tables are read or grown, never across the network.
  */
 #include "backends/aws/s3.h"
 #include "backends/auth/sign_sigv4.h"
@@ -16,16 +16,16 @@
 #include "backends/http/ratelimit.h"
 #include "backends/http/url.h"
 
-#define S3_REGION_MAX	     40
-#define S3_REGIONS	     64	 /* AWS has some 35 */
-#define S3_BUCKETS_KNOWN     256 /* whose region is not the store's; beyond, the oldest is forgotten */
-#define S3_BUCKET_NAME_MAX   256
-#define S3_ANSWER_MAX	     (16 << 20) /* 1000 keys of 1024 bytes, each byte as %XX, are 3 MiB */
-#define S3_DEFAULT_REGION    "us-east-1"
-#define S3_MAX_COPY_BYTES    (5ULL << 30)
-#define S3_MAX_PART_NUMBER   10000
-#define S3_SERVER_WORK_MS    300000 /* a copy of 5 GiB, or joining 10,000 parts, while not a byte moves */
-#define S3_CHECKSUM_MAX	     48 /* 32 bytes as base64 */
+#define S3_REGION_MAX	 40
+#define S3_REGIONS	 64  /* AWS has some 35 */
+#define S3_BUCKETS_KNOWN 256 /* whose region is not the store's; beyond, the oldest goes */
+#define S3_BUCKET_NAME_MAX 256
+#define S3_ANSWER_MAX	   (16 << 20) /* 1000 keys of 1024 bytes, each byte as %XX, are 3 MiB */
+#define S3_DEFAULT_REGION  "us-east-1"
+#define S3_MAX_COPY_BYTES  (5ULL << 30)
+#define S3_MAX_PART_NUMBER 10000
+#define S3_SERVER_WORK_MS  300000 /* copying 5 GiB, joining 10,000 parts: not a byte moves */
+#define S3_CHECKSUM_MAX	   48	  /* 32 bytes as base64 */
 
 struct s3_region {
 	char name[S3_REGION_MAX];
@@ -40,7 +40,8 @@ struct s3_store {
 	struct store base;
 	struct http_engine *engine;	    /* borrowed */
 	struct cred_aws_provider *provider; /* owned */
-	char *scheme, *host, *port, *path;  /* of the endpoint, immutable; host NULL: AWS's, by region */
+	char *scheme, *port, *path;	    /* of the endpoint, immutable */
+	char *host;			    /* likewise; NULL: Amazon's, by region */
 	enum s3_style style;		    /* never AUTO here */
 	enum s3_conditions conditions;
 	bool is_aws;			    /* the host is Amazon's own */
@@ -96,14 +97,16 @@ void s3_call_query(struct s3_call *c, const char *name, const char *value);
 void s3_call_queryf(struct s3_call *c, const char *name, const char *format, ...) PRINTF(3, 4);
 /* Makes -ENOMEM or -EFBIG of a buf function stick to the call. */
 void s3_call_check(struct s3_call *c, int result);
-/* The 2xx body goes to c->answer and must be the document `root` (an S3 error may hide in a 200). */
+/* The 2xx body goes to c->answer and must be the document `root` (an S3 error may hide in a 200).
+ */
 void s3_call_answer(struct s3_call *c, const char *root);
 /* Sends c->sent, with the digest S3 wants for such documents. */
 void s3_call_send_document(struct s3_call *c);
 void s3_call_source(struct s3_call *c, const struct store_source *source);
 void s3_call_rewind(struct s3_call *c);
 int s3_call_perform(struct s3_call *c, struct error *err) MUST_CHECK;
-/* Scheme, authority and path of the request for that region; perform does it by itself, presign needs it. */
+/* Scheme, authority and path of the request for that region; perform does it by itself, presign
+ * needs it. */
 int s3_call_aim(struct s3_call *c, unsigned region, struct error *err) MUST_CHECK;
 
 /* s3_region.c: which region and so which signer a bucket wants */
@@ -111,14 +114,15 @@ int s3_call_aim(struct s3_call *c, unsigned region, struct error *err) MUST_CHEC
 unsigned s3_region_of(struct s3_store *s, const char *bucket);
 const char *s3_region_name(struct s3_store *s, unsigned region);
 struct signer *s3_region_signer(struct s3_store *s, unsigned region);
-int s3_region_add(struct s3_store *s, const char *name, unsigned *ret, struct error *err) MUST_CHECK;
+int s3_region_add(struct s3_store *s, const char *name, unsigned *ret,
+		  struct error *err) MUST_CHECK;
 void s3_region_remember(struct s3_store *s, const char *bucket, unsigned region);
 bool s3_region_name_is_valid(const char *name);
 /* Whether the failed call told of another region, which is then remembered for the bucket. */
 bool s3_region_learn(struct s3_call *c, unsigned *region);
 /* GetBucketLocation. */
-int s3_bucket_location(struct s3_store *s, const char *bucket, char ret[S3_REGION_MAX], struct error *err)
-	MUST_CHECK;
+int s3_bucket_location(struct s3_store *s, const char *bucket, char ret[S3_REGION_MAX],
+		       struct error *err) MUST_CHECK;
 
 /* s3_error.c: what an answer that is no success means */
 
@@ -145,25 +149,27 @@ void s3_show(const char *name, char *ret, size_t ret_size);
 /* Strips quotes and the weak mark; ERR_PROTOCOL when it does not fit. NULL gives "". */
 int s3_version_set(const char *etag, char ret[STORE_VERSION_MAX], struct error *err) MUST_CHECK;
 /* x-amz-meta-* and Content-Type. */
-int s3_call_meta(struct s3_call *c, const struct store_meta *meta, size_t count, const char *content_type,
-		 struct error *err) MUST_CHECK;
+int s3_call_meta(struct s3_call *c, const struct store_meta *meta, size_t count,
+		 const char *content_type, struct error *err) MUST_CHECK;
 /* Everything but the size, which depends on the kind of answer. */
 int s3_object_from_headers(const struct http_response *response, struct arena *arena,
 			   struct store_object *ret, struct error *err) MUST_CHECK;
-int s3_content_length(const struct http_response *response, uint64_t *ret, struct error *err) MUST_CHECK;
+int s3_content_length(const struct http_response *response, uint64_t *ret,
+		      struct error *err) MUST_CHECK;
 
 /* s3_xml.c */
 
 /* The part of path below "root/", or NULL when path is not below it. */
 const char *s3_xml_below(const char *path, const char *root);
-/* Text of an encoding-type=url answer, in place: %XX and '+'. -EINVAL for a broken escape or a NUL. */
+/* Text of an encoding-type=url answer, in place: %XX and '+'. -EINVAL for a broken escape or a NUL.
+ */
 int s3_url_decode(char *text);
 int s3_xml_u64(struct str text, uint64_t *ret, struct error *err) MUST_CHECK;
 /* Whether a key can stand in an XML 1.0 document at all. */
 bool s3_xml_can_carry(const char *key);
 /* The text of one element of an answer as a version. */
-int s3_xml_version(struct str document, const char *path, char ret[STORE_VERSION_MAX], struct error *err)
-	MUST_CHECK;
+int s3_xml_version(struct str document, const char *path, char ret[STORE_VERSION_MAX],
+		   struct error *err) MUST_CHECK;
 
 /* s3_condition.c: conditional writes, also where the server has none */
 
@@ -176,11 +182,14 @@ static inline bool s3_condition_is_set(struct s3_condition w)
 	return w.if_absent || (w.if_version && *w.if_version);
 }
 bool s3_can_condition(struct s3_store *s);
-/* Adds the headers; where the server is known not to keep conditions, compares by a HEAD instead. */
+/* Adds the headers; where the server is known not to keep conditions, compares by a HEAD instead.
+ */
 int s3_condition_apply(struct s3_call *c, struct s3_condition w, struct error *err) MUST_CHECK;
-int s3_condition_compare(struct s3_store *s, const char *bucket, const char *key, struct s3_condition w,
-			 struct cancel *cancel, struct error *err) MUST_CHECK;
-/* The server said that it has no conditions: forgets that it should (AUTO) and clears err; true: do it again. */
+int s3_condition_compare(struct s3_store *s, const char *bucket, const char *key,
+			 struct s3_condition w, struct cancel *cancel,
+			 struct error *err) MUST_CHECK;
+/* The server said that it has no conditions: forgets that it should (AUTO) and clears err; true: do
+ * it again. */
 bool s3_condition_refused(struct s3_store *s, struct s3_condition w, struct error *err);
 
 /* The slots, by file */
@@ -191,15 +200,18 @@ int s3_head_with(struct s3_store *s, const char *bucket, const char *key, const 
 		 struct cancel *cancel, struct arena *arena, struct store_object *ret,
 		 struct s3_call *ret_call, struct error *err);
 int s3_get(struct store *s, const char *bucket, const char *key, const struct store_get_args *args,
-	   struct store_sink *sink, struct arena *arena, struct store_object *ret, struct error *err);
+	   struct store_sink *sink, struct arena *arena, struct store_object *ret,
+	   struct error *err);
 int s3_put(struct store *s, const char *bucket, const char *key, const struct store_source *source,
 	   const struct store_put_args *args, char *ret_version, struct error *err);
 int s3_copy(struct store *s, const char *from_bucket, const char *from_key, const char *bucket,
-	    const char *key, const struct store_copy_args *args, char *ret_version, struct error *err);
+	    const char *key, const struct store_copy_args *args, char *ret_version,
+	    struct error *err);
 int s3_set_meta(struct store *s, const char *bucket, const char *key, const char *if_version,
 		const struct store_meta *meta, size_t count, char *ret_version, struct error *err);
 /* x-amz-copy-source and its condition. */
-void s3_call_copy_source(struct s3_call *c, const char *bucket, const char *key, const char *if_version);
+void s3_call_copy_source(struct s3_call *c, const char *bucket, const char *key,
+			 const char *if_version);
 int s3_delete(struct store *s, const char *bucket, const char *key, const char *if_version,
 	      const char *version_id, struct error *err);
 int s3_delete_many(struct store *s, const char *bucket, const char *const *keys, size_t count,
@@ -216,12 +228,12 @@ int s3_upload_part(struct store *s, const char *bucket, const char *key, const c
 		   unsigned number, const struct store_source *source, struct cancel *cancel,
 		   struct store_part *ret, struct error *err);
 int s3_part_copy(struct store *s, const char *from_bucket, const char *from_key,
-		 const char *if_source_version, uint64_t offset, uint64_t length, const char *bucket,
-		 const char *key, const char *upload_id, unsigned number, struct cancel *cancel,
-		 struct store_part *ret, struct error *err);
+		 const char *if_source_version, uint64_t offset, uint64_t length,
+		 const char *bucket, const char *key, const char *upload_id, unsigned number,
+		 struct cancel *cancel, struct store_part *ret, struct error *err);
 int s3_upload_complete(struct store *s, const char *bucket, const char *key, const char *upload_id,
-		       const struct store_part *parts, size_t count, const struct store_put_args *args,
-		       char *ret_version, struct error *err);
+		       const struct store_part *parts, size_t count,
+		       const struct store_put_args *args, char *ret_version, struct error *err);
 int s3_upload_abort(struct store *s, const char *bucket, const char *key, const char *upload_id,
 		    struct error *err);
 int s3_upload_parts(struct store *s, const char *bucket, const char *key, const char *upload_id,

@@ -1,9 +1,10 @@
 /*
  * Which region, and so which signer, a bucket wants.
  *
- * A store has one region of its own and learns of buckets elsewhere from the answers (x-amz-bucket-region, the Region
- * of an AuthorizationHeaderMalformed). What is learnt is remembered per bucket, so that it costs one redo, once. A
- * region's name becomes part of a host name, and it comes from the network: it is checked.
+ * A store has one region of its own and learns of buckets elsewhere from the answers
+ * (x-amz-bucket-region, the Region of an AuthorizationHeaderMalformed). What is learnt is
+ * remembered per bucket, so that it costs one redo, once. A region's name becomes part of a host
+ * name, and it comes from the network: it is checked.
  */
 #include "backends/aws/s3_private.h"
 #include "backends/base/xml.h"
@@ -20,7 +21,8 @@ bool s3_region_name_is_valid(const char *name)
 
 unsigned s3_region_of(struct s3_store *s, const char *bucket)
 {
-	LOCKED(&s->lock);
+	LOCKED (&s->lock)
+		;
 
 	for (unsigned i = 0; bucket && i < s->bucket_count; i++)
 		if (!strcmp(s->buckets[i].bucket, bucket))
@@ -30,7 +32,8 @@ unsigned s3_region_of(struct s3_store *s, const char *bucket)
 
 const char *s3_region_name(struct s3_store *s, unsigned region)
 {
-	LOCKED(&s->lock);
+	LOCKED (&s->lock)
+		;
 
 	assert(region < s->region_count);
 	return s->regions[region].name; /* immutable from here on */
@@ -38,7 +41,8 @@ const char *s3_region_name(struct s3_store *s, unsigned region)
 
 struct signer *s3_region_signer(struct s3_store *s, unsigned region)
 {
-	LOCKED(&s->lock);
+	LOCKED (&s->lock)
+		;
 
 	assert(region < s->region_count);
 	return s->regions[region].signer;
@@ -46,7 +50,8 @@ struct signer *s3_region_signer(struct s3_store *s, unsigned region)
 
 int s3_region_add(struct s3_store *s, const char *name, unsigned *ret, struct error *err)
 {
-	LOCKED(&s->lock);
+	LOCKED (&s->lock)
+		;
 	struct s3_region *added;
 	int r;
 
@@ -70,7 +75,8 @@ int s3_region_add(struct s3_store *s, const char *name, unsigned *ret, struct er
 
 void s3_region_remember(struct s3_store *s, const char *bucket, unsigned region)
 {
-	LOCKED(&s->lock);
+	LOCKED (&s->lock)
+		;
 	struct s3_bucket_region *place = NULL;
 
 	/* A server of one's own has one region: what one bucket tells holds for all. */
@@ -146,7 +152,8 @@ bool s3_region_learn(struct s3_call *c, unsigned *region)
 	return true;
 }
 
-int s3_bucket_location(struct s3_store *s, const char *bucket, char ret[S3_REGION_MAX], struct error *err)
+int s3_bucket_location(struct s3_store *s, const char *bucket, char ret[S3_REGION_MAX],
+		       struct error *err)
 {
 	CLEANUP(s3_call_release)
 	struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "GetBucketLocation", bucket, NULL);

@@ -1,6 +1,6 @@
 /*
- * One call to S3: built, aimed at the host of its bucket's region, performed, and redone once when the answer tells
- * that the bucket lives elsewhere.
+ * One call to S3: built, aimed at the host of its bucket's region, performed, and redone once when
+ * the answer tells that the bucket lives elsewhere.
  */
 #include "backends/aws/s3_private.h"
 #include <stdarg.h>
@@ -18,10 +18,10 @@ void s3_call_check(struct s3_call *c, int result)
 {
 	if (result >= 0 || c->build_result < 0)
 		return;
-	c->build_result = error_set(&c->build_error,
-				    result == -EFBIG ? ERR_TOO_LARGE : ERR_NO_MEMORY, "%s: %s",
-				    c->request.operation,
-				    result == -EFBIG ? "the request grows too large" : "out of memory");
+	c->build_result =
+		error_set(&c->build_error, result == -EFBIG ? ERR_TOO_LARGE : ERR_NO_MEMORY,
+			  "%s: %s", c->request.operation,
+			  result == -EFBIG ? "the request grows too large" : "out of memory");
 }
 
 static void add_field(struct s3_call *c, struct http_fields *fields, const char *name,
@@ -95,7 +95,8 @@ void s3_call_send_document(struct s3_call *c)
 	hash_md5(buf_cstr(&c->sent), c->sent.len, digest);
 	s3_call_check(c, base64_encode(digest, sizeof(digest), &text));
 	s3_call_header(c, "Content-MD5", buf_cstr(&text));
-	c->request.body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = buf_str(&c->sent), .fd = -1 };
+	c->request.body =
+		(struct http_body){ .kind = HTTP_BODY_MEM, .mem = buf_str(&c->sent), .fd = -1 };
 }
 
 void s3_call_source(struct s3_call *c, const struct store_source *source)
@@ -198,7 +199,8 @@ int s3_call_perform(struct s3_call *c, struct error *err)
 	unsigned region = s3_region_of(s, c->bucket);
 	int r;
 
-	if (s->requester_pays && c->bucket && !http_fields_get(&c->request.headers, "x-amz-request-payer"))
+	if (s->requester_pays && c->bucket &&
+	    !http_fields_get(&c->request.headers, "x-amz-request-payer"))
 		s3_call_header(c, "x-amz-request-payer", "requester");
 	if (c->build_result < 0) {
 		*err = c->build_error;
@@ -214,7 +216,8 @@ int s3_call_perform(struct s3_call *c, struct error *err)
 		*err = ERROR_INIT;
 		r = perform_in(c, region, err);
 	}
-	if (r < 0 && (s3_error_is(err, "ConditionalRequestConflict") || s3_error_is(err, "OperationAborted"))) {
+	if (r < 0 && (s3_error_is(err, "ConditionalRequestConflict") ||
+		      s3_error_is(err, "OperationAborted"))) {
 		err->kind = ERR_CONFLICT; /* all attempts met it */
 		return -error_errnum(ERR_CONFLICT);
 	}

@@ -1,6 +1,8 @@
 /*
  * What a server holds of unfinished uploads: ListParts and ListMultipartUploads, all pages.
- * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html and API_ListMultipartUploads.html (2026-11).
+ *
+ * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html and
+ * API_ListMultipartUploads.html (2026-11).
  */
 #include "backends/aws/s3_private.h"
 #include "backends/base/clock.h"
@@ -25,7 +27,8 @@ struct parts_reader {
 static int parts_text(void *arg, const char *path, struct str text, struct error *err)
 {
 	struct parts_reader *p = arg;
-	const char *slash = strchr(path, '/'), *name = slash ? slash + 1 : NULL; /* the root has two names */
+	const char *slash = strchr(path, '/'),
+		   *name = slash ? slash + 1 : NULL; /* the root has two names */
 	char etag[256];
 	uint64_t number = 0;
 	int r;
@@ -40,7 +43,8 @@ static int parts_text(void *arg, const char *path, struct str text, struct error
 	if (!strcmp(name, "PartNumber")) {
 		r = s3_xml_u64(text, &number, err);
 		if (r >= 0 && (number == 0 || number > S3_MAX_PART_NUMBER))
-			r = error_set(err, ERR_PROTOCOL, "the service listed a part with a number that is none");
+			r = error_set(err, ERR_PROTOCOL,
+				      "the service listed a part with a number that is none");
 		p->current.number = r < 0 ? 0 : (unsigned)number;
 		return r;
 	}
@@ -63,8 +67,10 @@ static int parts_end(void *arg, const char *path, struct error *err)
 	if (!slash || strcmp(slash, "/Part"))
 		return 0;
 	/* Ascending, which also bounds how many there can be. */
-	if (!p->current.tag[0] || p->current.number <= (p->count ? p->parts[p->count - 1].number : 0))
-		return error_set(err, ERR_PROTOCOL, "the service listed the parts of an upload out of order");
+	if (!p->current.tag[0] ||
+	    p->current.number <= (p->count ? p->parts[p->count - 1].number : 0))
+		return error_set(err, ERR_PROTOCOL,
+				 "the service listed the parts of an upload out of order");
 	if (p->count == p->capacity) {
 		size_t capacity = p->capacity ? 2 * p->capacity : 64;
 		struct store_part *grown = realloc(p->parts, capacity * sizeof(*grown));
@@ -79,10 +85,11 @@ static int parts_end(void *arg, const char *path, struct error *err)
 	return 0;
 }
 
-static int parts_page(struct s3_store *s, const char *bucket, const char *key, const char *upload_id,
-		      struct parts_reader *p, struct error *err)
+static int parts_page(struct s3_store *s, const char *bucket, const char *key,
+		      const char *upload_id, struct parts_reader *p, struct error *err)
 {
-	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "ListParts", bucket, key);
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "ListParts", bucket, key);
 	size_t before = p->count;
 	int r;
 
@@ -97,7 +104,8 @@ static int parts_page(struct s3_store *s, const char *bucket, const char *key, c
 	r = xml_parse(str_trim(buf_str(&c.answer)),
 		      &(struct xml_handler){ .text = parts_text, .end = parts_end, .arg = p }, err);
 	if (r >= 0 && p->is_truncated && p->count == before)
-		return error_set(err, ERR_PROTOCOL, "the list of an upload's parts does not come to an end");
+		return error_set(err, ERR_PROTOCOL,
+				 "the list of an upload's parts does not come to an end");
 	return r;
 }
 
@@ -140,7 +148,8 @@ static int uploads_start(void *arg, const char *path, struct error *err)
 		return 0;
 	if (u->count == u->capacity) {
 		size_t capacity = u->capacity ? 2 * u->capacity : 64;
-		struct store_upload *grown = arena_alloc(&u->page->arena, capacity * sizeof(*grown));
+		struct store_upload *grown =
+			arena_alloc(&u->page->arena, capacity * sizeof(*grown));
 
 		if (!grown)
 			return uploads_no_room(err);
@@ -194,11 +203,13 @@ static int uploads_finish(struct uploads_reader *u, struct error *err)
 	for (size_t i = u->page_begin; i < u->count; i++)
 		if (!u->uploads[i].key || !u->uploads[i].upload_id ||
 		    (u->is_encoded && s3_url_decode((char *)u->uploads[i].key) < 0))
-			return error_set(err, ERR_PROTOCOL, "the service listed an upload without a name");
+			return error_set(err, ERR_PROTOCOL,
+					 "the service listed an upload without a name");
 	if (u->is_encoded && u->key_marker && s3_url_decode(u->key_marker) < 0)
 		return error_set(err, ERR_PROTOCOL, "the service sent a broken key marker");
 	if (u->is_truncated && (!u->key_marker || u->count == u->page_begin))
-		return error_set(err, ERR_PROTOCOL, "the list of unfinished uploads does not come to an end");
+		return error_set(err, ERR_PROTOCOL,
+				 "the list of unfinished uploads does not come to an end");
 	return 0;
 }
 
@@ -224,8 +235,10 @@ static int uploads_page(struct s3_store *s, const char *bucket, const char *pref
 	u->is_truncated = u->is_encoded = false;
 	u->key_marker = u->id_marker = NULL;
 	u->page_begin = u->count;
-	r = xml_parse(str_trim(buf_str(&c.answer)),
-		      &(struct xml_handler){ .start = uploads_start, .text = uploads_text, .arg = u }, err);
+	r = xml_parse(
+		str_trim(buf_str(&c.answer)),
+		&(struct xml_handler){ .start = uploads_start, .text = uploads_text, .arg = u },
+		err);
 	return r < 0 ? r : uploads_finish(u, err);
 }
 

@@ -1,9 +1,12 @@
 /*
  * PutObject, CopyObject, and metadata replaced in place (a copy of an object onto itself).
  *
- * A conditional write whose answer was lost is sent again by the exchange and then fails because of itself (412). So
- * after more than one attempt a 412 is looked into: when the object there is what we sent, the write succeeded.
- * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and API_CopyObject.html (2026-11).
+ * A conditional write whose answer was lost is sent again by the exchange and then fails because of
+ * itself (412). So after more than one attempt a 412 is looked into: when the object there is what
+ * we sent, the write succeeded.
+ *
+ * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and API_CopyObject.html
+ * (2026-11).
  */
 #include "backends/aws/s3_private.h"
 #include <stdio.h>
@@ -50,7 +53,8 @@ static bool has_md5(const struct store_source *source, const char *version)
 	return !strcmp(hex, version);
 }
 
-/* All of our metadata, and there is some (the time stamps the file system writes make it telling). */
+/* All of our metadata, and there is some (the time stamps the file system writes make it telling).
+ */
 static bool has_all_meta(const struct store_object *o, const struct store_meta *meta, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -86,7 +90,8 @@ static int put_once(struct s3_store *s, const char *bucket, const char *key,
 		    const struct store_source *source, const struct store_put_args *args,
 		    char *ret_version, struct error *err)
 {
-	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "PutObject", bucket, key);
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "PutObject", bucket, key);
 	struct s3_condition w = { args->if_version, args->if_absent };
 	char checksum[S3_CHECKSUM_MAX];
 	int r;
@@ -106,8 +111,8 @@ static int put_once(struct s3_store *s, const char *bucket, const char *key,
 	if (r < 0)
 		return r;
 	r = s3_call_perform(&c, err);
-	if (r < 0 && err->kind == ERR_PRECONDITION && c.response.attempts > 1 && s3_condition_is_set(w) &&
-	    put_was_ours(s, bucket, key, source, args, ret_version)) {
+	if (r < 0 && err->kind == ERR_PRECONDITION && c.response.attempts > 1 &&
+	    s3_condition_is_set(w) && put_was_ours(s, bucket, key, source, args, ret_version)) {
 		*err = ERROR_INIT;
 		return 0;
 	}
@@ -116,8 +121,9 @@ static int put_once(struct s3_store *s, const char *bucket, const char *key,
 	return s3_version_set(http_fields_get(&c.response.headers, "etag"), ret_version, err);
 }
 
-int s3_put(struct store *store, const char *bucket, const char *key, const struct store_source *source,
-	   const struct store_put_args *args, char *ret_version, struct error *err)
+int s3_put(struct store *store, const char *bucket, const char *key,
+	   const struct store_source *source, const struct store_put_args *args, char *ret_version,
+	   struct error *err)
 {
 	struct s3_store *s = s3_of(store);
 	struct s3_condition w = { args->if_version, args->if_absent };
@@ -131,7 +137,8 @@ int s3_put(struct store *store, const char *bucket, const char *key, const struc
 	return r;
 }
 
-void s3_call_copy_source(struct s3_call *c, const char *bucket, const char *key, const char *if_version)
+void s3_call_copy_source(struct s3_call *c, const char *bucket, const char *key,
+			 const char *if_version)
 {
 	CLEANUP(buf_release) struct buf source = BUF_INIT(8192);
 
@@ -144,8 +151,8 @@ void s3_call_copy_source(struct s3_call *c, const char *bucket, const char *key,
 		s3_call_headerf(c, "x-amz-copy-source-if-match", "\"%s\"", if_version);
 }
 
-/* The servers tried (2026-11: versitygw, moto, ministack) take a condition on a copy's target and ignore it, so that
- * it is compared before, too; only Amazon itself is trusted. */
+/* The servers tried (2026-11: versitygw, moto, ministack) take a condition on a copy's target and
+ * ignore it, so that it is compared before, too; only Amazon itself is trusted. */
 static int copy_condition(struct s3_call *c, const struct store_copy_args *args, struct error *err)
 {
 	struct s3_condition w = { args->if_version, args->if_absent };
@@ -177,7 +184,8 @@ static int copy_once(struct s3_store *s, const char *from_bucket, const char *fr
 		     const char *bucket, const char *key, const struct store_copy_args *args,
 		     char *ret_version, struct error *err)
 {
-	CLEANUP(s3_call_release) struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "CopyObject", bucket, key);
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "CopyObject", bucket, key);
 	int r = 0;
 
 	s3_call_copy_source(&c, from_bucket, from_key, args->if_source_version);
@@ -188,9 +196,11 @@ static int copy_once(struct s3_store *s, const char *from_bucket, const char *fr
 	return r < 0 ? r : copy_perform(&c, args, ret_version, err);
 }
 
-/* S3 refuses a copy of an object onto itself that changes nothing; what it would have told is a HEAD away. */
+/* S3 refuses a copy of an object onto itself that changes nothing; what it would have told is a
+ * HEAD away. */
 static int copy_onto_itself(struct s3_store *s, const char *bucket, const char *key,
-			    const struct store_copy_args *args, char *ret_version, struct error *err)
+			    const struct store_copy_args *args, char *ret_version,
+			    struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	struct store_object now;
@@ -210,7 +220,8 @@ static int copy_onto_itself(struct s3_store *s, const char *bucket, const char *
 }
 
 int s3_copy(struct store *store, const char *from_bucket, const char *from_key, const char *bucket,
-	    const char *key, const struct store_copy_args *args, char *ret_version, struct error *err)
+	    const char *key, const struct store_copy_args *args, char *ret_version,
+	    struct error *err)
 {
 	struct s3_store *s = s3_of(store);
 	struct s3_condition w = { args->if_version, args->if_absent };
@@ -230,13 +241,18 @@ int s3_copy(struct store *store, const char *from_bucket, const char *from_key, 
 }
 
 /* What a REPLACE drops unless it is sent again. */
-static const char *const carried[] = { "cache-control", "content-disposition", "content-encoding",
-				       "content-language", "expires", "x-amz-storage-class",
+static const char *const carried[] = { "cache-control",
+				       "content-disposition",
+				       "content-encoding",
+				       "content-language",
+				       "expires",
+				       "x-amz-storage-class",
 				       "x-amz-website-redirect-location" };
 
-static int set_meta_by_copy(struct s3_store *s, const struct s3_call *head, const struct store_object *now,
-			    const char *if_version, const struct store_meta *meta, size_t count,
-			    char *ret_version, struct error *err)
+static int set_meta_by_copy(struct s3_store *s, const struct s3_call *head,
+			    const struct store_object *now, const char *if_version,
+			    const struct store_meta *meta, size_t count, char *ret_version,
+			    struct error *err)
 {
 	CLEANUP(s3_call_release)
 	struct s3_call c = S3_CALL_INIT(s, HTTP_PUT, "CopyObject", head->bucket, head->key);
@@ -255,9 +271,11 @@ static int set_meta_by_copy(struct s3_store *s, const struct s3_call *head, cons
 			s3_call_header(&c, carried[i], value);
 	}
 	r = copy_perform(&c, &args, ret_version, err);
-	/* Metadata does not change the ETag, so a repeated copy meets the same source version; no more to tell apart. */
+	/* Metadata does not change the ETag, so a repeated copy meets the same source version; no
+	 * more to tell apart. */
 	if (r < 0 && err->kind == ERR_PRECONDITION && !if_version)
-		err->kind = ERR_CONFLICT; /* nobody asked for a version: the object changed between our two requests */
+		err->kind = ERR_CONFLICT; /* nobody asked for a version: the object changed between
+					     our two requests */
 	return r < 0 ? -error_errnum(err->kind) : r;
 }
 
@@ -277,9 +295,12 @@ int s3_set_meta(struct store *store, const char *bucket, const char *key, const 
 	if (if_version && *if_version && strcmp(if_version, now.version))
 		return error_set(err, ERR_PRECONDITION, "the object has been changed meanwhile");
 	if (now.size > store->limits.max_copy_bytes) {
-		struct store_copy_args args = { .if_source_version = now.version, .replaces_meta = true,
-						.meta = meta, .meta_count = count,
-						.content_type = now.content_type, .source_size = now.size };
+		struct store_copy_args args = { .if_source_version = now.version,
+						.replaces_meta = true,
+						.meta = meta,
+						.meta_count = count,
+						.content_type = now.content_type,
+						.source_size = now.size };
 
 		r = store_copy(store, bucket, key, bucket, key, &args, version, err);
 	} else {

@@ -69,7 +69,8 @@ static size_t xml_char_length(const unsigned char *p)
 	if (p[0] >= 0xf0 && p[0] < 0xf5) {
 		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80 || (p[3] & 0xc0) != 0x80)
 			return 0;
-		code = (p[0] & 7u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
+		code = (p[0] & 7u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 |
+		       (p[3] & 0x3fu);
 		return code >= 0x10000 && code <= 0x10ffff ? 4 : 0;
 	}
 	return 0;
@@ -87,7 +88,8 @@ bool s3_xml_can_carry(const char *key)
 	return true;
 }
 
-int s3_xml_version(struct str document, const char *path, char ret[STORE_VERSION_MAX], struct error *err)
+int s3_xml_version(struct str document, const char *path, char ret[STORE_VERSION_MAX],
+		   struct error *err)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(1024);
 	struct error missing = ERROR_INIT;

@@ -8,8 +8,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#define REQUESTS_MAX	 64
-#define REQUEST_BYTES	 (4 << 20)
+#define REQUESTS_MAX  64
+#define REQUEST_BYTES (4 << 20)
 
 struct fake_s3 {
 	int listener, stop_pipe[2];
@@ -75,7 +75,8 @@ static void answer(int fd, const struct fake_answer *a, bool is_head)
 
 	if (a->status == 0)
 		return;
-	check(buf_addf(&head, "HTTP/1.1 %d Whatever\r\nConnection: close\r\n%s", a->status, headers) == 0,
+	check(buf_addf(&head, "HTTP/1.1 %d Whatever\r\nConnection: close\r\n%s", a->status,
+		       headers) == 0,
 	      "answer");
 	if (!has_length)
 		check(buf_addf(&head, "Content-Length: %zu\r\n", len) == 0, "answer");
@@ -94,7 +95,8 @@ static void serve_one(struct fake_s3 *f, int fd)
 	if (!request)
 		return;
 	{
-		LOCKED(&f->lock);
+		LOCKED (&f->lock)
+			;
 		if (f->count < f->script_count)
 			a = &f->script[f->count];
 		check(f->count < REQUESTS_MAX, "too many requests");
@@ -127,7 +129,8 @@ static void *serve(void *arg)
 struct fake_s3 *fake_s3_new(const struct fake_answer *script, size_t count)
 {
 	struct fake_s3 *f = calloc(1, sizeof(*f));
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(address);
 
 	check(f != NULL, "calloc");
@@ -165,14 +168,16 @@ unsigned fake_s3_port(const struct fake_s3 *f)
 
 size_t fake_s3_count(struct fake_s3 *f)
 {
-	LOCKED(&f->lock);
+	LOCKED (&f->lock)
+		;
 
 	return f->count;
 }
 
 const char *fake_s3_request(struct fake_s3 *f, size_t n)
 {
-	LOCKED(&f->lock);
+	LOCKED (&f->lock)
+		;
 
 	return n < f->count ? f->requests[n] : "";
 }
@@ -188,7 +193,8 @@ void fake_room_open(struct fake_room *room, const struct fake_answer *script, si
 	struct error err = ERROR_INIT;
 	struct http_engine_options engine_options = { .max_attempts = 3 };
 	struct s3_options options = { .region = "us-east-1" };
-	struct cred_aws_options cred = { .access_key_id = "testkey", .secret_access_key = "testsecret" };
+	struct cred_aws_options cred = { .access_key_id = "testkey",
+					 .secret_access_key = "testsecret" };
 	struct cred_host host = { .getenv = no_env, .wall_s = clock_wall_s };
 	char endpoint[64];
 

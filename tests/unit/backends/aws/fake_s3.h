@@ -1,19 +1,22 @@
 #pragma once
 /*
- * Purpose: a server on the loopback interface that answers from a script and remembers what it was asked.
+ * Purpose: a server on the loopback interface that answers from a script and remembers what it was
+ *	asked.
  *
- * Invariants: request n gets answer n; one request a connection; when the script is at its end the answer is a 599,
- *	which no test expects.
+ * Invariants: request n gets answer n; one request a connection; when the script is at its end the
+ *	answer is a 599, which no test expects.
  * Ownership: fake_s3_free ends the thread; texts of requests are good until then.
- * Threads: the script is set before the first request and not changed; read requests when no call is under way.
+ * Threads: the script is set before the first request and not changed; read requests when no call
+ *	is under way.
  */
 #include "backends/aws/s3.h"
 
 struct fake_answer {
-	int status;		/* 0: the connection is closed without an answer, after the request was read */
-	const char *headers;	/* "Name: value\r\n" each; Content-Length is added unless it stands here */
-	const char *body;	/* NULL: none */
-	size_t body_len;	/* 0: strlen(body) */
+	int status; /* 0: the connection is closed without an answer, after the request was read */
+	const char *
+		headers; /* "Name: value\r\n" each; Content-Length is added unless it stands here */
+	const char *body; /* NULL: none */
+	size_t body_len;  /* 0: strlen(body) */
 };
 struct fake_s3;
 struct fake_s3 *fake_s3_new(const struct fake_answer *script, size_t count);

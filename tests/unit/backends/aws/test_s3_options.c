@@ -36,9 +36,12 @@ static int engine_close(void **state)
 	return 0;
 }
 
-static int store_new(const struct provider_value *values, size_t count, struct store **ret, struct error *err)
+static int store_new(const struct provider_value *values, size_t count, struct store **ret,
+		     struct error *err)
 {
-	struct backend_context context = { .engine = engine, .getenv = fake_getenv, .home = "/nonexistent",
+	struct backend_context context = { .engine = engine,
+					   .getenv = fake_getenv,
+					   .home = "/nonexistent",
 					   .xdg_data_home = "/nonexistent" };
 
 	*err = ERROR_INIT;
@@ -46,11 +49,13 @@ static int store_new(const struct provider_value *values, size_t count, struct s
 }
 
 /* The URL of a request, by what stands in the options. */
-static void assert_url(const char *endpoint, const char *region, const char *style, const char *bucket,
-		       const char *key, const char *wanted)
+static void assert_url(const char *endpoint, const char *region, const char *style,
+		       const char *bucket, const char *key, const char *wanted)
 {
-	const struct provider_value values[] = { { "endpoint", endpoint, "t:1" }, { "region", region, "t:2" },
-						 { "path-style", style, "t:3" }, { "anonymous", "yes", "t:4" } };
+	const struct provider_value values[] = { { "endpoint", endpoint, "t:1" },
+						 { "region", region, "t:2" },
+						 { "path-style", style, "t:3" },
+						 { "anonymous", "yes", "t:4" } };
 	struct store *store = NULL;
 	struct error err;
 	char url[512];
@@ -62,7 +67,8 @@ static void assert_url(const char *endpoint, const char *region, const char *sty
 		struct s3_call c = S3_CALL_INIT(s3_of(store), HTTP_GET, "GetObject", bucket, key);
 
 		assert_int_equal(s3_call_aim(&c, s3_region_of(s3_of(store), bucket), &err), 0);
-		(void)snprintf(url, sizeof(url), "%s://%s%s", c.request.scheme, c.request.authority, c.request.path);
+		(void)snprintf(url, sizeof(url), "%s://%s%s", c.request.scheme, c.request.authority,
+			       c.request.path);
 		assert_string_equal(url, wanted);
 	}
 	store_free(store);
@@ -74,21 +80,28 @@ static void requests_go_to_the_right_host(void **state)
 
 	(void)state;
 	environment = none;
-	assert_url("", "eu-west-1", "auto", "bucket", "a b//../c", "https://bucket.s3.eu-west-1.amazonaws.com/a%20b//../c");
+	assert_url("", "eu-west-1", "auto", "bucket", "a b//../c",
+		   "https://bucket.s3.eu-west-1.amazonaws.com/a%20b//../c");
 	assert_url("", "", "auto", NULL, NULL, "https://s3.us-east-1.amazonaws.com/");
 	assert_url("", "", "auto", "bucket", NULL, "https://bucket.s3.us-east-1.amazonaws.com/");
-	assert_url("", "", "auto", "dotted.bucket", "k", "https://s3.us-east-1.amazonaws.com/dotted.bucket/k");
+	assert_url("", "", "auto", "dotted.bucket", "k",
+		   "https://s3.us-east-1.amazonaws.com/dotted.bucket/k");
 	assert_url("", "", "auto", "UPPER", "k", "https://s3.us-east-1.amazonaws.com/UPPER/k");
 	assert_url("", "", "yes", "bucket", "k", "https://s3.us-east-1.amazonaws.com/bucket/k");
-	assert_url("", "cn-north-1", "auto", "bucket", "k", "https://bucket.s3.cn-north-1.amazonaws.com.cn/k");
+	assert_url("", "cn-north-1", "auto", "bucket", "k",
+		   "https://bucket.s3.cn-north-1.amazonaws.com.cn/k");
 	assert_url("https://s3.eu-central-1.amazonaws.com", "", "auto", "bucket", "k",
 		   "https://bucket.s3.eu-central-1.amazonaws.com/k");
 	assert_url("https://s3.amazonaws.com/", "eu-west-3", "auto", "bucket", "k",
 		   "https://bucket.s3.eu-west-3.amazonaws.com/k");
-	assert_url("http://127.0.0.1:9000", "", "auto", "bucket", "k", "http://127.0.0.1:9000/bucket/k");
-	assert_url("http://[::1]:9000/base/", "", "auto", "bucket", NULL, "http://[::1]:9000/base/bucket");
-	assert_url("http://localhost:9000", "", "no", "dotted.bucket", "k", "http://dotted.bucket.localhost:9000/k");
-	assert_url("https://s3.example.org", "", "auto", "bucket", "\xc3\xbc?#%", "https://bucket.s3.example.org/%C3%BC%3F%23%25");
+	assert_url("http://127.0.0.1:9000", "", "auto", "bucket", "k",
+		   "http://127.0.0.1:9000/bucket/k");
+	assert_url("http://[::1]:9000/base/", "", "auto", "bucket", NULL,
+		   "http://[::1]:9000/base/bucket");
+	assert_url("http://localhost:9000", "", "no", "dotted.bucket", "k",
+		   "http://dotted.bucket.localhost:9000/k");
+	assert_url("https://s3.example.org", "", "auto", "bucket", "\xc3\xbc?#%",
+		   "https://bucket.s3.example.org/%C3%BC%3F%23%25");
 }
 
 static void assert_refused(const char *key, const char *value, const char *says)
@@ -109,7 +122,8 @@ static void bad_options_are_named(void **state)
 
 	(void)state;
 	environment = none;
-	assert_refused("path-style", "maybe", "skydir.conf:7: path-style must be yes, no or auto, not 'maybe'");
+	assert_refused("path-style", "maybe",
+		       "skydir.conf:7: path-style must be yes, no or auto, not 'maybe'");
 	assert_refused("anonymous", "2", "skydir.conf:7: anonymous must be yes or no");
 	assert_refused("rate-limit", "fast", "skydir.conf:7: rate-limit must be a number");
 	assert_refused("rate-limit", "nan", "skydir.conf:7: rate-limit must be a number");
@@ -135,15 +149,27 @@ static void assert_described(const char *wanted)
 
 static void the_environment_is_honoured(void **state)
 {
-	static const char *const general[] = { "AWS_ACCESS_KEY_ID", "k", "AWS_SECRET_ACCESS_KEY", "s",
-					       "AWS_ENDPOINT_URL", "http://127.0.0.1:1", "AWS_DEFAULT_REGION", "eu-west-1", NULL };
-	static const char *const special[] = { "AWS_ENDPOINT_URL", "http://127.0.0.1:1", "AWS_ENDPOINT_URL_S3",
-					       "http://127.0.0.1:2", "AWS_REGION", "eu-west-2", "AWS_DEFAULT_REGION",
-					       "eu-west-1", NULL };
+	static const char *const general[] = { "AWS_ACCESS_KEY_ID",
+					       "k",
+					       "AWS_SECRET_ACCESS_KEY",
+					       "s",
+					       "AWS_ENDPOINT_URL",
+					       "http://127.0.0.1:1",
+					       "AWS_DEFAULT_REGION",
+					       "eu-west-1",
+					       NULL };
+	static const char *const special[] = {
+		"AWS_ENDPOINT_URL",   "http://127.0.0.1:1", "AWS_ENDPOINT_URL_S3",
+		"http://127.0.0.1:2", "AWS_REGION",	    "eu-west-2",
+		"AWS_DEFAULT_REGION", "eu-west-1",	    NULL
+	};
 	static const char *const ignored[] = { "AWS_ENDPOINT_URL", "http://127.0.0.1:1",
-					       "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", NULL };
+					       "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true",
+					       NULL };
 	static const char *const none[] = { NULL };
-	struct backend_context context = { .engine = engine, .getenv = fake_getenv, .home = "/nonexistent" };
+	struct backend_context context = { .engine = engine,
+					   .getenv = fake_getenv,
+					   .home = "/nonexistent" };
 
 	(void)state;
 	environment = general;

@@ -1,6 +1,7 @@
 /*
- * S3's own side of the store against a real server: what the conformance suite, which any store passes, cannot ask.
- * Runs when SKYDIR_TEST_S3_ENDPOINT, SKYDIR_TEST_S3_KEY and SKYDIR_TEST_S3_SECRET are set; else it is skipped.
+ * S3's own side of the store against a real server: what the conformance suite, which any store
+ * passes, cannot ask. Runs when SKYDIR_TEST_S3_ENDPOINT, SKYDIR_TEST_S3_KEY and
+ * SKYDIR_TEST_S3_SECRET are set; else it is skipped.
  */
 #include "backends/aws/s3.h"
 #include "backends/base/clock.h"
@@ -29,8 +30,10 @@ static const char *no_env(const char *name)
 
 static struct store *store_open(struct http_engine *engine, const char *secret, const char *region)
 {
-	struct s3_options options = { .endpoint = getenv("SKYDIR_TEST_S3_ENDPOINT"), .region = region };
-	struct cred_aws_options cred = { .access_key_id = getenv("SKYDIR_TEST_S3_KEY"), .secret_access_key = secret };
+	struct s3_options options = { .endpoint = getenv("SKYDIR_TEST_S3_ENDPOINT"),
+				      .region = region };
+	struct cred_aws_options cred = { .access_key_id = getenv("SKYDIR_TEST_S3_KEY"),
+					 .secret_access_key = secret };
 	struct cred_host host = { .getenv = no_env, .wall_s = clock_wall_s, .engine = engine };
 	struct error err = ERROR_INIT;
 	struct store *store = NULL;
@@ -73,8 +76,8 @@ static void delete_all_versions(struct room *room)
 		if (store_list_versions(room->store, room->bucket, &args, &page, NULL) < 0)
 			return;
 		for (size_t i = 0; i < page.count; i++)
-			deleted += store_delete(room->store, room->bucket, page.objects[i].key, NULL,
-						page.objects[i].version_id, NULL) >= 0;
+			deleted += store_delete(room->store, room->bucket, page.objects[i].key,
+						NULL, page.objects[i].version_id, NULL) >= 0;
 		store_page_release(&page);
 	} while (deleted > 0);
 }
@@ -108,7 +111,8 @@ static int room_close(void **state)
 				 err.service_code);                                                \
 	} while (0)
 
-static int put(struct room *room, const char *key, const char *text, char *ret_version, struct error *err)
+static int put(struct room *room, const char *key, const char *text, char *ret_version,
+	       struct error *err)
 {
 	struct store_source source = { .fd = -1, .mem = str_of(text) };
 	struct store_put_args args = { 0 };
@@ -116,8 +120,8 @@ static int put(struct room *room, const char *key, const char *text, char *ret_v
 	return store_put(room->store, room->bucket, key, &source, &args, ret_version, err);
 }
 
-static int get(struct room *room, const char *key, const struct store_get_args *args, struct buf *ret,
-	       struct error *err)
+static int get(struct room *room, const char *key, const struct store_get_args *args,
+	       struct buf *ret, struct error *err)
 {
 	struct store_sink sink = { .fd = -1, .buf = ret };
 
@@ -126,8 +130,10 @@ static int get(struct room *room, const char *key, const struct store_get_args *
 
 static void odd_keys_are_written_listed_read_copied_and_deleted(void **state)
 {
-	static const char *const keys[] = { "a b+c%20&=?#", "\xc3\xbc/\xe2\x82\xac", "quote\"'<&>", "semi;colon:@!$(),",
-					    "back\\slash", "tilde~_-.x", "dir.d/..x/.y" };
+	static const char *const keys[] = { "a b+c%20&=?#", "\xc3\xbc/\xe2\x82\xac",
+					    "quote\"'<&>",  "semi;colon:@!$(),",
+					    "back\\slash",  "tilde~_-.x",
+					    "dir.d/..x/.y" };
 	struct room *room = *state;
 	struct error err, results[ARRAY_SIZE(keys)];
 	char version[STORE_VERSION_MAX];
@@ -140,14 +146,16 @@ static void odd_keys_are_written_listed_read_copied_and_deleted(void **state)
 		struct store_list_args list = { .prefix = keys[i] };
 
 		OK(put(room, keys[i], keys[i], version, &err));
-		OK(get(room, keys[i], &(struct store_get_args){ .if_version = version }, &text, &err));
+		OK(get(room, keys[i], &(struct store_get_args){ .if_version = version }, &text,
+		       &err));
 		assert_string_equal(buf_cstr(&text), keys[i]);
 		OK(store_list(room->store, room->bucket, &list, &page, &err));
 		assert_int_equal(page.count, 1);
 		assert_string_equal(page.objects[0].key, keys[i]);
 		assert_string_equal(page.objects[0].version, version);
 		assert_true(page.objects[0].modified_wall_ns > 0);
-		OK(store_copy(room->store, room->bucket, keys[i], room->bucket, copy_key, &copy, version, &err));
+		OK(store_copy(room->store, room->bucket, keys[i], room->bucket, copy_key, &copy,
+			      version, &err));
 		OK(get(room, copy_key, &(struct store_get_args){ 0 }, &text, &err));
 		assert_string_equal(buf_cstr(&text), keys[i]);
 		OK(store_delete(room->store, room->bucket, copy_key, NULL, NULL, &err));
@@ -155,7 +163,8 @@ static void odd_keys_are_written_listed_read_copied_and_deleted(void **state)
 	OK(store_delete_many(room->store, room->bucket, keys, ARRAY_SIZE(keys), results, &err));
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		assert_int_equal(results[i].kind, ERR_NONE);
-		FAILS(get(room, keys[i], &(struct store_get_args){ 0 }, &(struct buf){ .limit = 1024 }, &err),
+		FAILS(get(room, keys[i], &(struct store_get_args){ 0 },
+			  &(struct buf){ .limit = 1024 }, &err),
 		      ERR_NOT_FOUND);
 	}
 }
@@ -175,14 +184,20 @@ static void ranges_and_conditions_are_kept(void **state)
 	assert_string_equal(buf_cstr(&text), "89");
 	OK(get(room, "k", &(struct store_get_args){ .offset = 8, .length = 100 }, &text, &err));
 	assert_string_equal(buf_cstr(&text), "89");
-	FAILS(get(room, "k", &(struct store_get_args){ .offset = 10, .length = 1 }, &text, &err), ERR_RANGE);
-	FAILS(get(room, "k", &(struct store_get_args){ .if_version = "00000000000000000000000000000000" }, &text, &err),
+	FAILS(get(room, "k", &(struct store_get_args){ .offset = 10, .length = 1 }, &text, &err),
+	      ERR_RANGE);
+	FAILS(get(room, "k",
+		  &(struct store_get_args){ .if_version = "00000000000000000000000000000000" },
+		  &text, &err),
 	      ERR_PRECONDITION);
-	FAILS(store_put(room->store, room->bucket, "k", &source, &(struct store_put_args){ .if_absent = true }, newer, &err),
+	FAILS(store_put(room->store, room->bucket, "k", &source,
+			&(struct store_put_args){ .if_absent = true }, newer, &err),
 	      ERR_PRECONDITION);
-	OK(store_put(room->store, room->bucket, "k", &source, &(struct store_put_args){ .if_version = version }, newer, &err));
-	FAILS(store_put(room->store, room->bucket, "k", &source, &(struct store_put_args){ .if_version = version }, newer,
-			&err), ERR_PRECONDITION);
+	OK(store_put(room->store, room->bucket, "k", &source,
+		     &(struct store_put_args){ .if_version = version }, newer, &err));
+	FAILS(store_put(room->store, room->bucket, "k", &source,
+			&(struct store_put_args){ .if_version = version }, newer, &err),
+	      ERR_PRECONDITION);
 	FAILS(store_delete(room->store, room->bucket, "k", version, NULL, &err), ERR_PRECONDITION);
 	OK(store_delete(room->store, room->bucket, "k", newer, NULL, &err));
 	OK(store_delete(room->store, room->bucket, "k", NULL, NULL, &err));
@@ -197,10 +212,13 @@ static void parts_uploaded_and_copied_make_an_object(void **state)
 {
 	struct room *room = *state;
 	const struct store_meta meta[] = { { "mtime", "1700000000.5" }, { "name", "\xc3\xbc" } };
-	struct store_put_args args = { .meta = meta, .meta_count = 2, .content_type = "text/x-test" };
+	struct store_put_args args = { .meta = meta,
+				       .meta_count = 2,
+				       .content_type = "text/x-test" };
 	struct store_source source = { .fd = memfd_create("parts", 0), .length = 5 * MIB };
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(MIB);
-	CLEANUP(store_upload_page_release) struct store_upload_page uploads = STORE_UPLOAD_PAGE_INIT;
+	CLEANUP(store_upload_page_release)
+	struct store_upload_page uploads = STORE_UPLOAD_PAGE_INIT;
 	CLEANUP(freep) char *id = NULL;
 	CLEANUP(freep) struct store_part *held = NULL;
 	struct store_part parts[3];
@@ -212,10 +230,12 @@ static void parts_uploaded_and_copied_make_an_object(void **state)
 	assert_int_equal(ftruncate(source.fd, 5 * MIB + 10), 0);
 	assert_int_equal(fileio_pwrite_all(source.fd, "begin", 5, 0), 0);
 	OK(store_upload_begin(room->store, room->bucket, "big", &args, &id, &err));
-	OK(store_upload_part(room->store, room->bucket, "big", id, 1, &source, NULL, &parts[0], &err));
+	OK(store_upload_part(room->store, room->bucket, "big", id, 1, &source, NULL, &parts[0],
+			     &err));
 	source.offset = 5 * MIB;
 	source.length = 10;
-	OK(store_upload_part(room->store, room->bucket, "big", id, 2, &source, NULL, &parts[1], &err));
+	OK(store_upload_part(room->store, room->bucket, "big", id, 2, &source, NULL, &parts[1],
+			     &err));
 	OK(store_upload_list(room->store, room->bucket, "", &uploads, &err));
 	assert_int_equal(uploads.count, 1);
 	assert_string_equal(uploads.uploads[0].key, "big");
@@ -223,9 +243,11 @@ static void parts_uploaded_and_copied_make_an_object(void **state)
 	assert_int_equal(count, 2);
 	assert_string_equal(held[0].tag, parts[0].tag);
 	assert_int_equal(held[0].size, 5 * MIB);
-	OK(store_upload_complete(room->store, room->bucket, "big", id, parts, 2, &args, version, &err));
+	OK(store_upload_complete(room->store, room->bucket, "big", id, parts, 2, &args, version,
+				 &err));
 	/* the answer was lost: the same again */
-	OK(store_upload_complete(room->store, room->bucket, "big", id, parts, 2, &args, head_version, &err));
+	OK(store_upload_complete(room->store, room->bucket, "big", id, parts, 2, &args,
+				 head_version, &err));
 	assert_string_equal(version, head_version);
 	OK(store_head(room->store, room->bucket, "big", NULL, &arena, &o, &err));
 	assert_int_equal(o.size, 5 * MIB + 10);
@@ -236,12 +258,14 @@ static void parts_uploaded_and_copied_make_an_object(void **state)
 
 	free(steal(id));
 	OK(store_upload_begin(room->store, room->bucket, "big2", &args, &id, &err));
-	OK(store_part_copy(room->store, room->bucket, "big", version, 0, 5 * MIB, room->bucket, "big2", id, 1, NULL,
-			   &parts[0], &err));
+	OK(store_part_copy(room->store, room->bucket, "big", version, 0, 5 * MIB, room->bucket,
+			   "big2", id, 1, NULL, &parts[0], &err));
 	source.offset = 0;
 	source.length = 5;
-	OK(store_upload_part(room->store, room->bucket, "big2", id, 2, &source, NULL, &parts[1], &err));
-	OK(store_upload_complete(room->store, room->bucket, "big2", id, parts, 2, &args, version, &err));
+	OK(store_upload_part(room->store, room->bucket, "big2", id, 2, &source, NULL, &parts[1],
+			     &err));
+	OK(store_upload_complete(room->store, room->bucket, "big2", id, parts, 2, &args, version,
+				 &err));
 	OK(store_head(room->store, room->bucket, "big2", NULL, &arena, &o, &err));
 	assert_int_equal(o.size, 5 * MIB + 5);
 
@@ -249,7 +273,8 @@ static void parts_uploaded_and_copied_make_an_object(void **state)
 	OK(store_upload_begin(room->store, room->bucket, "big3", &args, &id, &err));
 	OK(store_upload_abort(room->store, room->bucket, "big3", id, &err));
 	OK(store_upload_abort(room->store, room->bucket, "big3", id, &err));
-	if (store_upload_complete(room->store, room->bucket, "big3", id, parts, 2, &args, version, &err) >= 0 ||
+	if (store_upload_complete(room->store, room->bucket, "big3", id, parts, 2, &args, version,
+				  &err) >= 0 ||
 	    (err.kind != ERR_NOT_FOUND && err.http_status != 500)) /* moto fails there */
 		fail_msg("%s", err.message);
 	(void)close(source.fd);
@@ -263,7 +288,8 @@ static void copies_beyond_the_limit_carry_the_metadata(void **state)
 	struct store_source source = { .fd = memfd_create("copy", 0), .length = 12 * MIB };
 	struct store_copy_args copy = { .source_size = 12 * MIB };
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(MIB);
-	uint64_t limit = room->store->limits.max_copy_bytes, part_limit = room->store->limits.max_part_bytes;
+	uint64_t limit = room->store->limits.max_copy_bytes,
+		 part_limit = room->store->limits.max_part_bytes;
 	char version[STORE_VERSION_MAX];
 	struct store_object o;
 	struct error err;
@@ -288,9 +314,11 @@ static void copies_beyond_the_limit_carry_the_metadata(void **state)
 	OK(store_head(room->store, room->bucket, "src", NULL, &arena, &o, &err));
 	assert_string_equal(store_object_meta(&o, "mode"), "33261");
 	FAILS(store_copy(room->store, room->bucket, "src", room->bucket, "dst",
-			 &(struct store_copy_args){ .if_absent = true }, version, &err), ERR_PRECONDITION);
+			 &(struct store_copy_args){ .if_absent = true }, version, &err),
+	      ERR_PRECONDITION);
 	FAILS(store_copy(room->store, room->bucket, "nothing", room->bucket, "dst",
-			 &(struct store_copy_args){ 0 }, version, &err), ERR_NOT_FOUND);
+			 &(struct store_copy_args){ 0 }, version, &err),
+	      ERR_NOT_FOUND);
 	(void)close(source.fd);
 }
 
@@ -351,9 +379,11 @@ static void versions_are_kept_and_listed(void **state)
 	assert_true(page.objects[0].is_latest);
 	assert_int_equal(page.objects[1].size, 4);
 	assert_false(page.objects[1].is_latest);
-	OK(get(room, "v", &(struct store_get_args){ .version_id = page.objects[2].version_id }, &text, &err));
+	OK(get(room, "v", &(struct store_get_args){ .version_id = page.objects[2].version_id },
+	       &text, &err));
 	assert_string_equal(buf_cstr(&text), "one");
-	/* versitygw (1.8) comes back to the version it was to go on behind, for ever: a loop that is refused. */
+	/* versitygw (1.8) comes back to the version it was to go on behind, for ever: a loop that
+	 * is refused. */
 	args.max_keys = 1;
 	for (err = ERROR_INIT, count = 0; count < 3; count++) {
 		CLEANUP(store_page_release) struct store_page one = STORE_PAGE_INIT;
@@ -376,9 +406,11 @@ static void buckets_policies_and_urls_work(void **state)
 	struct room *room = *state;
 	CLEANUP(store_bucket_page_release) struct store_bucket_page page = STORE_BUCKET_PAGE_INIT;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(65536);
-	CLEANUP(freep) char *policy = str_format("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":"
-						 "\"*\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::%s/*\"}]}",
-						 room->bucket);
+	CLEANUP(freep)
+	char *policy = str_format(
+		"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":"
+		"\"*\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::%s/*\"}]}",
+		room->bucket);
 	struct error err;
 	bool is_listed = false;
 
@@ -392,14 +424,17 @@ static void buckets_policies_and_urls_work(void **state)
 		assert_int_equal(err.kind, ERR_INVALID);
 	else /* a lax server */
 		OK(store_bucket_delete(room->store, "Not_A_Name_", &err));
-	FAILS(store_list(room->store, "skydir-no-such-bucket", &(struct store_list_args){ .prefix = "" },
-			 &(struct store_page){ .arena = ARENA_INIT(MIB) }, &err), ERR_NOT_FOUND);
+	FAILS(store_list(room->store, "skydir-no-such-bucket",
+			 &(struct store_list_args){ .prefix = "" },
+			 &(struct store_page){ .arena = ARENA_INIT(MIB) }, &err),
+	      ERR_NOT_FOUND);
 	FAILS(store_policy_get(room->store, room->bucket, &text, &err), ERR_NOT_FOUND);
 	OK(store_policy_set(room->store, room->bucket, str_of(policy), &err));
 	OK(store_policy_get(room->store, room->bucket, &text, &err));
 	assert_non_null(strstr(buf_cstr(&text), "s3:GetObject"));
 	OK(store_policy_set(room->store, room->bucket, STR(""), &err));
-	OK(store_presign(room->store, room->bucket, "a b/\xc3\xbc", STORE_PRESIGN_GET, 60, &text, &err));
+	OK(store_presign(room->store, room->bucket, "a b/\xc3\xbc", STORE_PRESIGN_GET, 60, &text,
+			 &err));
 	assert_non_null(strstr(buf_cstr(&text), "/a%20b/%C3%BC?"));
 	OK(store_describe(room->store, &text, &err));
 	assert_null(strstr(buf_cstr(&text), getenv("SKYDIR_TEST_S3_SECRET")));
@@ -434,7 +469,8 @@ int main(void)
 		cmocka_unit_test(wrong_credentials_are_told_apart),
 	};
 
-	if (!getenv("SKYDIR_TEST_S3_ENDPOINT") || !getenv("SKYDIR_TEST_S3_KEY") || !getenv("SKYDIR_TEST_S3_SECRET")) {
+	if (!getenv("SKYDIR_TEST_S3_ENDPOINT") || !getenv("SKYDIR_TEST_S3_KEY") ||
+	    !getenv("SKYDIR_TEST_S3_SECRET")) {
 		(void)printf("skipped: SKYDIR_TEST_S3_ENDPOINT, _KEY and _SECRET are not set\n");
 		return 0;
 	}

@@ -9,8 +9,9 @@
 	static const struct fake_answer script[] = { __VA_ARGS__ };                                \
 	struct fake_room room;                                                                     \
 	fake_room_open(&room, script, ARRAY_SIZE(script))
-#define ERROR_BODY(code) "<?xml version=\"1.0\"?><Error><Code>" code "</Code><Message>because</Message></Error>"
-#define MD5_HELLO	 "5d41402abc4b2a76b9719d911017c592"
+#define ERROR_BODY(code)                                                                           \
+	"<?xml version=\"1.0\"?><Error><Code>" code "</Code><Message>because</Message></Error>"
+#define MD5_HELLO "5d41402abc4b2a76b9719d911017c592"
 
 static int put_hello(struct fake_room *room, const struct store_put_args *args, char *ret_version,
 		     struct error *err)
@@ -121,19 +122,26 @@ static void a_completed_upload_whose_answer_was_lost_is_recognised(void **state)
 	expected_tag(tag);
 	(void)snprintf(headers, sizeof(headers), "ETag: \"%s\"\r\nContent-Length: 10\r\n", tag);
 	fake_room_open(&room, script, ARRAY_SIZE(script));
-	assert_int_equal(store_upload_complete(room.store, "b", "k", "u<1>", two_parts, 2, &args, version, &err), 0);
+	assert_int_equal(store_upload_complete(room.store, "b", "k", "u<1>", two_parts, 2, &args,
+					       version, &err),
+			 0);
 	assert_string_equal(version, tag);
 	assert_non_null(strstr(fake_s3_request(room.server, 0),
-			       "<Part><PartNumber>2</PartNumber><ETag>&quot;" MD5_HELLO "&quot;</ETag></Part>"));
+			       "<Part><PartNumber>2</PartNumber><ETag>&quot;" MD5_HELLO
+			       "&quot;</ETag></Part>"));
 	assert_non_null(strstr(fake_s3_request(room.server, 0), "POST /b/k?uploadId=u%3C1%3E "));
-	assert_true(store_upload_complete(room.store, "b", "k", "u", two_parts, 2, &args, version, &err) < 0);
+	assert_true(store_upload_complete(room.store, "b", "k", "u", two_parts, 2, &args, version,
+					  &err) < 0);
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
 	fake_room_close(&room);
 }
 
 static void an_upload_without_a_tag_in_its_answer_is_asked_about(void **state)
 {
-	OPEN(room, { .status = 200, .body = "<CompleteMultipartUploadResult><ETag></ETag></CompleteMultipartUploadResult>" },
+	OPEN(room,
+	     { .status = 200,
+	       .body = "<CompleteMultipartUploadResult><ETag></ETag></"
+		       "CompleteMultipartUploadResult>" },
 	     { .status = 200, .headers = "ETag: \"t-2\"\r\nContent-Length: 10\r\n" },
 	     { .status = 200, .headers = "ETag: \"t-2\"\r\nContent-Length: 10\r\n" });
 	struct store_put_args args = { 0 };
@@ -141,7 +149,9 @@ static void an_upload_without_a_tag_in_its_answer_is_asked_about(void **state)
 	struct error err = ERROR_INIT;
 
 	(void)state;
-	assert_int_equal(store_upload_complete(room.store, "b", "k", "u", two_parts, 2, &args, version, &err), 0);
+	assert_int_equal(store_upload_complete(room.store, "b", "k", "u", two_parts, 2, &args,
+					       version, &err),
+			 0);
 	assert_string_equal(version, "t-2");
 	fake_room_close(&room);
 }
@@ -149,11 +159,15 @@ static void an_upload_without_a_tag_in_its_answer_is_asked_about(void **state)
 static void a_batch_tells_each_keys_fate(void **state)
 {
 	static const char *const keys[] = { "a&<b>", "denied", "odd\x01", "gone" };
-	OPEN(room, { .status = 200, .body = "<DeleteResult><Error><Key>denied</Key><Code>AccessDenied</Code>"
-					    "<Message>no</Message></Error><Error><Key>gone</Key><Code>NoSuchKey</Code>"
-					    "</Error></DeleteResult>" },
+	OPEN(room,
+	     { .status = 200,
+	       .body = "<DeleteResult><Error><Key>denied</Key><Code>AccessDenied</Code>"
+		       "<Message>no</Message></Error><Error><Key>gone</Key><Code>NoSuchKey</Code>"
+		       "</Error></DeleteResult>" },
 	     { .status = 204 },
-	     { .status = 200, .body = "<DeleteResult><Error><Key>stranger</Key><Code>X</Code></Error></DeleteResult>" });
+	     { .status = 200,
+	       .body = "<DeleteResult><Error><Key>stranger</Key><Code>X</Code></Error></"
+		       "DeleteResult>" });
 	struct error results[4], err = ERROR_INIT;
 	const char *request;
 
@@ -177,8 +191,8 @@ static void a_batch_tells_each_keys_fate(void **state)
 static void a_server_without_batches_gets_single_deletes(void **state)
 {
 	static const char *const keys[] = { "a", "b" };
-	OPEN(room, { .status = 501, .body = ERROR_BODY("NotImplemented") }, { .status = 204 }, { .status = 404 },
-	     { .status = 204 }, { .status = 204 });
+	OPEN(room, { .status = 501, .body = ERROR_BODY("NotImplemented") }, { .status = 204 },
+	     { .status = 404 }, { .status = 204 }, { .status = 204 });
 	struct error results[2], err = ERROR_INIT;
 
 	(void)state;
@@ -192,11 +206,17 @@ static void a_server_without_batches_gets_single_deletes(void **state)
 
 static void another_region_is_learnt_once(void **state)
 {
-	OPEN(room, { .status = 400, .body = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'us-east-1' "
-					    "is wrong; expecting 'eu-west-1'</Message></Error>" },
-	     { .status = 200, .headers = "ETag: \"n\"\r\n" }, { .status = 200, .headers = "ETag: \"n\"\r\n" },
+	OPEN(room,
+	     { .status = 400,
+	       .body = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region "
+		       "'us-east-1' "
+		       "is wrong; expecting 'eu-west-1'</Message></Error>" },
+	     { .status = 200, .headers = "ETag: \"n\"\r\n" },
+	     { .status = 200, .headers = "ETag: \"n\"\r\n" },
 	     /* a region that would be a host name of its own */
-	     { .status = 301, .headers = "x-amz-bucket-region: evil.example/\r\n", .body = ERROR_BODY("PermanentRedirect") });
+	     { .status = 301,
+	       .headers = "x-amz-bucket-region: evil.example/\r\n",
+	       .body = ERROR_BODY("PermanentRedirect") });
 	struct store_put_args args = { 0 };
 	char version[STORE_VERSION_MAX] = "";
 	struct error err;
@@ -215,8 +235,8 @@ static void another_region_is_learnt_once(void **state)
 
 static void a_refused_head_is_explained_by_a_get(void **state)
 {
-	OPEN(room, { .status = 400 }, { .status = 400, .body = ERROR_BODY("KeyTooLongError") }, { .status = 403 },
-	     { .status = 403, .body = ERROR_BODY("SignatureDoesNotMatch") });
+	OPEN(room, { .status = 400 }, { .status = 400, .body = ERROR_BODY("KeyTooLongError") },
+	     { .status = 403 }, { .status = 403, .body = ERROR_BODY("SignatureDoesNotMatch") });
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	struct store_object o;
 	struct error err = ERROR_INIT;
@@ -231,7 +251,8 @@ static void a_refused_head_is_explained_by_a_get(void **state)
 
 static void a_delete_of_what_is_gone_succeeds(void **state)
 {
-	OPEN(room, { .status = 404, .body = ERROR_BODY("NoSuchKey") }, { .status = 404, .body = ERROR_BODY("NoSuchBucket") },
+	OPEN(room, { .status = 404, .body = ERROR_BODY("NoSuchKey") },
+	     { .status = 404, .body = ERROR_BODY("NoSuchBucket") },
 	     { .status = 412, .body = ERROR_BODY("PreconditionFailed") }, { .status = 404 },
 	     { .status = 412, .body = ERROR_BODY("PreconditionFailed") },
 	     { .status = 200, .headers = "ETag: \"new\"\r\nContent-Length: 5\r\n" });
@@ -249,8 +270,10 @@ static void a_delete_of_what_is_gone_succeeds(void **state)
 
 static void replaced_metadata_keeps_the_other_headers(void **state)
 {
-	OPEN(room, { .status = 200, .headers = "ETag: \"e\"\r\nContent-Length: 5\r\nContent-Type: image/png\r\n"
-					       "Cache-Control: no-store\r\nx-amz-storage-class: STANDARD_IA\r\n" },
+	OPEN(room,
+	     { .status = 200,
+	       .headers = "ETag: \"e\"\r\nContent-Length: 5\r\nContent-Type: image/png\r\n"
+			  "Cache-Control: no-store\r\nx-amz-storage-class: STANDARD_IA\r\n" },
 	     { .status = 200, .body = "<CopyObjectResult><ETag>\"e\"</ETag></CopyObjectResult>" });
 	const struct store_meta meta = { "mode", "33188" };
 	char version[STORE_VERSION_MAX] = "";
