@@ -101,9 +101,10 @@ static int run(struct cli *cli, struct error *err)
 		r = args_has(args, "foreground") ? daemon_run_foreground(&daemon, err)
 						 : daemon_start_background(&daemon, err);
 	}
-	if (r < 0)
+	/* fs names the source itself where it knows more. */
+	if (r < 0 && strncmp(err->message, "cannot mount", strlen("cannot mount")) != 0)
 		return error_prefix(err, r, "cannot mount '%s'", source);
-	return 0;
+	return r;
 }
 
 static const struct args_option options[] = {

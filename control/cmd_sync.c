@@ -8,6 +8,8 @@
 #include "control/orphans.h"
 #include "control/stores.h"
 
+#define EXIT_WAIT_OVER 8 /* the time-out of a wait */
+
 struct sync {
 	struct cli *cli;
 	struct json_object *failures; /* of all mounts and cache directories together */
@@ -16,6 +18,7 @@ struct sync {
 	struct config *config;		       /* for what no mount holds */
 	struct store_set stores;
 	bool has_stores;
+	bool is_late; /* the deadline passed before everything was done */
 };
 
 static int take_failures(struct sync *s, struct json_object *failures, const char *where,
@@ -41,6 +44,7 @@ static int sync_mount(struct sync *s, struct client *c, const char *path, const 
 	CLEANUP(json_putp) struct json_object *params = json_object_new_object();
 	CLEANUP(json_putp) struct json_object *result = NULL;
 	uint64_t now = clock_mono_ms();
+	const char *reason;
 	int r;
 
 	if (!params)
@@ -57,6 +61,8 @@ static int sync_mount(struct sync *s, struct client *c, const char *path, const 
 	output_progress_end(&s->progress);
 	if (r < 0)
 		return error_prefix(err, r, "cannot sync '%s'", where);
+	reason = json_get_string(result, "reason");
+	s->is_late = s->is_late || (reason && !strcmp(reason, error_name(ERR_TIMEOUT)));
 	return take_failures(s, json_get_array(result, "failures"), where, err);
 }
 
@@ -127,6 +133,7 @@ static int sync_orphan(void *arg, const char *dir, struct json_object *status, s
 	fs_free(fs);
 	if (r < 0 && (!failures || !json_object_array_length(failures)))
 		return error_prefix(err, r, "cannot upload what is left in '%s'", dir);
+	s->is_late = s->is_late || (r < 0 && err->kind == ERR_TIMEOUT);
 	*err = ERROR_INIT;
 	return take_failures(s, failures, dir, err);
 }
@@ -189,19 +196,21 @@ static int report(struct sync *s, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	size_t count = json_object_array_length(s->failures);
+	/* The wait the user bounded is over: not the same as something that failed. */
+	int code = s->is_late && s->deadline_mono_ms ? EXIT_WAIT_OVER : count ? 1 : 0;
 	int r;
 
 	if (s->cli->format != OUTPUT_JSON) {
 		output_failures(s->failures);
-		return count ? 1 : 0;
+		return code;
 	}
 	o = json_object_new_object();
 	if (!o)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	json_object_object_add(o, "uploaded", json_object_new_boolean(count == 0));
+	json_object_object_add(o, "uploaded", json_object_new_boolean(code == 0));
 	json_object_object_add(o, "failures", json_object_get(s->failures));
 	r = output_json(o, err);
-	return r < 0 ? r : count ? 1 : 0;
+	return r < 0 ? r : code;
 }
 
 static int run(struct cli *cli, struct error *err)
@@ -223,6 +232,12 @@ static int run(struct cli *cli, struct error *err)
 	store_set_release(&s.stores);
 	if (r < 0 && failures)
 		output_failures(failures);
+	if (r < 0 && s.deadline_mono_ms && err->kind == ERR_TIMEOUT) {
+		/* The wait the user bounded is over: not the same as a server that does not answer.
+		 */
+		output_error(cli->format, err);
+		return EXIT_WAIT_OVER;
+	}
 	return r < 0 ? r : report(&s, err);
 }
 

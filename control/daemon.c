@@ -226,6 +226,8 @@ static int serve(struct session *session, const sigset_t *set, const struct read
 			log_warn("mount.rest", "what='left in the journal for the next mount'");
 	} else {
 		fs_stop(session->fs);
+		if (fs_run(session->fs, &drain_err) < 0) /* it unmounts; err says why we are here */
+			log_warn("mount.ended", "error='%s'", drain_err.message);
 	}
 	signals_end(&signals);
 	server_free(server);

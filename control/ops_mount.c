@@ -60,7 +60,8 @@ static void send_progress(void *arg, const struct fs_progress *p)
 	progress->call->notify(progress->call->notify_arg, o);
 }
 
-/* {uploaded, failures}: what failed for good is a result, so that the caller can list it. */
+/* {uploaded, reason, failures}: what failed for good is a result, so that the caller can list it.
+ */
 static int sync_path(const struct op_call *call, const char *path, uint64_t timeout_ms,
 		     struct json_object **ret, struct error *err)
 {
@@ -77,6 +78,8 @@ static int sync_path(const struct op_call *call, const char *path, uint64_t time
 	if (!o)
 		return no_memory(err);
 	json_object_object_add(o, "uploaded", json_object_new_boolean(r == 0));
+	if (r < 0)
+		json_object_object_add(o, "reason", json_object_new_string(error_name(err->kind)));
 	json_object_object_add(o, "failures", failures ? steal(failures) : json_object_new_array());
 	*ret = o;
 	return 0;

@@ -47,8 +47,8 @@ static int add_row(struct output_table *t, struct json_object *m, const char *st
 	(void)snprintf(uploads, sizeof uploads, "%zu", length_of(m, "uploads"));
 	(void)snprintf(errors, sizeof errors, "%zu", length_of(m, "errors"));
 	text_size(number_of(m, "cache.bytes"), bytes);
-	text_size(number_of(m, "cache.size"), size);
-	(void)snprintf(cache, sizeof cache, number_of(m, "cache.size") ? "%s of %s" : "%s", bytes,
+	text_size(number_of(m, "cache.limit"), size);
+	(void)snprintf(cache, sizeof cache, number_of(m, "cache.limit") ? "%s of %s" : "%s", bytes,
 		       size);
 	return output_table_row(t, cells);
 }
@@ -81,8 +81,9 @@ struct output_table *status_table(struct json_object *all)
 static int add_upload(struct json_object *u, struct buf *out)
 {
 	uint64_t bytes = number_of(u, "bytes"), sent = number_of(u, "sent");
+	const char *why = json_get_string(u, "error");
 	char all[16], done[16];
-	int r = buf_adds(out, "  uploading ");
+	int r = buf_addf(out, "  %s ", text_of(u, "state", "uploading"));
 
 	text_size(bytes, all);
 	text_size(sent, done);
@@ -92,6 +93,10 @@ static int add_upload(struct json_object *u, struct buf *out)
 		r = buf_addf(out, ": %s of %s", done, all);
 	if (r == 0 && bytes)
 		r = buf_addf(out, " (%u%%)", (unsigned)(sent >= bytes ? 100 : sent * 100 / bytes));
+	if (r == 0 && why)
+		r = buf_adds(out, ", ");
+	if (r == 0 && why)
+		r = text_escape(out, why);
 	return r < 0 ? r : buf_addc(out, '\n');
 }
 

@@ -19,8 +19,9 @@ static struct json_object *parse(const char *text)
 static const char everything[] =
 	"{\"mounts\":[{\"mountpoint\":\"/mnt/a\\u001b[2Jb\",\"source\":\"/\",\"state\":\"mounted\","
 	"\"dirty\":{\"files\":3,\"bytes\":1536},\"pending\":2,\"cache\":{\"bytes\":1048576,"
-	"\"size\":10485760},"
-	"\"uploads\":[{\"path\":\"/s3/b/\\u001bx\",\"bytes\":1000,\"sent\":250}],"
+	"\"limit\":10485760},"
+	"\"uploads\":[{\"path\":\"/s3/b/\\u001bx\",\"bytes\":1000,\"sent\":250},"
+	"{\"path\":\"/z\",\"state\":\"waiting\",\"error\":\"busy\"}],"
 	"\"errors\":[{\"path\":\"/s3/b/y\",\"error\":\"denied\\nfake line\"}]},"
 	"{\"state\":\"dead\",\"mountpoint\":\"/mnt/dead\"}],"
 	"\"orphans\":[{\"cache_dir\":\"/c/"
@@ -54,6 +55,7 @@ static void details_list_uploads_and_errors_safely(void **state)
 	assert_int_equal(status_add_details(json_get_array(all, "mounts"), &out), 0);
 	assert_string_equal(buf_cstr(&out), "\n/mnt/a\\x1b[2Jb:\n"
 					    "  uploading /s3/b/\\x1bx: 250 of 1000 (25%)\n"
+					    "  waiting /z: 0 of 0, busy\n"
 					    "  failed /s3/b/y: denied\\x0afake line\n");
 }
 
