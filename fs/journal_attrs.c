@@ -266,6 +266,8 @@ void journal_attrs_close(struct journal_attrs *a)
 	if (!a)
 		return;
 	journal_attrs_flush(a);
+	if (a->writer)
+		(void)journal_checkpoint_all(a->writer); /* tidies up; what fails stays in the WAL */
 	attrs_disconnect(a);
 	attrs_forget_buckets(a);
 	lock_destroy(&a->read_lock);

@@ -13,6 +13,7 @@ void support_seed(void)
 	uint64_t seed = given ? strtoull(given, NULL, 10) : (random_u64() | 1);
 
 	printf("SKYDIR_TEST_SEED=%llu\n", (unsigned long long)seed);
+	(void)fflush(stdout); /* else children of the tests print it again */
 	random_seed(seed);
 }
 
