@@ -1,0 +1,304 @@
+#include "fs/change.h"
+#include "backends/base/clock.h"
+#include "fs/file.h"
+#include "fs/listing.h"
+#include <linux/fs.h>
+#include <sys/stat.h>
+
+#define DELETE_DELAY_MS 200u /* so that what is deleted together goes as one batch */
+
+int change_allowed_locked(struct fs *fs, struct node *n, struct error *err)
+{
+	struct node *bucket = tree_bucket_of(n);
+
+	if (fs->options.read_only)
+		return error_set(err, ERR_READ_ONLY, "the mount is read-only");
+	if (bucket && bucket->is_readonly && clock_mono_ms() < bucket->readonly_until_ms)
+		return error_set(err, ERR_PERMISSION, "the bucket refused a change not long ago");
+	return 0;
+}
+
+static int key_error(int r, struct error *err)
+{
+	if (r == -EINVAL)
+		return error_set(err, ERR_INVALID, "no object can have this name");
+	if (r == -ENAMETOOLONG)
+		return error_set(err, ERR_NAME_TOO_LONG, "the key would be longer than %d bytes", STORE_KEY_MAX);
+	return error_errno(err, -r, "cannot make a key");
+}
+
+/* What is expected in the cloud at the key of a name that does not exist in the view. */
+static void expect_of_absent(struct fs *fs, const struct location *where, const struct node *tombstone,
+			     struct node *n, uint64_t *ret_ticket)
+{
+	bool had_delete = tombstone && tombstone->pending_count > 0;
+
+	n->expect = had_delete ? EXPECT_ANY : EXPECT_ABSENT;
+	if (had_delete) /* the new object takes the place of the one that was to go */
+		(void)pending_retract_locked(fs, PENDING_DELETE, where, ret_ticket);
+}
+
+/* A new node in place of a tombstone, if there is one. */
+static struct node *add_node(struct fs *fs, struct node *parent, const char *name, enum node_type type,
+			     const struct location *where, uint64_t *ret_ticket)
+{
+	struct node *tombstone = tree_child(&fs->tree, parent, name);
+	struct node *n;
+
+	if (tombstone) {
+		tree_pin(tombstone);
+		tree_detach(&fs->tree, tombstone);
+	}
+	n = tree_add(&fs->tree, parent, name, type);
+	if (n) {
+		expect_of_absent(fs, where, tombstone, n, ret_ticket);
+		n->has_attrs = true;
+		n->mtime_ns = n->ctime_ns = clock_wall_ns();
+		tree_changed(&fs->tree, n);
+	}
+	if (tombstone)
+		tree_unpin(&fs->tree, tombstone);
+	parent->mtime_ns = parent->ctime_ns = clock_wall_ns();
+	return n;
+}
+
+int change_create_locked(struct fs *fs, struct node *parent, const char *name, uint32_t mode, uint32_t uid,
+			 uint32_t gid, uint64_t file_id, int fd, struct node **ret, uint64_t *ret_ticket,
+			 struct error *err)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct node *n;
+	int r = tree_child_key(parent, name, false, &where);
+
+	*ret_ticket = 0;
+	if (r < 0)
+		return key_error(r, err);
+	n = add_node(fs, parent, name, S_ISLNK(mode) ? NODE_SYMLINK : NODE_FILE, &where, ret_ticket);
+	if (!n)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
+	n->mode = mode;
+	n->uid = uid;
+	n->gid = gid;
+	if (!file_attach_locked(fs, n, FILE_WHOLE, file_id, fd)) {
+		tree_detach(&fs->tree, n);
+		tree_prune(&fs->tree, n);
+		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
+	}
+	*ret = n;
+	return pending_put_locked(fs, n, ret_ticket, err);
+}
+
+static int queue_marker(struct fs *fs, struct node *dir, uint64_t *ret_ticket, struct error *err)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	int r = tree_path_key(dir, &where);
+
+	if (r < 0)
+		return key_error(r, err);
+	dir->has_marker = true;
+	r = pending_op_locked(fs, PENDING_MARKER, &where, NULL, dir, NULL, fs->options.upload_delay_ms, ret_ticket, err);
+	if (r == 0)
+		dir->meta = fs->queue.last;
+	return r;
+}
+
+int change_mkdir_locked(struct fs *fs, struct node *parent, const char *name, uint32_t mode, uint32_t uid,
+			uint32_t gid, struct node **ret, uint64_t *ret_ticket, struct error *err)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct node *n;
+	int r = tree_child_key(parent, name, true, &where);
+
+	*ret_ticket = 0;
+	if (r < 0)
+		return key_error(r, err);
+	n = add_node(fs, parent, name, NODE_DIR, &where, ret_ticket);
+	if (!n)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a directory");
+	n->mode = S_IFDIR | (mode & 07777);
+	n->uid = uid;
+	n->gid = gid;
+	n->is_complete = true; /* a directory just made is known to be empty */
+	n->listed_until_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	*ret = n;
+	return queue_marker(fs, n, ret_ticket, err);
+}
+
+/* An unlinked file that is open goes on being read from where it was. */
+static void keep_origin_locked(struct node *n)
+{
+	struct file *f = n->file;
+
+	if (f && !file_is_complete_locked(f) && !f->origin.key)
+		(void)!tree_remote_key(n, &f->origin); /* without memory its missing parts cannot be read: ESTALE */
+}
+
+static void drop_content_locked(struct fs *fs, struct node *n)
+{
+	struct file *f = n->file;
+
+	if (!f)
+		return;
+	if (!f->readers && !f->writers)
+		for (struct fetch *t = f->fetches; t; t = t->next)
+			cancel_fire(&t->cancel);
+	if (file_is_idle_locked(f))
+		file_drop_locked(fs, n);
+}
+
+/* Takes a file out of the view. *ret_had_remote: the cloud has, or may get, an object at its key. */
+static struct node *remove_locked(struct fs *fs, struct node *n, bool *ret_had_remote)
+{
+	struct node *parent = n->parent, *tombstone;
+	char *name = strdup(n->name);
+	bool was_running = n->put && n->put->state == PENDING_RUNNING;
+
+	*ret_had_remote = n->expect != EXPECT_ABSENT || was_running;
+	keep_origin_locked(n);
+	pending_put_cancel_locked(fs, n);
+	n->meta = NULL;
+	tree_pin(n);
+	n->ctime_ns = clock_wall_ns();
+	tombstone = name ? tree_set_absent(&fs->tree, parent, name) : NULL;
+	free(name);
+	if (!tombstone)
+		tree_detach(&fs->tree, n);
+	else
+		tombstone->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	drop_content_locked(fs, n);
+	tree_unpin(&fs->tree, n);
+	parent->mtime_ns = parent->ctime_ns = clock_wall_ns();
+	return tombstone;
+}
+
+int change_unlink_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct node *parent = n->parent, *tombstone, *hold;
+	bool had_remote;
+	int r = tree_path_key(n, &where);
+
+	*ret_ticket = 0;
+	if (r < 0)
+		return key_error(r, err);
+	hold = n->file && (n->file->readers || n->file->writers) && !file_is_complete_locked(n->file) ? n : NULL;
+	tree_pin(n);
+	tombstone = remove_locked(fs, n, &had_remote);
+	r = 0;
+	if (had_remote)
+		r = pending_op_locked(fs, PENDING_DELETE, &where, NULL, tombstone, hold, DELETE_DELAY_MS, ret_ticket, err);
+	tree_unpin(&fs->tree, n);
+	/* The last file of a directory without a marker takes the directory with it in the cloud, but not for the user. */
+	if (r == 0 && parent->type == NODE_DIR && !parent->has_marker && listing_is_fresh_locked(fs, parent) &&
+	    !tree_has_children(parent)) {
+		uint64_t ticket = 0;
+
+		parent->expect = EXPECT_ABSENT;
+		r = queue_marker(fs, parent, &ticket, err);
+		if (ticket)
+			*ret_ticket = ticket;
+	}
+	return r;
+}
+
+static int delete_marker(struct fs *fs, const struct location *where, const char *key, struct node *tombstone,
+			 uint64_t *ret_ticket, struct error *err)
+{
+	CLEANUP(freep) char *copy = strdup(key);
+	struct location marker = { where->store, where->bucket, copy };
+
+	if (!copy)
+		return error_set(err, ERR_NO_MEMORY, "no memory to remove a directory");
+	return pending_op_locked(fs, PENDING_DELETE, &marker, NULL, tombstone, NULL, DELETE_DELAY_MS, ret_ticket, err);
+}
+
+/* Every kind of marker that was seen goes. */
+static int delete_markers(struct fs *fs, const struct node *n, const struct location *where, struct node *tombstone,
+			  bool has_remote_marker, uint64_t *ret_ticket, struct error *err)
+{
+	size_t len = strlen(where->key) - 1;
+	CLEANUP(freep) char *folder = str_format("%.*s_$folder$", (int)len, where->key);
+	CLEANUP(freep) char *file = str_format("%.*s", (int)len, where->key);
+	int r = 0;
+
+	if (!folder || !file)
+		return error_set(err, ERR_NO_MEMORY, "no memory to remove a directory");
+	if (has_remote_marker)
+		r = delete_marker(fs, where, where->key, tombstone, ret_ticket, err);
+	if (r == 0 && n->has_folder_marker)
+		r = delete_marker(fs, where, folder, tombstone, ret_ticket, err);
+	if (r == 0 && n->has_file_marker)
+		r = delete_marker(fs, where, file, tombstone, ret_ticket, err);
+	return r;
+}
+
+int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct node *parent = n->parent, *tombstone;
+	bool has_remote_marker;
+	CLEANUP(freep) char *name = strdup(n->name);
+	int r;
+
+	*ret_ticket = 0;
+	if (tree_has_children(n))
+		return error_set(err, ERR_NOT_EMPTY, "the directory is not empty");
+	if (!listing_is_fresh_locked(fs, n) && !node_is_local_locked(n))
+		return -EAGAIN;
+	r = tree_path_key(n, &where);
+	if (r < 0 || !name)
+		return key_error(r < 0 ? r : -ENOMEM, err);
+	has_remote_marker = n->has_marker && n->expect != EXPECT_ABSENT;
+	if (!pending_retract_locked(fs, PENDING_MARKER, &where, ret_ticket) && n->meta)
+		has_remote_marker = true; /* it is being made right now */
+	n->meta = NULL;
+	tree_pin(n);
+	while (n->first_child) /* tombstones */
+		tree_detach(&fs->tree, n->first_child);
+	tombstone = tree_set_absent(&fs->tree, parent, name);
+	if (tombstone)
+		tombstone->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	if (n->remote_key) /* its rename is not through: the marker, if any, arrives yet */
+		has_remote_marker = true;
+	r = delete_markers(fs, n, &where, tombstone, has_remote_marker, ret_ticket, err);
+	tree_unpin(&fs->tree, n);
+	parent->mtime_ns = parent->ctime_ns = clock_wall_ns();
+	if (r == 0 && parent->type == NODE_DIR && !parent->has_marker && listing_is_fresh_locked(fs, parent) &&
+	    !tree_has_children(parent)) {
+		uint64_t ticket = 0;
+
+		parent->expect = EXPECT_ABSENT;
+		r = queue_marker(fs, parent, &ticket, err);
+		if (ticket)
+			*ret_ticket = ticket;
+	}
+	return r;
+}
+
+int change_attrs_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	int r;
+
+	*ret_ticket = 0;
+	n->has_attrs = true;
+	tree_changed(&fs->tree, n);
+	if (n->is_detached || n->type <= NODE_BUCKET || n->type == NODE_CONT || n->is_pinned_path)
+		return 0; /* nothing in the cloud holds them */
+	if (n->put || n->meta) {
+		struct pending *op = n->put ? n->put : n->meta;
+
+		op->wants_redo = true; /* if it runs */
+		*ret_ticket = pending_update_locked(op);
+		return 0;
+	}
+	if (n->type == NODE_DIR)
+		return queue_marker(fs, n, ret_ticket, err);
+	r = tree_path_key(n, &where);
+	if (r < 0)
+		return key_error(r, err);
+	r = pending_op_locked(fs, PENDING_META, &where, NULL, n, NULL, fs->options.upload_delay_ms, ret_ticket, err);
+	if (r == 0)
+		n->meta = fs->queue.last;
+	return r;
+}

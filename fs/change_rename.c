@@ -1,0 +1,205 @@
+#include "backends/base/clock.h"
+#include "fs/change.h"
+#include "fs/file.h"
+#include "fs/listing.h"
+#include <linux/fs.h>
+#include <sys/stat.h>
+
+/* What the cloud has at the key a file is renamed to. */
+struct target {
+	enum node_expect expect;
+	char *version;
+};
+
+static int check_types(struct fs *fs, const struct node *n, const struct node *t, unsigned flags, struct error *err)
+{
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		return error_set(err, ERR_INVALID, "names cannot be exchanged in one step");
+	if (!node_exists(t))
+		return 0;
+	if (flags & RENAME_NOREPLACE)
+		return error_set(err, ERR_EXISTS, "the name exists");
+	if (node_is_dir(t) && !node_is_dir(n))
+		return -EISDIR;
+	if (!node_is_dir(t) && node_is_dir(n))
+		return -ENOTDIR;
+	if (node_is_dir(t) && tree_has_children(t))
+		return error_set(err, ERR_NOT_EMPTY, "the directory is not empty");
+	if (node_is_dir(t) && !listing_is_fresh_locked(fs, t) && !node_is_local_locked(t))
+		return -EAGAIN;
+	return 0;
+}
+
+/* Takes the replaced node out of the view; the cloud's object at its key is replaced by what comes. */
+static void replace_target(struct fs *fs, struct node *t, const struct location *to, struct target *ret,
+			   uint64_t *ret_ticket)
+{
+	*ret = (struct target){ EXPECT_ABSENT, NULL };
+	if (!t)
+		return;
+	if (t->type == NODE_ABSENT) {
+		if (t->pending_count) {
+			ret->expect = EXPECT_ANY;
+			(void)pending_retract_locked(fs, PENDING_DELETE, to, ret_ticket);
+		}
+	} else {
+		bool was_running = t->put && t->put->state == PENDING_RUNNING;
+
+		ret->expect = was_running || t->remote_key ? EXPECT_ANY : (enum node_expect)t->expect;
+		ret->version = ret->expect == EXPECT_VERSION && t->version ? strdup(t->version) : NULL;
+		if (t->file && !file_is_complete_locked(t->file) && !t->file->origin.key)
+			(void)!tree_remote_key(t, &t->file->origin);
+		pending_put_cancel_locked(fs, t);
+		t->meta = NULL;
+	}
+	tree_pin(t);
+	tree_detach(&fs->tree, t);
+	if (t->file && file_is_idle_locked(t->file))
+		file_drop_locked(fs, t);
+	tree_unpin(&fs->tree, t);
+}
+
+static int set_remote(struct node *n, const struct location *from)
+{
+	if (n->remote_key)
+		return 0; /* an earlier rename is not through: the bytes are still further back */
+	n->remote_key = strdup(from->key);
+	n->remote_bucket = strdup(from->bucket);
+	return n->remote_key && n->remote_bucket ? 0 : -ENOMEM;
+}
+
+static int move_node(struct fs *fs, struct node *n, struct node *parent, const char *name,
+		     struct node **ret_tombstone)
+{
+	struct node *old_parent = n->parent, *tombstone;
+	CLEANUP(freep) char *old_name = strdup(n->name);
+	int64_t now = clock_wall_ns();
+	int r = old_name ? tree_move(&fs->tree, n, parent, name) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	n->is_shadowed = false;
+	n->ctime_ns = now;
+	tree_changed(&fs->tree, n);
+	tombstone = tree_set_absent(&fs->tree, old_parent, old_name);
+	if (tombstone)
+		tombstone->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	*ret_tombstone = tombstone;
+	old_parent->mtime_ns = old_parent->ctime_ns = parent->mtime_ns = parent->ctime_ns = now;
+	return 0;
+}
+
+/* A file with local content that the cloud does not have: its upload goes to the new key; the old object, if any, goes. */
+static int rename_dirty(struct fs *fs, struct node *n, const struct location *from, struct node *tombstone,
+			bool had_remote, struct target *target, uint64_t *ret_ticket, struct error *err)
+{
+	uint64_t ticket = 0;
+	int r;
+
+	n->expect = target->expect;
+	free(n->version);
+	n->version = steal(target->version);
+	free(n->remote_key);
+	free(n->remote_bucket);
+	n->remote_key = n->remote_bucket = NULL;
+	r = pending_put_rekey_locked(fs, n, ret_ticket, err);
+	if (r < 0 || !had_remote)
+		return r;
+	r = pending_op_locked(fs, PENDING_DELETE, from, NULL, tombstone, NULL, fs->options.upload_delay_ms, &ticket, err);
+	if (ticket)
+		*ret_ticket = ticket;
+	return r;
+}
+
+static int rename_file(struct fs *fs, struct node *n, const struct location *from, const struct location *to,
+		       struct node *tombstone, bool was_running, struct target *target, uint64_t *ret_ticket, struct error *err)
+{
+	bool is_dirty = n->put != NULL;
+	uint64_t ticket = 0;
+	int r;
+
+	n->meta = NULL; /* what waits at the old key runs first */
+	if (is_dirty && file_is_complete_locked(n->file))
+		return rename_dirty(fs, n, from, tombstone, n->expect != EXPECT_ABSENT || was_running || n->remote_key, target,
+				    ret_ticket, err);
+	if (set_remote(n, from) < 0)
+		return error_set(err, ERR_NO_MEMORY, "no memory to rename");
+	r = pending_op_locked(fs, PENDING_RENAME, to, from, n, NULL, 0, ret_ticket, err);
+	if (r == 0 && is_dirty) { /* a mixture: the copy first, then the upload over it */
+		r = pending_put_rekey_locked(fs, n, &ticket, err);
+		n->expect = EXPECT_ANY;
+		if (ticket)
+			*ret_ticket = ticket;
+	}
+	return r;
+}
+
+/* Uploads below a renamed directory go to their new keys, after the directory's own rename. */
+static int rekey_below(struct fs *fs, struct node *dir, uint64_t *ret_ticket, struct error *err)
+{
+	for (struct node *n = dir->first_child; n; n = n->next) {
+		uint64_t ticket = 0;
+		int r = 0;
+
+		n->meta = NULL;
+		if (n->put)
+			r = pending_put_rekey_locked(fs, n, &ticket, err);
+		if (r < 0)
+			return r;
+		if (ticket)
+			*ret_ticket = ticket;
+		r = rekey_below(fs, n, ret_ticket, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int rename_dir(struct fs *fs, struct node *n, const struct location *from, const struct location *to,
+		      uint64_t *ret_ticket, struct error *err)
+{
+	int r = set_remote(n, from);
+
+	if (r < 0)
+		return error_set(err, ERR_NO_MEMORY, "no memory to rename");
+	n->meta = NULL;
+	r = pending_op_locked(fs, PENDING_RENAME_TREE, to, from, n, NULL, 0, ret_ticket, err);
+	if (r == 0)
+		r = rekey_below(fs, n, ret_ticket, err);
+	return r;
+}
+
+int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, const char *name, unsigned flags,
+			 uint64_t *ret_ticket, struct error *err)
+{
+	CLEANUP(location_release) struct location from = LOCATION_INIT;
+	CLEANUP(location_release) struct location to = LOCATION_INIT;
+	struct node *t = tree_child(&fs->tree, parent, name), *tombstone = NULL;
+	struct target target;
+	bool was_running = n->put && n->put->state == PENDING_RUNNING;
+	int r;
+
+	*ret_ticket = 0;
+	if (t == n)
+		return 0;
+	if (n->type <= NODE_BUCKET || n->type == NODE_CONT || parent->type <= NODE_STORE)
+		return -EXDEV;
+	r = check_types(fs, n, t, flags, err);
+	if (r < 0)
+		return r;
+	r = tree_path_key(n, &from);
+	if (r == 0)
+		r = tree_child_key(parent, name, node_is_dir(n), &to);
+	if (r < 0)
+		return r;
+	if (from.store != to.store)
+		return -EXDEV;
+	replace_target(fs, t, &to, &target, ret_ticket);
+	r = move_node(fs, n, parent, name, &tombstone);
+	if (r == 0 && node_is_dir(n))
+		r = rename_dir(fs, n, &from, &to, ret_ticket, err);
+	else if (r == 0)
+		r = rename_file(fs, n, &from, &to, tombstone, was_running, &target, ret_ticket, err);
+	free(target.version);
+	return r;
+}

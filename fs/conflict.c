@@ -1,0 +1,118 @@
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+#include "fs/attrs.h"
+#include "fs/pending.h"
+#include <limits.h>
+
+/* An attempt whose answer was lost may have arrived: then the object is exactly what was sent, to the nanosecond. */
+static bool is_ours(const struct store_object *object, uint64_t size, int64_t mtime_ns)
+{
+	struct attrs told;
+	bool is_same;
+
+	if (object->size != size || !object->has_meta ||
+	    attrs_from_meta(object->meta, object->meta_count, &told) < 0)
+		return false;
+	is_same = told.mtime_ns == mtime_ns && mtime_ns != 0;
+	attrs_release(&told);
+	return is_same;
+}
+
+/* "report (conflict from HOST 20261123T101500Z).pdf": the extension stays, so that programs still open it. */
+static char *conflict_name(const char *name)
+{
+	char host[65] = "", when[17];
+	const char *dot = strrchr(name, '.');
+	int stem = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
+
+	if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
+		(void)!memcpy(host, "host", 5);
+	clock_format_basic(clock_wall_s(), when);
+	for (char *c = host; *c; c++)
+		if (*c == '/' || *c == '.')
+			*c = '-';
+	if (stem > 150)
+		stem = 150;
+	return str_format("%.*s (conflict from %s %s)%s", stem, name, host, when, name + (dot && dot != name ? dot - name : (long)strlen(name)));
+}
+
+/* The local version goes beside the other, under a name that says so. */
+static enum conflict_verdict keep_both(struct pending *op, struct error *err)
+{
+	struct fs *fs = op->fs;
+	struct node *n = op->node;
+	CLEANUP(freep) char *path = NULL;
+	CLEANUP(freep) char *name = NULL;
+	struct node *parent;
+	uint64_t ticket = 0;
+
+	lock_take(&fs->lock);
+	path = tree_path(&fs->tree, n);
+	parent = n->parent;
+	name = parent ? conflict_name(n->name) : NULL;
+	if (!name || tree_child(&fs->tree, parent, name) || tree_move(&fs->tree, n, parent, name) < 0) {
+		lock_drop(&fs->lock);
+		return CONFLICT_STAYS;
+	}
+	n->expect = EXPECT_ABSENT;
+	free(n->version);
+	n->version = NULL;
+	parent->is_complete = false; /* the other version is to be seen again */
+	fs_note_error_locked(fs, path ? path : "?", err);
+	log_warn("upload.conflict", "path='%s' kept_as='%s'", path ? path : "?", name);
+	if (n->put == op && pending_put_rekey_locked(fs, n, &ticket, NULL) < 0)
+		log_error("upload.conflict", "path='%s' error='no memory'", path ? path : "?");
+	lock_drop(&fs->lock);
+	if (journal_wait(fs->journal, ticket, NULL) < 0)
+		log_warn("journal.write", "path='%s'", path ? path : "?");
+	if (fs->session)
+		(void)fuse_lowlevel_notify_inval_entry(fs->session, parent == fs->tree.mount_root ? 1 : parent->ino,
+						       path ? strrchr(path, '/') + 1 : "",
+						       path ? strlen(strrchr(path, '/') + 1) : 0);
+	return CONFLICT_RETRY;
+}
+
+enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_t mtime_ns, char *ret_version,
+				       struct error *err)
+{
+	struct fs *fs = op->fs;
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_object object = { 0 };
+	struct error head_err = ERROR_INIT;
+	int r = store_head(op->store, op->bucket, op->key, NULL, &arena, &object, &head_err);
+
+	if (r < 0 && head_err.kind != ERR_NOT_FOUND) {
+		*err = head_err;
+		return CONFLICT_STAYS;
+	}
+	if (r < 0) { /* deleted meanwhile: what was written here is all there is, so it goes up */
+		struct error bucket_err = ERROR_INIT;
+
+		if (store_bucket_exists(op->store, op->bucket, &bucket_err) < 0 && bucket_err.kind == ERR_NOT_FOUND) {
+			*err = bucket_err;
+			return CONFLICT_STAYS;
+		}
+		LOCKED(&fs->lock);
+		if (op->node->expect == EXPECT_ABSENT)
+			return CONFLICT_STAYS; /* said to be there, and is not: let it settle */
+		op->node->expect = EXPECT_ABSENT;
+		return CONFLICT_RETRY;
+	}
+	if (is_ours(&object, size, mtime_ns)) {
+		memcpy(ret_version, object.version, STORE_VERSION_MAX);
+		return CONFLICT_OURS;
+	}
+	switch (fs->options.on_conflict) {
+	case OPTIONS_KEEP_BOTH:
+		return keep_both(op, err);
+	case OPTIONS_OVERWRITE:
+		lock_take(&fs->lock);
+		op->node->expect = EXPECT_ANY;
+		log_warn("upload.conflict", "key='%s' what='overwritten'", op->key);
+		lock_drop(&fs->lock);
+		return CONFLICT_RETRY;
+	case OPTIONS_FAIL:
+		break;
+	}
+	return CONFLICT_STAYS;
+}

@@ -1,0 +1,97 @@
+#pragma once
+/*
+ * Purpose: the state that all parts of the mount share, and how its threads work together. See fs/README.md.
+ *
+ * One lock, fs.lock, guards the tree, the files' maps and the pending operations: all of it is memory work of
+ * microseconds. It is never held across the network, the disk, a reply to the kernel or a wait.
+ */
+#include "backends/base/lock.h"
+#include "backends/base/workers.h"
+#include "fs/fs.h"
+#include "fs/journal.h"
+#include "fs/tree.h"
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+struct pending;
+struct file;
+struct parked;
+
+/* Priorities of jobs in fs.net: who waits longest in front of a screen goes first. */
+enum net_priority { NET_DEMAND, NET_METADATA, NET_PREFETCH, NET_BACKGROUND };
+
+struct trash { /* a cache file to be removed */
+	uint64_t id;
+	int fd, log_fd;
+	bool keeps_file; /* only close the descriptors */
+	struct trash *next;
+};
+
+struct cache_state { /* guarded by fs.lock */
+	struct trash *trash;
+	struct file *lru_first, *lru_last; /* least recently used first; every file that has a cache file */
+	uint64_t bytes;			   /* of all cache files, by their maps */
+	uint64_t dirty_bytes; /* of files that wait for their upload; the ticker counts anew */
+	size_t files;
+};
+
+#define CLAIM_SLOTS 8192
+struct claim;
+struct pending_queue { /* guarded by fs.lock */
+	struct pending *first, *last; /* all, in order of seq */
+	struct claim **claims;	      /* CLAIM_SLOTS chains: which operations touch a key */
+	struct pending **due;	      /* a heap by due_ms of those that wait for their time */
+	size_t due_count, due_capacity;
+	size_t count, trees, running; /* all; directory renames among them; on a worker now */
+	uint64_t done_total, failed_total, bytes_sent_total;
+	bool is_stopping;
+};
+
+struct status_error {
+	char path[256];
+	char message[256];
+	char kind[24];
+	int64_t wall_s;
+};
+
+struct fs {
+	struct lock lock;
+	struct cond changed; /* with lock: a pending operation ended, or progress was made */
+	struct fs_options options; /* immutable after fs_new */
+	struct store *const *stores;
+	size_t store_count;
+	char *source, *mountpoint;
+	struct tree tree;
+	struct workers *net;	/* look-ups, listings, reads */
+	struct workers *up;	/* uploads and pending operations */
+	struct workers *parts;	/* parts of multipart uploads: apart, so that an upload waiting for its parts cannot starve them */
+	struct journal *journal;
+	char *cache_dir;
+	int cache_fd;		/* the directory of cache files */
+	int lock_fd;
+	struct cache_state cache;
+	struct pending_queue queue;
+	struct parked *parked;	/* every request that waits; guarded by lock */
+	size_t parked_count;
+	struct parked *space_waiters; /* writers that wait for uploads to free cache space */
+	size_t open_handles;	/* guarded by lock */
+	struct fuse_session *session;
+	pthread_t loop_thread, ticker_thread;
+	bool has_ticker, has_loop, is_mounted;
+	bool is_stopping;	/* guarded by lock */
+	bool loop_ended;	/* guarded by lock */
+	int loop_result;	/* guarded by lock */
+	struct cond ticker_cond; /* with lock */
+	struct status_error errors[16]; /* a ring of the last ones; guarded by lock */
+	size_t error_count;
+	struct cancel shutdown; /* fires when the fs goes away */
+	char *damage;		/* what the journal had to set aside */
+	int64_t started_wall_s;
+};
+
+/* Remembers a failure for `status` (lock held) and logs it once. */
+void fs_note_error_locked(struct fs *fs, const char *path, const struct error *err);
+/* Disk cache file names: 16 hex digits of the id, in fs.cache_fd. */
+void fs_cache_name(uint64_t id, char ret[24]);
+void fs_cache_log_name(uint64_t id, char ret[24]);

@@ -1,0 +1,387 @@
+#include "fs/file.h"
+#include "backends/base/clock.h"
+#include "fs/extentlog.h"
+#include "fs/upload.h"
+#include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+void fs_cache_name(uint64_t id, char ret[24])
+{
+	(void)snprintf(ret, 24, "%016" PRIx64, id);
+}
+
+void fs_cache_log_name(uint64_t id, char ret[24])
+{
+	(void)snprintf(ret, 24, "%016" PRIx64 ".map", id);
+}
+
+int file_make(struct fs *fs, uint64_t *ret_id, int *ret_fd, struct error *err)
+{
+	uint64_t id = journal_next_seq(fs->journal);
+	char name[24];
+	int fd;
+
+	fs_cache_name(id, name);
+	fd = openat(fs->cache_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot make a cache file in '%s'", fs->cache_dir);
+	*ret_id = id;
+	*ret_fd = fd;
+	return 0;
+}
+
+void file_unmake(struct fs *fs, uint64_t id, int fd)
+{
+	char name[24];
+
+	fs_cache_name(id, name);
+	(void)close(fd);
+	(void)unlinkat(fs->cache_fd, name, 0); /* what cannot be removed is removed at the next start */
+}
+
+static void lru_unlink(struct fs *fs, struct file *f)
+{
+	if (f->lru_prev)
+		f->lru_prev->lru_next = f->lru_next;
+	else if (fs->cache.lru_first == f)
+		fs->cache.lru_first = f->lru_next;
+	if (f->lru_next)
+		f->lru_next->lru_prev = f->lru_prev;
+	else if (fs->cache.lru_last == f)
+		fs->cache.lru_last = f->lru_prev;
+	f->lru_next = f->lru_prev = NULL;
+}
+
+static void lru_append(struct fs *fs, struct file *f)
+{
+	f->lru_prev = fs->cache.lru_last;
+	if (fs->cache.lru_last)
+		fs->cache.lru_last->lru_next = f;
+	else
+		fs->cache.lru_first = f;
+	fs->cache.lru_last = f;
+}
+
+void file_touch_locked(struct file *f)
+{
+	if (f->fs->cache.lru_last == f)
+		return;
+	lru_unlink(f->fs, f);
+	lru_append(f->fs, f);
+}
+
+struct file *file_attach_locked(struct fs *fs, struct node *n, enum file_kind kind, uint64_t id, int fd)
+{
+	struct file *f = calloc(1, sizeof(*f));
+
+	lock_assert_held(&fs->lock);
+	assert(!n->file);
+	if (!f)
+		return NULL;
+	f->fs = fs;
+	f->node = n;
+	f->id = id;
+	f->fd = fd;
+	f->log_fd = -1;
+	f->is_whole = kind == FILE_WHOLE;
+	if (kind == FILE_SPARSE && n->version)
+		memcpy(f->base_version, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
+	prefetch_init(&f->prefetch);
+	n->file = f;
+	lru_append(fs, f);
+	fs->cache.files++;
+	file_account_locked(f);
+	return f;
+}
+
+static void trash_locked(struct fs *fs, struct file *f, bool keeps_file)
+{
+	struct trash *t = calloc(1, sizeof(*t));
+
+	if (!t) { /* leaves a stray file, which the next start removes; descriptors must not leak */
+		if (f->fd >= 0)
+			(void)close(f->fd);
+		if (f->log_fd >= 0)
+			(void)close(f->log_fd);
+		return;
+	}
+	*t = (struct trash){ f->id, f->fd, f->log_fd, keeps_file, fs->cache.trash };
+	fs->cache.trash = t;
+}
+
+void file_empty_trash(struct fs *fs)
+{
+	struct trash *t;
+
+	lock_take(&fs->lock);
+	t = steal(fs->cache.trash);
+	lock_drop(&fs->lock);
+	while (t) {
+		struct trash *next = t->next;
+		char name[24];
+
+		if (t->fd >= 0)
+			(void)close(t->fd);
+		if (t->log_fd >= 0)
+			(void)close(t->log_fd);
+		if (!t->keeps_file) {
+			fs_cache_log_name(t->id, name);
+			(void)unlinkat(fs->cache_fd, name, 0);
+			fs_cache_name(t->id, name);
+			(void)unlinkat(fs->cache_fd, name, 0);
+		}
+		free(t);
+		t = next;
+	}
+}
+
+void file_drop_locked(struct fs *fs, struct node *n)
+{
+	struct file *f = n->file;
+
+	if (!f)
+		return;
+	assert(!f->fetches && !f->busy);
+	n->file = NULL;
+	lru_unlink(fs, f);
+	fs->cache.files--;
+	fs->cache.bytes -= f->accounted;
+	trash_locked(fs, f, false);
+	extents_release(&f->present);
+	extents_release(&f->dirty);
+	location_release(&f->origin);
+	free(f);
+}
+
+void file_rest_locked(struct file *f)
+{
+	if (f->fd < 0 || f->readers || f->writers || f->busy || f->fetches)
+		return;
+	trash_locked(f->fs, f, true);
+	f->fd = -1;
+	f->log_fd = -1;
+}
+
+int file_open_fd_locked(struct file *f, struct error *err)
+{
+	char name[24];
+
+	if (f->fd >= 0)
+		return 0;
+	/* Microseconds: the name is in the kernel's cache; not worth a dance around the lock. */
+	fs_cache_name(f->id, name);
+	f->fd = openat(f->fs->cache_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (f->fd < 0)
+		return error_errno(err, errno, "cannot open cache file '%s'", name);
+	return 0;
+}
+
+void file_account_locked(struct file *f)
+{
+	uint64_t now = f->is_whole ? f->node->size : f->present.total;
+
+	f->fs->cache.bytes += now - f->accounted;
+	f->accounted = now;
+}
+
+bool file_is_complete_locked(const struct file *f)
+{
+	return f->is_whole || extents_covers(&f->present, 0, f->node->size);
+}
+
+bool file_is_idle_locked(const struct file *f)
+{
+	return !f->readers && !f->writers && !f->busy && !f->fetches && !f->node->put && !f->readers_waiting &&
+	       !f->exclusive_waiting && !f->upload;
+}
+
+bool file_has_fetch_locked(const struct file *f, uint64_t start, uint64_t end)
+{
+	for (const struct fetch *t = f->fetches; t; t = t->next)
+		if (t->start < end && t->end > start)
+			return true;
+	return false;
+}
+
+static void touch_times(struct node *n)
+{
+	n->mtime_ns = n->ctime_ns = clock_wall_ns();
+}
+
+int file_written_locked(struct file *f, uint64_t start, uint64_t end)
+{
+	struct node *n = f->node;
+
+	if (!f->is_whole) {
+		int r = extents_add(&f->present, start, end);
+
+		if (r == 0)
+			r = extents_add(&f->dirty, start, end);
+		if (r < 0)
+			return r;
+	}
+	if (end > n->size)
+		n->size = end;
+	f->last_write_end = end;
+	f->generation++;
+	f->is_synced = false;
+	touch_times(n);
+	f->progress_ms = clock_mono_ms();
+	file_account_locked(f);
+	upload_note_write_locked(f, start, end);
+	return 0;
+}
+
+int file_log_dirty(struct file *f, uint64_t start, uint64_t end, struct error *err)
+{
+	struct fs *fs = f->fs;
+	CLEANUP(extents_release) struct extents present = EXTENTS_INIT;
+	CLEANUP(extents_release) struct extents dirty = EXTENTS_INIT;
+	char name[24];
+	int fd, r;
+
+	lock_take(&fs->lock);
+	fd = f->log_fd;
+	if (f->is_whole) {
+		lock_drop(&fs->lock);
+		return 0;
+	}
+	if (fd >= 0) {
+		lock_drop(&fs->lock);
+		return extentlog_append(fd, EXTENTLOG_DIRTY, start, end, err);
+	}
+	/* Only what was written here needs to outlive a crash; the rest can be fetched again. */
+	r = extents_copy(&dirty, &f->dirty);
+	if (r == 0)
+		r = extents_copy(&present, &f->dirty);
+	lock_drop(&fs->lock);
+	if (r < 0)
+		return error_set(err, ERR_NO_MEMORY, "no memory for the map of a cache file");
+	fs_cache_log_name(f->id, name);
+	fd = extentlog_compact(fs->cache_fd, name, &present, &dirty, err);
+	if (fd < 0)
+		return fd;
+	lock_take(&fs->lock);
+	f->log_fd = fd;
+	lock_drop(&fs->lock);
+	return 0;
+}
+
+static int truncate_maps_locked(struct file *f, uint64_t size)
+{
+	struct node *n = f->node;
+	int r = 0;
+
+	if (!f->is_whole && size < n->size) {
+		extents_truncate(&f->present, size);
+		extents_truncate(&f->dirty, size);
+		if (size == 0) { /* nothing of the old version is left: from now on it is whole */
+			f->is_whole = true;
+			f->base_version[0] = '\0';
+		}
+	} else if (!f->is_whole && size > n->size) {
+		r = extents_add(&f->present, n->size, size);
+		if (r == 0)
+			r = extents_add(&f->dirty, n->size, size);
+	}
+	if (r < 0)
+		return r;
+	upload_note_write_locked(f, size < n->size ? size : n->size, UINT64_MAX);
+	n->size = size;
+	f->generation++;
+	f->is_synced = false;
+	touch_times(n);
+	file_account_locked(f);
+	return 0;
+}
+
+int file_truncate(struct file *f, uint64_t size, struct error *err)
+{
+	struct fs *fs = f->fs;
+	uint64_t old_size;
+	bool was_mixture;
+	int r;
+
+	lock_take(&fs->lock);
+	old_size = f->node->size;
+	was_mixture = !f->is_whole;
+	lock_drop(&fs->lock);
+	/* When growing, the zeros are there before the map says so; when cutting, the map goes first. */
+	if (size > old_size && ftruncate(f->fd, (off_t)size) < 0)
+		return error_errno(err, errno, "cannot grow a cache file");
+	lock_take(&fs->lock);
+	r = truncate_maps_locked(f, size);
+	lock_drop(&fs->lock);
+	if (r < 0)
+		return error_set(err, ERR_NO_MEMORY, "no memory for the map of a cache file");
+	if (size <= old_size && ftruncate(f->fd, (off_t)size) < 0)
+		return error_errno(err, errno, "cannot cut a cache file");
+	if (!was_mixture)
+		return 0;
+	r = file_log_dirty(f, old_size, size > old_size ? size : old_size, err);
+	if (r == 0 && size < old_size && f->log_fd >= 0)
+		r = extentlog_append(f->log_fd, EXTENTLOG_TRUNCATE, size, size, err);
+	return r;
+}
+
+void file_cleaned_locked(struct file *f, const char *version)
+{
+	struct node *n = f->node;
+
+	extents_clear(&f->dirty);
+	memset(f->base_version, 0, sizeof(f->base_version));
+	memcpy(f->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+	if (extents_covers(&f->present, 0, n->size))
+		f->is_whole = true;
+	if (f->log_fd >= 0) {
+		struct file log_only = { .fs = f->fs, .id = f->id, .fd = -1, .log_fd = f->log_fd };
+
+		trash_locked(f->fs, &log_only, true);
+		f->log_fd = -1;
+	}
+}
+
+/* Gives back clean ranges of a file that is in use, all but the neighbourhood of where it is read. */
+static bool punch_locked(struct fs *fs, struct file *f)
+{
+	struct extent range;
+	uint64_t from = 0;
+	bool freed = false;
+
+	if (f->is_whole || f->node->put || f->busy || f->fetches || f->readers_waiting || f->fd < 0)
+		return false;
+	while (extents_next(&f->present, from, UINT64_MAX, &range)) {
+		from = range.end;
+		if (extents_remove(&f->present, range.start, range.end) < 0)
+			break;
+		(void)fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)range.start,
+				(off_t)(range.end - range.start));
+		freed = true;
+	}
+	file_account_locked(f);
+	(void)fs;
+	return freed;
+}
+
+void file_evict(struct fs *fs)
+{
+	struct file *f, *next;
+
+	lock_take(&fs->lock);
+	for (f = fs->cache.lru_first; f && fs->cache.bytes > fs->options.cache_size; f = next) {
+		next = f->lru_next;
+		if (file_is_idle_locked(f)) {
+			struct node *n = f->node;
+
+			file_drop_locked(fs, n);
+			tree_prune(&fs->tree, n);
+		} else {
+			(void)punch_locked(fs, f);
+		}
+	}
+	lock_drop(&fs->lock);
+	file_empty_trash(fs);
+}

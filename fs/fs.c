@@ -1,0 +1,317 @@
+#include "fs/fs.h"
+#include "backends/base/clock.h"
+#include "backends/base/fileio.h"
+#include "backends/base/log.h"
+#include "fs/file.h"
+#include "fs/listing.h"
+#include "fs/naming.h"
+#include "fs/park.h"
+#include "fs/pending.h"
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define TICK_MS 250u
+
+static void drop_file_of_node(struct node *n, void *arg)
+{
+	struct fs *fs = arg;
+	struct file *f = n->file;
+
+	f->fetches = NULL; /* only at the very end can there be any: their jobs are gone */
+	f->busy = 0;
+	file_drop_locked(fs, n);
+}
+
+void fs_note_error_locked(struct fs *fs, const char *path, const struct error *err)
+{
+	struct status_error *slot = &fs->errors[fs->error_count++ % ARRAY_SIZE(fs->errors)];
+
+	(void)snprintf(slot->path, sizeof(slot->path), "%s", path);
+	(void)snprintf(slot->message, sizeof(slot->message), "%s", err->message);
+	(void)snprintf(slot->kind, sizeof(slot->kind), "%s", error_name(err->kind));
+	slot->wall_s = clock_wall_s();
+	log_warn("cloud.failed", "path='%s' kind=%s error='%s'", path, error_name(err->kind), err->message);
+}
+
+/* Takes the cache directory: ours alone (0700, not writable by others), and one daemon's at a time. */
+static int open_cache(struct fs *fs, struct error *err)
+{
+	CLEANUP(freep) char *files = str_format("%s/files", fs->cache_dir);
+	CLEANUP(freep) char *lock_path = str_format("%s/lock", fs->cache_dir);
+	char text[32] = "";
+	struct stat st;
+	int r;
+
+	if (!files || !lock_path)
+		return error_set(err, ERR_NO_MEMORY, "no memory");
+	r = fileio_make_dirs(files, 0700, err);
+	if (r < 0)
+		return r;
+	if (stat(fs->cache_dir, &st) < 0)
+		return error_errno(err, errno, "cannot look at cache directory '%s'", fs->cache_dir);
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return error_set(err, ERR_CONFIG, "cache directory '%s' belongs to or can be written by others (chmod 700 it)",
+				 fs->cache_dir);
+	fs->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fs->lock_fd < 0)
+		return error_errno(err, errno, "cannot open '%s'", lock_path);
+	if (flock(fs->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		(void)!pread(fs->lock_fd, text, sizeof(text) - 1, 0); /* only for the message */
+		return error_set(err, ERR_CONFLICT, "cache directory '%s' is in use by process %d (give this mount its own with -o cache-dir=DIR)",
+				 fs->cache_dir, (int)strtol(text, NULL, 10));
+	}
+	(void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(fs->lock_fd, 0) < 0 || pwrite(fs->lock_fd, text, strlen(text), 0) < 0)
+		return error_errno(err, errno, "cannot write '%s'", lock_path);
+	fs->cache_fd = open(files, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fs->cache_fd < 0 ? error_errno(err, errno, "cannot open '%s'", files) : 0;
+}
+
+static int copy_options(struct fs *fs, const struct fs_options *o)
+{
+	fs->options = *o;
+	fs->options.log_level = fs->options.log_file = fs->options.passthrough_o = NULL;
+	if (o->passthrough_o && !(fs->options.passthrough_o = strdup(o->passthrough_o)))
+		return -ENOMEM;
+	fs->options.cache_dir = NULL;
+	fs->cache_dir = strdup(o->cache_dir);
+	return fs->cache_dir ? 0 : -ENOMEM;
+}
+
+static int add_stores(struct fs *fs)
+{
+	for (size_t i = 0; i < fs->store_count; i++) {
+		struct node *n = tree_add(&fs->tree, fs->tree.root, fs->stores[i]->name, NODE_STORE);
+
+		if (!n)
+			return -ENOMEM;
+		n->store = fs->stores[i];
+		n->is_pinned_path = true;
+		tree_pin(n);
+		node_defaults_locked(fs, n);
+	}
+	node_defaults_locked(fs, fs->tree.root);
+	return 0;
+}
+
+/* Makes the nodes of the source; the last one is the mount's root. */
+static int add_source(struct fs *fs, const char *source, struct error *err)
+{
+	struct str rest = str_of(source);
+	struct node *n = fs->tree.root;
+
+	while (rest.ptr) {
+		struct str part = str_split(&rest, '/');
+		CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
+		enum node_type type = n->type == NODE_ROOT ? NODE_STORE : n->type == NODE_STORE ? NODE_BUCKET : NODE_DIR;
+		struct node *child;
+
+		if (part.len == 0)
+			continue;
+		if (buf_add_str(&name, part) < 0)
+			return error_set(err, ERR_NAME_TOO_LONG, "the source '%s' is too long", source);
+		child = tree_child(&fs->tree, n, name.data);
+		if (!child && type == NODE_STORE)
+			return error_set(err, ERR_CONFIG, "no store '%s' is configured", name.data);
+		if (!child)
+			child = tree_add(&fs->tree, n, name.data, type);
+		if (!child)
+			return error_set(err, ERR_NO_MEMORY, "no memory");
+		child->is_pinned_path = true;
+		tree_pin(child);
+		node_defaults_locked(fs, child);
+		n = child;
+	}
+	fs->tree.mount_root = n;
+	return 0;
+}
+
+/* Free space below the floor makes the cache smaller, down to what is dirty. */
+static void watch_disk(struct fs *fs)
+{
+	struct statvfs s;
+	uint64_t free_bytes, wanted;
+	bool is_over;
+
+	if (fstatvfs(fs->cache_fd, &s) < 0)
+		return;
+	free_bytes = (uint64_t)s.f_bavail * s.f_frsize;
+	lock_take(&fs->lock);
+	is_over = fs->cache.bytes > fs->options.cache_size;
+	if (free_bytes < fs->options.free_space_floor) {
+		uint64_t configured = fs->options.cache_size;
+
+		wanted = fs->options.free_space_floor - free_bytes;
+		fs->options.cache_size = fs->cache.bytes > wanted ? fs->cache.bytes - wanted : 0;
+		lock_drop(&fs->lock);
+		file_evict(fs);
+		lock_take(&fs->lock);
+		fs->options.cache_size = configured;
+		is_over = false;
+	}
+	lock_drop(&fs->lock);
+	if (is_over)
+		file_evict(fs);
+}
+
+static void count_dirty_locked(struct fs *fs)
+{
+	uint64_t bytes = 0;
+
+	for (const struct pending *op = fs->queue.first; op; op = op->next)
+		if (op->kind == PENDING_PUT && op->node && op->node->file)
+			bytes += op->node->file->accounted;
+	fs->cache.dirty_bytes = bytes;
+}
+
+static void *ticker(void *arg)
+{
+	struct fs *fs = arg;
+	uint64_t chores_ms = 0;
+
+	(void)pthread_setname_np(pthread_self(), "skydir-tick");
+	lock_take(&fs->lock);
+	while (!fs->queue.is_stopping) {
+		uint64_t now = clock_mono_ms(), next = pending_run_due_locked(fs, now);
+
+		if (now >= chores_ms) {
+			struct parked *waiting;
+
+			chores_ms = now + TICK_MS;
+			count_dirty_locked(fs);
+			waiting = fs->cache.dirty_bytes < fs->options.cache_size ?
+					  park_claim_all_locked(&fs->space_waiters, 0) : NULL;
+			lock_drop(&fs->lock);
+			park_resume_all(waiting);
+			park_reap(fs, now);
+			watch_disk(fs);
+			file_empty_trash(fs);
+			lock_take(&fs->lock);
+			continue;
+		}
+		(void)cond_wait_until(&fs->ticker_cond, &fs->lock, next < chores_ms ? next : chores_ms);
+	}
+	lock_drop(&fs->lock);
+	return NULL;
+}
+
+static int start_threads(struct fs *fs, struct error *err)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit); /* many files open at once: as many as we may */
+	}
+	fs->net = workers_new("skydir-net", fs->options.max_connections);
+	fs->up = workers_new("skydir-up", fs->options.uploads);
+	fs->parts = workers_new("skydir-part", fs->options.uploads);
+	if (!fs->net || !fs->up || !fs->parts || pthread_create(&fs->ticker_thread, NULL, ticker, fs) != 0)
+		return error_set(err, ERR_NO_MEMORY, "cannot start threads");
+	fs->has_ticker = true;
+	return 0;
+}
+
+static int fs_open(struct fs *fs, const char *source, struct error *err)
+{
+	int r = open_cache(fs, err);
+
+	if (r == 0)
+		r = journal_open(fs->cache_dir, &fs->journal, &fs->damage, err);
+	if (r < 0)
+		return r;
+	if (fs->damage)
+		log_error("journal.damaged", "what='%s'", fs->damage);
+	r = tree_init(&fs->tree, err);
+	if (r < 0)
+		return r;
+	fs->tree.drop_file = drop_file_of_node;
+	fs->tree.drop_arg = fs;
+	if (add_stores(fs) < 0)
+		return error_set(err, ERR_NO_MEMORY, "no memory");
+	r = pending_init(fs, err);
+	if (r == 0)
+		r = add_source(fs, source, err);
+	if (r == 0)
+		r = recovery_run(fs, err);
+	return r == 0 ? start_threads(fs, err) : r;
+}
+
+int fs_new(const struct fs_options *options, struct store *const *stores, size_t store_count, const char *source,
+	   struct fs **ret, struct error *err)
+{
+	struct fs *fs = calloc(1, sizeof(*fs));
+	struct error local = ERROR_INIT;
+	int r;
+
+	if (!fs)
+		return error_set(err, ERR_NO_MEMORY, "no memory");
+	lock_init(&fs->lock);
+	cond_init(&fs->changed);
+	cond_init(&fs->ticker_cond);
+	cancel_init(&fs->shutdown);
+	fs->stores = stores;
+	fs->store_count = store_count;
+	fs->cache_fd = fs->lock_fd = -1;
+	fs->started_wall_s = clock_wall_s();
+	fs->source = strdup(source && source[0] ? source : "/");
+	r = !fs->source || copy_options(fs, options) < 0 ? error_set(&local, ERR_NO_MEMORY, "no memory") :
+							     fs_open(fs, fs->source, &local);
+	if (r < 0) {
+		fs_free(fs);
+		if (err)
+			*err = local;
+		return r;
+	}
+	*ret = fs;
+	return 0;
+}
+
+/* Ends everything in the order of who waits for whom: requests and their work, then uploads, then the journal. */
+void fs_free(struct fs *fs)
+{
+	if (!fs)
+		return;
+	lock_take(&fs->lock);
+	fs->queue.is_stopping = true;
+	cond_broadcast(&fs->ticker_cond);
+	cond_broadcast(&fs->changed);
+	for (struct pending *op = fs->queue.first; op; op = op->next)
+		cancel_fire(&op->cancel);
+	lock_drop(&fs->lock);
+	cancel_fire(&fs->shutdown);
+	if (fs->has_ticker)
+		(void)pthread_join(fs->ticker_thread, NULL);
+	workers_free(fs->net);
+	workers_free(fs->up);
+	workers_free(fs->parts);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	lock_take(&fs->lock);
+	if (fs->queue.claims)
+		pending_release(fs);
+	tree_release(&fs->tree);
+	lock_drop(&fs->lock);
+	if (fs->cache_fd >= 0)
+		file_empty_trash(fs);
+	journal_close(fs->journal);
+	if (fs->cache_fd >= 0)
+		(void)close(fs->cache_fd);
+	if (fs->lock_fd >= 0)
+		(void)close(fs->lock_fd);
+	cancel_destroy(&fs->shutdown);
+	cond_destroy(&fs->changed);
+	cond_destroy(&fs->ticker_cond);
+	lock_destroy(&fs->lock);
+	free(fs->options.passthrough_o);
+	free(fs->cache_dir);
+	free(fs->source);
+	free(fs->mountpoint);
+	free(fs->damage);
+	free(fs);
+}

@@ -1,0 +1,361 @@
+#include "fs/listing.h"
+#include "backends/base/clock.h"
+#include "fs/file.h"
+#include "fs/naming.h"
+#include "fs/pending.h"
+#include <sys/stat.h>
+
+/* Attributes remembered for the keys of one page, in order of key. */
+struct remembered {
+	struct arena arena;
+	struct remembered_row {
+		const char *key, *version;
+		struct str blob;
+	} *rows;
+	size_t count, capacity, next;
+};
+
+static void remembered_release(struct remembered *m)
+{
+	arena_release(&m->arena);
+	free(m->rows);
+}
+
+static void remember_row(void *arg, const char *key, const char *version, struct str blob)
+{
+	struct remembered *m = arg;
+	struct remembered_row row = { arena_strdup(&m->arena, key), arena_strdup(&m->arena, version),
+				      { arena_strndup(&m->arena, blob.ptr, blob.len), blob.len } };
+
+	if (m->count == m->capacity) {
+		size_t capacity = m->capacity ? m->capacity * 2 : 64;
+		void *rows = realloc(m->rows, capacity * sizeof(*m->rows));
+
+		if (!rows)
+			return;
+		m->rows = rows;
+		m->capacity = capacity;
+	}
+	if (row.key && row.version && row.blob.ptr)
+		m->rows[m->count++] = row;
+}
+
+/* Pages and rows both come in order of key, so one pass finds all. */
+static bool remembered_find(struct remembered *m, const struct store_object *object, struct attrs *ret)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+
+	while (m->next < m->count && strcmp(m->rows[m->next].key, object->key) < 0)
+		m->next++;
+	if (m->next >= m->count || strcmp(m->rows[m->next].key, object->key) != 0 ||
+	    strcmp(m->rows[m->next].version, object->version) != 0)
+		return false;
+	return json_parse(m->rows[m->next].blob, 1 << 20, &o, NULL) == 0 && attrs_from_json(o, ret) == 0;
+}
+
+static struct node *replace_locked(struct fs *fs, struct node *dir, struct node *old, const char *name,
+				   enum node_type type)
+{
+	struct node *n;
+
+	if (old) {
+		tree_detach(&fs->tree, old);
+		tree_prune(&fs->tree, old);
+	}
+	n = tree_add(&fs->tree, dir, name, type);
+	if (n)
+		n->expect = EXPECT_ANY;
+	return n;
+}
+
+/* `x` beside `x/`: the directory keeps the name. An empty `x` is a directory marker of some tools and stays out of sight. */
+static void shadow_locked(struct fs *fs, struct node *dir, struct node *file, struct str segment)
+{
+	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
+
+	if (naming_encode(segment, NAMING_SHADOWED, &name) < 0 || memchr(name.data, '/', name.len) ||
+	    tree_child(&fs->tree, dir, name.data))
+		return;
+	if (tree_move(&fs->tree, file, dir, name.data) == 0)
+		file->is_shadowed = true;
+}
+
+static struct node *merge_dir_locked(struct listing *l, const char *name, enum node_type type, struct str segment)
+{
+	struct fs *fs = l->fs;
+	struct node *n = tree_child(&fs->tree, l->dir, name);
+	bool has_file_marker = false;
+
+	if (n && (node_is_local_locked(n) || n->changed > l->began_changes)) {
+		n->listing_mark = l->mark;
+		return NULL;
+	}
+	if (n && (n->type == NODE_FILE || n->type == NODE_SYMLINK) && n->listing_mark == l->mark) {
+		if (n->size > 0)
+			shadow_locked(fs, l->dir, n, segment);
+		else
+			has_file_marker = true;
+		n = tree_child(&fs->tree, l->dir, name);
+	}
+	if (!n || !node_is_dir(n))
+		n = replace_locked(fs, l->dir, n, name, type);
+	if (!n)
+		return NULL;
+	n->listing_mark = l->mark;
+	n->has_file_marker |= has_file_marker;
+	n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	if (!n->has_attrs)
+		node_defaults_locked(fs, n);
+	return n;
+}
+
+static void merge_file_locked(struct listing *l, const char *name, const struct store_object *object,
+			      struct attrs *remembered)
+{
+	struct fs *fs = l->fs;
+	struct node *n = tree_child(&fs->tree, l->dir, name);
+
+	if (n && (node_is_local_locked(n) || n->changed > l->began_changes)) {
+		n->listing_mark = l->mark;
+		return;
+	}
+	if (!n || node_is_dir(n) || !node_exists(n))
+		n = replace_locked(fs, l->dir, n, name, NODE_FILE);
+	if (!n)
+		return;
+	n->listing_mark = l->mark;
+	node_fill_locked(fs, n, object, remembered);
+}
+
+#define FOLDER_SUFFIX "_$folder$"
+
+static void merge_entry_locked(struct listing *l, const struct store_object *object, struct attrs *remembered)
+{
+	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
+	size_t prefix_len = strlen(l->where.key), used;
+	struct str segment = str_of(object->key);
+	enum naming_piece piece;
+	struct node *n;
+
+	if (segment.len < prefix_len || memcmp(segment.ptr, l->where.key, prefix_len) != 0)
+		return; /* not what was asked for: a broken or hostile server */
+	if (pending_hides_locked(l->fs, l->where.store, l->where.bucket, object->key, l->is_moved))
+		return;
+	segment.ptr += prefix_len;
+	segment.len -= prefix_len;
+	if (l->dir->type == NODE_CONT && (segment.len == 0 || segment.ptr[0] == '/'))
+		return;
+	if (segment.len == 0) {
+		l->dir->has_marker = true;
+		if (object->size == 0)
+			return;
+	}
+	if (object->is_prefix && segment.len)
+		segment.len--; /* its '/' */
+	else if (str_ends(segment, FOLDER_SUFFIX) && object->size == 0 && segment.len > strlen(FOLDER_SUFFIX))
+		segment.len -= strlen(FOLDER_SUFFIX);
+	if (naming_encode_first(segment, NAMING_WHOLE, &name, &used, &piece) < 0)
+		return;
+	if (piece == NAMING_CONTINUED) {
+		(void)merge_dir_locked(l, name.data, NODE_CONT, segment);
+	} else if (object->is_prefix) {
+		(void)merge_dir_locked(l, name.data, NODE_DIR, segment);
+	} else if (prefix_len + segment.len < strlen(object->key)) {
+		n = merge_dir_locked(l, name.data, NODE_DIR, segment);
+		if (n)
+			n->has_folder_marker = true;
+	} else {
+		n = tree_child(&l->fs->tree, l->dir, name.data);
+		if (n && node_is_dir(n) && n->listing_mark == l->mark)
+			return; /* d_$folder$ came before d */
+		merge_file_locked(l, name.data, object, remembered);
+	}
+}
+
+static void take_page(struct listing *l, const struct store_page *page)
+{
+	CLEANUP(remembered_release) struct remembered m = { .arena = ARENA_INIT(16 << 20) };
+	struct fs *fs = l->fs;
+
+	/* "\1" after the last key: nothing sorts between the two. Without the memories defaults are shown. */
+	CLEANUP(freep) char *to = page->count ? str_format("%s\1", page->objects[page->count - 1].key) : NULL;
+
+	if (to)
+		(void)journal_attrs_each(fs->journal, l->where.store->name, l->where.bucket, page->objects[0].key, to,
+					 remember_row, &m);
+	for (size_t i = 0; i < page->count;) {
+		/* In slices, so that other requests get the lock between them. */
+		LOCKED(&fs->lock);
+		for (size_t end = i + 128; i < page->count && i < end; i++) {
+			struct attrs attrs = ATTRS_INIT;
+			bool is_known = m.count && !page->objects[i].is_prefix &&
+					remembered_find(&m, &page->objects[i], &attrs);
+
+			merge_entry_locked(l, &page->objects[i], is_known ? &attrs : NULL);
+			attrs_release(&attrs);
+		}
+		l->dir->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+		l->progress_ms = clock_mono_ms();
+	}
+}
+
+/* What a complete listing did not see is gone. */
+static void sweep_locked(struct listing *l)
+{
+	struct fs *fs = l->fs;
+	struct node *n, *next;
+
+	for (n = l->dir->first_child; n; n = next) {
+		next = n->next;
+		if (n->listing_mark == l->mark || node_is_local_locked(n) || n->changed > l->began_changes ||
+		    n->is_pinned_path)
+			continue;
+		if (n->first_child && n->type != NODE_ABSENT) {
+			/* Gone in the cloud with all below it, but for what is local: then it stays. */
+			bool has_local = false;
+
+			for (struct node *c = n->first_child; c && !has_local; c = c->next)
+				has_local = node_is_local_locked(c) || c->first_child;
+			if (has_local)
+				continue;
+		}
+		tree_detach(&fs->tree, n);
+		tree_prune(&fs->tree, n);
+	}
+}
+
+static bool wants_more_locked(const struct listing *l, unsigned pages)
+{
+	return l->max_pages == 0 || pages < l->max_pages;
+}
+
+static int list_objects(struct listing *l, bool *ret_is_complete, struct error *err)
+{
+	CLEANUP(freep) char *token = NULL;
+	unsigned pages = 0;
+
+	for (;;) {
+		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
+		struct store_list_args args = { .prefix = l->where.key, .delimiter = '/', .token = token,
+						.cancel = &l->fs->shutdown };
+		bool wants_more;
+		int r = store_list(l->where.store, l->where.bucket, &args, &page, err);
+
+		if (r < 0)
+			return r;
+		take_page(l, &page);
+		pages++;
+		if (!page.next_token) {
+			*ret_is_complete = true;
+			return 0;
+		}
+		lock_take(&l->fs->lock);
+		wants_more = wants_more_locked(l, pages);
+		lock_drop(&l->fs->lock);
+		if (!wants_more)
+			return 0;
+		if (token && strcmp(token, page.next_token) == 0)
+			return error_set(err, ERR_PROTOCOL, "the listing goes in circles");
+		free(token);
+		token = strdup(page.next_token);
+		if (!token)
+			return error_set(err, ERR_NO_MEMORY, "no memory for a listing");
+	}
+}
+
+static int list_buckets(struct listing *l, bool *ret_is_complete, struct error *err)
+{
+	CLEANUP(store_bucket_page_release) struct store_bucket_page page = STORE_BUCKET_PAGE_INIT;
+	int r = store_bucket_list(l->where.store, &page, err);
+
+	if (r < 0)
+		return r;
+	LOCKED(&l->fs->lock);
+	for (size_t i = 0; i < page.count; i++) {
+		const char *name = page.buckets[i].name;
+		struct node *n;
+
+		if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || !name[0])
+			continue;
+		n = merge_dir_locked(l, name, NODE_BUCKET, str_of(name));
+		if (n && page.buckets[i].created_wall_ns)
+			n->mtime_ns = n->ctime_ns = page.buckets[i].created_wall_ns;
+	}
+	*ret_is_complete = true;
+	return 0;
+}
+
+static void listing_finish(struct listing *l, int r, bool is_complete, const struct error *err)
+{
+	struct fs *fs = l->fs;
+	struct node *dir = l->dir;
+	struct parked *waiting;
+
+	lock_take(&fs->lock);
+	if (r == 0 && is_complete) {
+		sweep_locked(l);
+		dir->is_complete = true;
+		dir->listed_until_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+		dir->lookups = 0;
+	}
+	dir->listing = NULL;
+	waiting = park_claim_all_locked(&l->waiting, r < 0 ? error_errnum(err->kind) : 0);
+	tree_unpin(&fs->tree, dir);
+	lock_drop(&fs->lock);
+	park_resume_all(waiting);
+	location_release(&l->where);
+	free(l);
+}
+
+static void listing_run(struct job *job)
+{
+	struct listing *l = container_of(job, struct listing, job);
+	struct error err = ERROR_INIT;
+	bool is_complete = false;
+	int r = l->dir->type == NODE_STORE ? list_buckets(l, &is_complete, &err) :
+					     list_objects(l, &is_complete, &err);
+
+	listing_finish(l, r, is_complete, &err);
+}
+
+static void listing_drop(struct job *job)
+{
+	struct error err = ERROR_INIT;
+	int r = error_set(&err, ERR_CANCELLED, "the mount ends");
+
+	listing_finish(container_of(job, struct listing, job), r, false, &err);
+}
+
+int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, struct parked *p, struct job **ret_job)
+{
+	struct listing *l = dir->listing;
+	int r;
+
+	*ret_job = NULL;
+	if (!l) {
+		l = calloc(1, sizeof(*l));
+		if (!l)
+			return -ENOMEM;
+		r = tree_remote_key(dir, &l->where);
+		if (r < 0) {
+			free(l);
+			return r;
+		}
+		for (const struct node *up = dir; up; up = up->parent)
+			l->is_moved |= up->remote_key != NULL;
+		l->fs = fs;
+		l->dir = dir;
+		l->mark = ++fs->tree.changes;
+		l->began_changes = fs->tree.changes;
+		l->max_pages = max_pages;
+		l->job = (struct job){ .run = listing_run, .drop = listing_drop, .priority = NET_METADATA };
+		tree_pin(dir);
+		dir->listing = l;
+		*ret_job = &l->job;
+	}
+	if (max_pages == 0)
+		l->max_pages = 0;
+	if (p)
+		park_wait_locked(p, &l->waiting);
+	return 0;
+}

@@ -1,0 +1,56 @@
+#pragma once
+/*
+ * Purpose: what the cloud says about names, brought into the tree: listings, single look-ups, attributes.
+ *
+ * Rules (design: few requests):
+ *  - A directory whose listing is fresh answers every name in it, missing ones too, without a request.
+ *  - Else one look-up is one HEAD, and one LIST of one key only when that says no. The second look-up in the same
+ *    directory asks for its first page of listing instead; if that is not all, further ones are HEADs again, until
+ *    LISTING_MANY of them make ten pages worth while. Only readdir lists a directory to its end.
+ *  - A listing that began before a local change of a name knows nothing about that name (node.changed).
+ * Threads: *_locked need fs.lock; the rest must be called without it, on a worker where it says "blocks".
+ */
+#include "fs/attrs.h"
+#include "fs/core.h"
+#include "fs/park.h"
+
+#define LISTING_MANY 8
+
+struct listing {
+	struct job job;
+	struct fs *fs;
+	struct node *dir; /* pinned */
+	struct location where;
+	bool is_moved;	  /* the directory's rename is not through yet */
+	uint64_t mark;	  /* its number: what it saw carries it */
+	uint64_t began_changes; /* tree.changes when it began */
+	unsigned max_pages;	/* guarded by fs.lock; 0: to the end */
+	uint64_t progress_ms;
+	struct parked *waiting; /* guarded by fs.lock */
+};
+
+enum lookup_answer { LOOKUP_FOUND, LOOKUP_ABSENT, LOOKUP_UNKNOWN };
+/* What is known of a name without a request. Only for FOUND *ret is set. */
+enum lookup_answer lookup_known_locked(struct fs *fs, struct node *dir, const char *name, struct node **ret);
+/* Whether a directory's children are all known, and still believed. */
+bool listing_is_fresh_locked(struct fs *fs, const struct node *dir);
+/* How long (ms) the kernel may believe what it is told about a node; 0 in strict mode. */
+uint64_t node_ttl_ms_locked(struct fs *fs, const struct node *n);
+bool node_is_local_locked(const struct node *n); /* has changes the cloud has not seen, or is being written */
+
+/* Hangs p on the directory's listing, starting one if none runs; max_pages 0: to the end. After unlocking, submit *ret_job
+ * when not NULL. -ENOMEM, or the error of finding the directory's key. */
+int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, struct parked *p, struct job **ret_job) MUST_CHECK;
+
+/* Asks the cloud for one name and brings the answer into the tree. Blocks. 0 (found or known absent now) or -errno. */
+int lookup_remote(struct fs *fs, uint64_t dir_ino, const char *name, struct error *err) MUST_CHECK;
+/* Fetches a node's full metadata (mode, owner, times, xattrs). Blocks. */
+int lookup_attrs(struct fs *fs, uint64_t ino, struct error *err) MUST_CHECK;
+/* A get of a node's object told its metadata: kept, at no cost. */
+void metadata_seen(struct fs *fs, struct node *n, const struct store_object *object);
+/* Fills a node from an object (attrs NULL: defaults unless the object tells). */
+void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *object, struct attrs *remembered);
+/* Defaults for a node just made here. */
+void node_defaults_locked(struct fs *fs, struct node *n);
+/* Remembers the attributes of a version for later listings. */
+void attrs_remember(struct fs *fs, const struct location *where, const char *version, const struct attrs *a);

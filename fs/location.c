@@ -1,0 +1,165 @@
+#include "fs/tree.h"
+#include "fs/naming.h"
+
+/*
+ * Keys are put together from the top: every directory adds its segment and '/', a continuation (NODE_CONT) its piece
+ * without one. Where a remote key is asked for, the nearest node upwards that carries one begins it.
+ */
+enum key_kind { KEY_OF_PATH, KEY_REMOTE };
+
+void location_release(struct location *l)
+{
+	free(l->bucket);
+	free(l->key);
+	*l = LOCATION_INIT;
+}
+
+static int add_segment(struct buf *key, const char *name, bool is_dir)
+{
+	enum naming_piece piece;
+	int r = naming_decode(str_of(name), key, &piece);
+
+	if (r < 0)
+		return r;
+	if (is_dir && piece == NAMING_SHADOWED)
+		return -EINVAL;
+	return is_dir && piece == NAMING_WHOLE ? buf_addc(key, '/') : 0;
+}
+
+static int add_key(const struct node *n, enum key_kind kind, struct buf *key, struct location *ret)
+{
+	int r;
+
+	if (n->is_detached && !(kind == KEY_REMOTE && n->remote_key))
+		return -ESTALE;
+	if (n->type == NODE_ROOT)
+		return 0;
+	if (n->type == NODE_STORE) {
+		ret->store = n->store;
+		return 0;
+	}
+	if (kind == KEY_REMOTE && n->remote_key) {
+		const struct node *up = n;
+
+		if (n->remote_bucket)
+			ret->bucket = strdup(n->remote_bucket);
+		while (up && up->type != NODE_STORE && (up->type != NODE_BUCKET || ret->bucket))
+			up = up->parent;
+		if (up && up->type == NODE_BUCKET) {
+			ret->bucket = strdup(up->name);
+			up = up->parent;
+		}
+		if (!up || !ret->bucket)
+			return ret->bucket ? -ESTALE : -ENOMEM;
+		ret->store = up->store;
+		return buf_adds(key, n->remote_key);
+	}
+	if (!n->parent)
+		return -ESTALE;
+	r = add_key(n->parent, kind, key, ret);
+	if (r < 0)
+		return r;
+	if (n->type == NODE_BUCKET) {
+		ret->bucket = strdup(n->name);
+		return ret->bucket ? 0 : -ENOMEM;
+	}
+	return add_segment(key, n->name, n->type == NODE_DIR || n->type == NODE_CONT);
+}
+
+static int finish(int r, struct buf *key, struct location *ret)
+{
+	if (r == 0) {
+		ret->key = key->data ? buf_detach(key) : strdup("");
+		r = ret->key ? 0 : -ENOMEM;
+	}
+	buf_release(key);
+	if (r < 0)
+		location_release(ret);
+	return r == -EFBIG ? -ENAMETOOLONG : r;
+}
+
+static int node_key(const struct node *n, enum key_kind kind, struct location *ret)
+{
+	struct buf key = BUF_INIT(STORE_KEY_MAX);
+	int r;
+
+	*ret = LOCATION_INIT;
+	r = add_key(n, kind, &key, ret);
+	return finish(r, &key, ret);
+}
+
+static int child_key(const struct node *parent, const char *name, bool is_dir, enum key_kind kind,
+		     struct location *ret)
+{
+	struct buf key = BUF_INIT(STORE_KEY_MAX);
+	int r;
+
+	*ret = LOCATION_INIT;
+	r = add_key(parent, kind, &key, ret);
+	if (r == 0 && parent->type == NODE_STORE) {
+		ret->bucket = strdup(name);
+		r = ret->bucket ? 0 : -ENOMEM;
+	} else if (r == 0) {
+		r = add_segment(&key, name, is_dir);
+	}
+	return finish(r, &key, ret);
+}
+
+int tree_path_key(const struct node *n, struct location *ret)
+{
+	return node_key(n, KEY_OF_PATH, ret);
+}
+
+int tree_remote_key(const struct node *n, struct location *ret)
+{
+	return node_key(n, KEY_REMOTE, ret);
+}
+
+int tree_child_key(const struct node *parent, const char *name, bool is_dir, struct location *ret)
+{
+	return child_key(parent, name, is_dir, KEY_OF_PATH, ret);
+}
+
+int tree_child_remote_key(const struct node *parent, const char *name, bool is_dir, struct location *ret)
+{
+	return child_key(parent, name, is_dir, KEY_REMOTE, ret);
+}
+
+static int add_path(const struct tree *t, const struct node *n, struct buf *path)
+{
+	int r;
+
+	if (n == t->mount_root || !n->parent)
+		return 0;
+	r = add_path(t, n->parent, path);
+	if (r < 0)
+		return r;
+	return buf_addf(path, "/%s", n->name);
+}
+
+char *tree_path(const struct tree *t, const struct node *n)
+{
+	struct buf path = BUF_INIT(65536);
+
+	if (n->is_detached)
+		return strdup("(deleted)");
+	if (add_path(t, n, &path) < 0) {
+		buf_release(&path);
+		return NULL;
+	}
+	return path.data ? buf_detach(&path) : strdup("/");
+}
+
+struct node *tree_bucket_of(struct node *n)
+{
+	while (n && n->type != NODE_BUCKET)
+		n = n->parent;
+	return n;
+}
+
+bool tree_is_below(const struct node *n, const struct node *ancestor)
+{
+	while (n && n != ancestor)
+		n = n->parent;
+	return n != NULL;
+}

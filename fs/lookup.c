@@ -1,0 +1,334 @@
+#include "fs/listing.h"
+#include "backends/base/clock.h"
+#include "fs/file.h"
+#include "fs/pending.h"
+#include <sys/stat.h>
+
+bool node_is_local_locked(const struct node *n)
+{
+	return n->pending_count > 0 || n->put || (n->file && (n->file->writers || n->file->busy));
+}
+
+bool listing_is_fresh_locked(struct fs *fs, const struct node *dir)
+{
+	if (!dir->is_complete)
+		return false;
+	if (dir->listed_until_ms == UINT64_MAX)
+		return true;
+	return !fs->options.is_strict && clock_mono_ms() < dir->listed_until_ms;
+}
+
+static bool is_believed(struct fs *fs, const struct node *n, uint64_t now)
+{
+	if (n->type <= NODE_STORE || n->is_pinned_path || node_is_local_locked(n))
+		return true;
+	return !fs->options.is_strict && now < n->expires_ms;
+}
+
+uint64_t node_ttl_ms_locked(struct fs *fs, const struct node *n)
+{
+	uint64_t now = clock_mono_ms(), until = n->expires_ms;
+
+	if (n->type <= NODE_STORE || n->is_pinned_path)
+		return fs->options.meta_ttl_ms;
+	if (fs->options.is_strict)
+		return 0;
+	if (node_is_local_locked(n))
+		return fs->options.meta_ttl_ms;
+	if (n->parent && n->parent->is_complete && n->parent->listed_until_ms > until)
+		until = n->parent->listed_until_ms;
+	if (until == UINT64_MAX)
+		return fs->options.meta_ttl_ms;
+	return until > now ? until - now : 0;
+}
+
+enum lookup_answer lookup_known_locked(struct fs *fs, struct node *dir, const char *name, struct node **ret)
+{
+	struct node *n = tree_child(&fs->tree, dir, name);
+	uint64_t now = clock_mono_ms();
+	bool is_fresh = listing_is_fresh_locked(fs, dir);
+
+	if (n && (is_fresh || is_believed(fs, n, now))) {
+		if (!node_exists(n))
+			return LOOKUP_ABSENT;
+		*ret = n;
+		return LOOKUP_FOUND;
+	}
+	return is_fresh ? LOOKUP_ABSENT : LOOKUP_UNKNOWN;
+}
+
+void node_defaults_locked(struct fs *fs, struct node *n)
+{
+	const struct fs_options *o = &fs->options;
+
+	if (node_is_dir(n))
+		n->mode = S_IFDIR | o->dir_mode;
+	else
+		n->mode = n->type == NODE_SYMLINK ? S_IFLNK | 0777u : S_IFREG | o->file_mode;
+	n->uid = o->uid;
+	n->gid = o->gid;
+	if (!n->mtime_ns)
+		n->mtime_ns = n->ctime_ns = fs->started_wall_s * 1000000000;
+}
+
+/* The content of an older version is of no use to the next reader. */
+static void forget_content_locked(struct fs *fs, struct node *n)
+{
+	struct file *f = n->file;
+
+	if (!f)
+		return;
+	if (file_is_idle_locked(f))
+		file_drop_locked(fs, n);
+	else
+		f->is_new_version = true;
+}
+
+static bool is_same_version(const struct node *n, const struct store_object *object)
+{
+	return n->version && object->version[0] && strcmp(n->version, object->version) == 0 &&
+	       n->size == object->size;
+}
+
+void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *object, struct attrs *remembered)
+{
+	struct attrs told = ATTRS_INIT;
+	bool is_same = is_same_version(n, object);
+
+	n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	if (n->file && (n->file->readers || n->file->writers) && !is_same) {
+		n->file->is_new_version = true; /* who has it open keeps the old attributes with the old bytes */
+		n->expires_ms = 0;
+		return;
+	}
+	if (!is_same) {
+		forget_content_locked(fs, n);
+		if (n->type == NODE_SYMLINK && !n->has_attrs)
+			n->type = NODE_FILE;
+		n->has_attrs = false;
+		n->size = object->size;
+		free(n->version);
+		n->version = object->version[0] ? strdup(object->version) : NULL;
+		n->mtime_ns = n->ctime_ns = object->modified_wall_ns;
+		node_defaults_locked(fs, n);
+	}
+	n->expect = object->version[0] ? EXPECT_VERSION : EXPECT_ANY;
+	if (object->storage_class && (!n->storage_class || strcmp(n->storage_class, object->storage_class) != 0)) {
+		free(n->storage_class);
+		n->storage_class = strdup(object->storage_class);
+	}
+	if (object->has_meta && attrs_from_meta(object->meta, object->meta_count, &told) == 0)
+		attrs_to_node(&told, n);
+	else if (remembered && !n->has_attrs)
+		attrs_to_node(remembered, n);
+	attrs_release(&told);
+}
+
+void attrs_remember(struct fs *fs, const struct location *where, const char *version, const struct attrs *a)
+{
+	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
+
+	if (!o || !version[0] || attrs_to_json(a, o) < 0)
+		return; /* only a convenience is lost */
+	journal_attrs_put(fs->journal, where->store->name, where->bucket, where->key, version,
+			  str_of(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)));
+}
+
+static void remember_object(struct fs *fs, const struct location *where, const struct store_object *object)
+{
+	struct attrs told = ATTRS_INIT;
+
+	if (object->has_meta && attrs_from_meta(object->meta, object->meta_count, &told) == 0) {
+		if (told.mode || told.mtime_ns || told.xattrs || told.has_owner)
+			attrs_remember(fs, where, object->version, &told);
+	}
+	attrs_release(&told);
+}
+
+void metadata_seen(struct fs *fs, struct node *n, const struct store_object *object)
+{
+	struct location where = LOCATION_INIT;
+	bool is_news;
+
+	lock_take(&fs->lock);
+	is_news = object->has_meta && !n->has_attrs && !n->put && !n->is_detached && is_same_version(n, object);
+	if (is_news) {
+		node_fill_locked(fs, n, object, NULL);
+		is_news = tree_remote_key(n, &where) == 0;
+	}
+	lock_drop(&fs->lock);
+	if (is_news)
+		remember_object(fs, &where, object);
+	location_release(&where);
+}
+
+/* What one look-up found out. */
+struct found {
+	enum node_type type; /* NODE_ABSENT: nothing */
+	struct store_object object;
+	bool has_marker;
+	int64_t modified_wall_ns;
+};
+
+static int ask_bucket(const struct location *where, struct found *ret, struct error *err)
+{
+	int r = store_bucket_exists(where->store, where->bucket, err);
+
+	if (r == 0)
+		ret->type = NODE_BUCKET;
+	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
+}
+
+static int ask_prefix(const struct location *where, const char *prefix, struct found *ret, struct error *err)
+{
+	CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
+	struct store_list_args args = { .prefix = prefix, .delimiter = '/', .max_keys = 1 };
+	int r = store_list(where->store, where->bucket, &args, &page, err);
+
+	if (r < 0)
+		return r;
+	if (page.count > 0) {
+		ret->type = NODE_DIR;
+		ret->has_marker = strcmp(page.objects[0].key, prefix) == 0 && !page.objects[0].is_prefix;
+		if (ret->has_marker)
+			ret->modified_wall_ns = page.objects[0].modified_wall_ns;
+	}
+	return 0;
+}
+
+/* One HEAD, and one LIST of one key when that says no. What was a directory before is asked as one first. */
+static int ask_object(const struct location *where, enum node_type before, struct arena *arena, struct found *ret,
+		      struct error *err)
+{
+	CLEANUP(freep) char *prefix = str_format("%s/", where->key);
+	int r;
+
+	if (!prefix)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a look-up");
+	if (before == NODE_DIR) {
+		r = ask_prefix(where, prefix, ret, err);
+		if (r < 0 || ret->type == NODE_DIR)
+			return r;
+	}
+	r = store_head(where->store, where->bucket, where->key, NULL, arena, &ret->object, err);
+	if (r == 0) {
+		ret->type = NODE_FILE;
+		return 0;
+	}
+	if (err->kind != ERR_NOT_FOUND)
+		return r;
+	return before == NODE_DIR ? 0 : ask_prefix(where, prefix, ret, err);
+}
+
+/* Brings the answer into the tree, unless the name was changed here meanwhile. */
+static void take_answer_locked(struct fs *fs, struct node *dir, const char *name, const struct location *where,
+			       const struct found *found, uint64_t began)
+{
+	struct node *n = tree_child(&fs->tree, dir, name);
+	enum node_type type = found->type;
+	bool is_moved = false;
+
+	for (const struct node *up = dir; up; up = up->parent)
+		is_moved |= up->remote_key != NULL;
+	if (type == NODE_FILE && pending_hides_locked(fs, where->store, where->bucket, where->key, is_moved))
+		type = NODE_ABSENT;
+	if (n && (node_is_local_locked(n) || n->changed > began))
+		return;
+	if (n && type == NODE_FILE && n->type == NODE_SYMLINK)
+		type = NODE_SYMLINK;
+	if (n && n->type != type) {
+		tree_detach(&fs->tree, n);
+		tree_prune(&fs->tree, n);
+		n = NULL;
+	}
+	if (!n)
+		n = tree_add(&fs->tree, dir, name, type);
+	if (!n)
+		return;
+	n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	if (type == NODE_FILE || type == NODE_SYMLINK) {
+		node_fill_locked(fs, n, &found->object, NULL);
+	} else if (type != NODE_ABSENT) {
+		if (found->modified_wall_ns)
+			n->mtime_ns = n->ctime_ns = found->modified_wall_ns;
+		n->has_marker |= found->has_marker;
+		if (!n->has_attrs)
+			node_defaults_locked(fs, n);
+	}
+}
+
+int lookup_remote(struct fs *fs, uint64_t dir_ino, const char *name, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct found found = { .type = NODE_ABSENT };
+	struct node *dir, *n;
+	enum node_type before = NODE_FILE;
+	uint64_t began;
+	int r;
+
+	lock_take(&fs->lock);
+	dir = tree_by_ino(&fs->tree, dir_ino);
+	r = dir ? tree_child_remote_key(dir, name, false, &where) : -ESTALE;
+	began = fs->tree.changes;
+	if (r == 0) {
+		dir->lookups++;
+		tree_pin(dir);
+		n = tree_child(&fs->tree, dir, name);
+		before = n ? n->type : NODE_FILE;
+	}
+	lock_drop(&fs->lock);
+	if (r < 0 && r != -EINVAL)
+		return error_errno(err, -r, "cannot look up a name");
+	if (r == -EINVAL) /* no key has such a name */
+		return error_set(err, ERR_NOT_FOUND, "no such name");
+	if (dir->type == NODE_STORE)
+		r = ask_bucket(&where, &found, err);
+	else
+		r = ask_object(&where, before, &arena, &found, err);
+	lock_take(&fs->lock);
+	if (r == 0)
+		take_answer_locked(fs, dir, name, &where, &found, began);
+	tree_unpin(&fs->tree, dir);
+	lock_drop(&fs->lock);
+	if (r == 0 && found.type == NODE_FILE)
+		remember_object(fs, &where, &found.object);
+	return r;
+}
+
+int lookup_attrs(struct fs *fs, uint64_t ino, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct store_object object = { 0 };
+	struct node *n;
+	int r;
+
+	lock_take(&fs->lock);
+	n = tree_by_ino(&fs->tree, ino);
+	r = n ? tree_remote_key(n, &where) : -ESTALE;
+	if (r == 0)
+		tree_pin(n);
+	lock_drop(&fs->lock);
+	if (r < 0)
+		return error_errno(err, -r, "cannot look up attributes");
+	r = store_head(where.store, where.bucket, where.key, NULL, &arena, &object, err);
+	lock_take(&fs->lock);
+	if (r == 0 && node_is_dir(n) && object.has_meta) {
+		struct attrs told;
+
+		if (attrs_from_meta(object.meta, object.meta_count, &told) == 0)
+			attrs_to_node(&told, n);
+		attrs_release(&told);
+	} else if (r == 0 && !node_is_local_locked(n)) {
+		node_fill_locked(fs, n, &object, NULL);
+	} else if (r < 0 && err->kind == ERR_NOT_FOUND && node_is_dir(n)) {
+		n->has_attrs = true; /* a directory without a marker has the defaults */
+		r = 0;
+	}
+	tree_unpin(&fs->tree, n);
+	lock_drop(&fs->lock);
+	if (r == 0)
+		remember_object(fs, &where, &object);
+	return r;
+}

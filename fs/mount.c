@@ -1,0 +1,177 @@
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+#include "fs/listing.h"
+#include "fs/ops.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <spawn.h>
+
+extern char **environ;
+
+/* A bucket that is not there is said now, not at the first ls. */
+static int check_source(struct fs *fs, struct error *err)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct node *root = fs->tree.mount_root;
+	int r;
+
+	if (root->type <= NODE_STORE)
+		return 0;
+	lock_take(&fs->lock);
+	r = tree_path_key(root, &where);
+	lock_drop(&fs->lock);
+	if (r < 0)
+		return error_errno(err, -r, "cannot mount '%s'", fs->source);
+	r = store_bucket_exists(where.store, where.bucket, err);
+	return r < 0 ? error_prefix(err, r, "cannot mount '%s'", fs->source) : 0;
+}
+
+/* Bigger reads from the kernel: it asks for 128 KiB at once unless the mount's own setting says more (root only). */
+static void raise_read_ahead(const char *mountpoint)
+{
+	char path[96];
+	struct stat st;
+	int fd;
+
+	if (stat(mountpoint, &st) < 0)
+		return;
+	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev), minor(st.st_dev));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)!write(fd, "1024", 4); /* only slower without */
+	(void)close(fd);
+}
+
+static int session_new(struct fs *fs, struct error *err)
+{
+	CLEANUP(buf_release) struct buf options = BUF_INIT(65536);
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	const char *slash = strcmp(fs->source, "/") == 0 ? "" : fs->source;
+	int r = buf_addf(&options, "fsname=skydir%s,subtype=skydir,default_permissions", slash);
+
+	/* A comma or backslash in a name would be read as the next option. */
+	for (size_t i = 0; r == 0 && i < options.len - strlen(",subtype=skydir,default_permissions"); i++)
+		if (i > 13 && (options.data[i] == ',' || options.data[i] == '\\'))
+			options.data[i] = '_';
+	if (r == 0 && fs->options.allow_other)
+		r = buf_adds(&options, ",allow_other");
+	if (r == 0 && fs->options.read_only)
+		r = buf_adds(&options, ",ro");
+	if (r == 0 && fs->options.passthrough_o)
+		r = buf_addf(&options, ",%s", fs->options.passthrough_o);
+	if (r < 0 || fuse_opt_add_arg(&args, "skydir") || fuse_opt_add_arg(&args, "-o") ||
+	    fuse_opt_add_arg(&args, options.data))
+		return error_set(err, ERR_NO_MEMORY, "no memory to mount");
+	fs->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
+	fuse_opt_free_args(&args);
+	if (!fs->session)
+		return error_set(err, ERR_CONFIG, "libfuse refused the mount options '%s'", buf_cstr(&options));
+	return 0;
+}
+
+static void *loop(void *arg)
+{
+	struct fs *fs = arg;
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int r;
+
+	(void)pthread_setname_np(pthread_self(), "skydir-fuse");
+	if (config) { /* requests that wait hold no thread: four serve any number */
+		fuse_loop_cfg_set_max_threads(config, 4);
+		fuse_loop_cfg_set_idle_threads(config, 4);
+	}
+	r = config ? fuse_session_loop_mt(fs->session, config) : -ENOMEM;
+	if (config)
+		fuse_loop_cfg_destroy(config);
+	lock_take(&fs->lock);
+	fs->loop_ended = true;
+	fs->loop_result = r;
+	cond_broadcast(&fs->changed);
+	lock_drop(&fs->lock);
+	return NULL;
+}
+
+int fs_mount(struct fs *fs, const char *mountpoint, struct error *err)
+{
+	struct error local = ERROR_INIT;
+	int r = check_source(fs, &local);
+
+	if (r == 0)
+		r = session_new(fs, &local);
+	if (r == 0 && !(fs->mountpoint = realpath(mountpoint, NULL)))
+		r = error_errno(&local, errno, "cannot mount on '%s'", mountpoint);
+	if (r == 0 && fuse_session_mount(fs->session, fs->mountpoint) < 0)
+		r = error_set(&local, ERR_IO, "cannot mount on '%s' (is /dev/fuse there, and fusermount3 installed?)", mountpoint);
+	if (r == 0) {
+		fs->is_mounted = true;
+		if (pthread_create(&fs->loop_thread, NULL, loop, fs) != 0)
+			r = error_set(&local, ERR_NO_MEMORY, "cannot start a thread");
+		else
+			fs->has_loop = true;
+	}
+	if (r == 0)
+		raise_read_ahead(fs->mountpoint);
+	if (r < 0 && err)
+		*err = local;
+	return r;
+}
+
+static void unmount_lazily(const char *mountpoint)
+{
+	char *argv[] = { (char[]){ "fusermount3" }, (char[]){ "-u" }, (char[]){ "-z" }, (char[]){ "-q" }, (char[]){ "--" },
+			 (char *)mountpoint, NULL };
+	pid_t pid;
+	int status;
+
+	if (umount2(mountpoint, MNT_DETACH) == 0)
+		return;
+	if (posix_spawnp(&pid, "fusermount3", NULL, NULL, argv, environ) == 0)
+		(void)waitpid(pid, &status, 0);
+}
+
+int fs_run(struct fs *fs, struct error *err)
+{
+	int r;
+
+	lock_take(&fs->lock);
+	while (!fs->loop_ended && !fs->is_stopping)
+		cond_wait(&fs->changed, &fs->lock);
+	r = fs->loop_result;
+	if (!fs->loop_ended) { /* stopped from inside: open files may keep the loop going, but not for ever */
+		uint64_t deadline = clock_mono_ms() + 2000;
+
+		lock_drop(&fs->lock);
+		unmount_lazily(fs->mountpoint);
+		fuse_session_exit(fs->session);
+		lock_take(&fs->lock);
+		while (!fs->loop_ended && cond_wait_until(&fs->changed, &fs->lock, deadline))
+			continue;
+		if (!fs->loop_ended) {
+			lock_drop(&fs->lock);
+			/* Closing the device ends every request the kernel still waits for. */
+			(void)close(fuse_session_fd(fs->session));
+			(void)pthread_cancel(fs->loop_thread);
+			lock_take(&fs->lock);
+		}
+		r = 0;
+	}
+	fs->is_mounted = false;
+	lock_drop(&fs->lock);
+	if (fs->loop_ended)
+		(void)pthread_join(fs->loop_thread, NULL);
+	fuse_session_unmount(fs->session);
+	return r < 0 ? error_errno(err, -r, "the file system's loop ended") : 0;
+}
+
+void fs_stop(struct fs *fs)
+{
+	lock_take(&fs->lock);
+	fs->is_stopping = true;
+	cond_broadcast(&fs->changed);
+	lock_drop(&fs->lock);
+}

@@ -1,0 +1,315 @@
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+#include "fs/attrs.h"
+#include "fs/file.h"
+#include "fs/listing.h"
+#include "fs/pending.h"
+#include "fs/rename_tree.h"
+
+/*
+ * The changes of names, one function per kind: each blocks on the network, on a worker of fs.up, and can be done again from its
+ * beginning without harm (after a crash, or when an answer was lost).
+ */
+
+/* Refused for good: the view goes back to what the cloud has, and `status` says why. */
+static void namespace_undo_locked(struct pending *op, const struct error *err)
+{
+	struct fs *fs = op->fs;
+	struct node *n = op->node;
+	struct node *bucket = n ? tree_bucket_of(n) : NULL;
+	CLEANUP(freep) char *path = n ? tree_path(&fs->tree, n) : NULL;
+
+	fs_note_error_locked(fs, path ? path : op->key, err);
+	log_warn("change.refused", "what=%s key='%s' error='%s'", pending_kind_name(op->kind), op->key, err->message);
+	if (err->kind == ERR_PERMISSION && bucket) {
+		bucket->is_readonly = true;
+		bucket->readonly_until_ms = clock_mono_ms() + 60000;
+	}
+	if (!n)
+		return;
+	if (n->parent) {
+		n->parent->is_complete = false;
+		n->parent->listed_until_ms = 0;
+	}
+	n->expires_ms = 0;
+	if (op->kind == PENDING_META)
+		n->has_attrs = false;
+	else if (!n->put && n->parent && n->type != NODE_BUCKET)
+		tree_detach(&fs->tree, n);
+}
+
+static void finish(struct pending *op, int r, const struct error *err)
+{
+	struct fs *fs = op->fs;
+
+	LOCKED(&fs->lock);
+	if (r == 0) {
+		if (op->wants_redo && !op->is_abandoned)
+			pending_retry_locked(op, NULL);
+		else
+			pending_done_locked(op);
+	} else if (error_is_retryable(err->kind) || err->kind == ERR_CANCELLED) {
+		if (op->attempts == 0 && err->kind != ERR_CANCELLED)
+			fs_note_error_locked(fs, op->key, err);
+		pending_retry_locked(op, err);
+	} else {
+		struct node *n = op->node;
+
+		namespace_undo_locked(op, err);
+		if (n)
+			tree_pin(n);
+		pending_done_locked(op);
+		if (n) { /* what pending_done notes as a local change must not hide what is undone */
+			n->expires_ms = 0;
+			n->changed = 0;
+			tree_unpin(&fs->tree, n);
+		}
+	}
+}
+
+void namespace_run_deletes(struct pending *batch)
+{
+	struct fs *fs = batch->fs;
+	const char *keys[STORE_DELETE_MAX];
+	struct error *results = calloc(STORE_DELETE_MAX, sizeof(*results));
+	struct error err = ERROR_INIT;
+	size_t count = 0;
+	int r;
+
+	for (struct pending *op = batch; op; op = op->batch_next)
+		keys[count++] = op->key;
+	if (!results)
+		r = error_set(&err, ERR_NO_MEMORY, "no memory to delete");
+	else if (count == 1)
+		r = store_delete(batch->store, batch->bucket, keys[0], NULL, NULL, &err);
+	else
+		r = store_delete_many(batch->store, batch->bucket, keys, count, results, &err);
+	for (size_t i = 0; batch; i++) {
+		struct pending *op = batch;
+		const struct error *why = r < 0 || count == 1 ? &err : &results[i];
+		int one = r < 0 ? r : why->kind ? -error_errnum(why->kind) : 0;
+
+		batch = op->batch_next;
+		if (one < 0 && why->kind == ERR_NOT_FOUND)
+			one = 0;
+		if (one == 0) {
+			journal_attrs_delete(fs->journal, op->store->name, op->bucket, op->key);
+			LOCKED(&fs->lock);
+			if (op->node && op->node->type == NODE_ABSENT) {
+				free(op->node->version);
+				op->node->version = NULL;
+			}
+		}
+		finish(op, one, why);
+	}
+	free(results);
+}
+
+/* The object has a new version with the same bytes: what is cached here and in the kernel stays good. */
+static void renew_version_locked(struct node *n, const char *version)
+{
+	bool same_pages = n->opened_version && n->version && strcmp(n->opened_version, n->version) == 0;
+
+	if (n->file && n->version && strcmp(n->file->base_version, n->version) == 0) {
+		memset(n->file->base_version, 0, STORE_VERSION_MAX);
+		memcpy(n->file->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+	}
+	free(n->version);
+	n->version = strdup(version);
+	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
+	if (same_pages) {
+		free(n->opened_version);
+		n->opened_version = n->version ? strdup(n->version) : NULL;
+	}
+}
+
+/* Where the node's bytes are from now on: the key itself. Nodes that were renamed on have it as their remote key. */
+static void arrived_locked(struct pending *op, const char *version)
+{
+	struct node *n = op->node;
+
+	if (!n || n->type == NODE_ABSENT)
+		return;
+	if (n->remote_key && strcmp(n->remote_key, op->from_key) == 0) {
+		CLEANUP(location_release) struct location path = LOCATION_INIT;
+		bool is_home = !n->is_detached && tree_path_key(n, &path) == 0 && strcmp(path.key, op->key) == 0 &&
+			       strcmp(path.bucket, op->bucket) == 0;
+
+		free(n->remote_key);
+		free(n->remote_bucket);
+		n->remote_key = is_home ? NULL : strdup(op->key);
+		n->remote_bucket = is_home ? NULL : strdup(op->bucket);
+	}
+	if (version[0])
+		renew_version_locked(n, version);
+}
+
+static void remember(struct pending *op, const char *version)
+{
+	struct location where = { op->store, op->bucket, op->key };
+	struct attrs a = ATTRS_INIT;
+	bool has_attrs;
+
+	lock_take(&op->fs->lock);
+	has_attrs = op->node && op->node->has_attrs && attrs_of_node(op->node, &a) == 0;
+	lock_drop(&op->fs->lock);
+	if (has_attrs)
+		attrs_remember(op->fs, &where, version, &a);
+	attrs_release(&a);
+}
+
+static int copy_object(struct pending *op, char *version, struct error *err)
+{
+	struct store_copy_args args = { .cancel = &op->cancel };
+	int r;
+
+	lock_take(&op->fs->lock);
+	args.source_size = op->node ? op->node->size : 0;
+	lock_drop(&op->fs->lock);
+	if (op->store->ops->copy)
+		r = store_copy(op->store, op->from_bucket, op->from_key, op->bucket, op->key, &args, version, err);
+	else
+		r = error_set(err, ERR_UNSUPPORTED, "the store cannot copy");
+	if (r < 0 && err->kind == ERR_NOT_FOUND && op->kind == PENDING_RENAME) {
+		/* Done already by an attempt whose answer was lost, or before a crash? */
+		CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+		struct store_object object = { 0 };
+
+		if (store_head(op->store, op->bucket, op->key, NULL, &arena, &object, NULL) < 0)
+			return r;
+		memcpy(version, object.version, STORE_VERSION_MAX);
+		r = 0;
+	}
+	return r;
+}
+
+static int run_rename(struct pending *op, struct error *err)
+{
+	char version[STORE_VERSION_MAX] = "";
+	int r = copy_object(op, version, err);
+
+	if (r < 0)
+		return r;
+	remember(op, version);
+	lock_take(&op->fs->lock);
+	arrived_locked(op, version); /* from now on reads go to the new key, so the old one may go */
+	lock_drop(&op->fs->lock);
+	if (op->kind == PENDING_COPY)
+		return 0;
+	r = store_delete(op->store, op->from_bucket, op->from_key, NULL, NULL, err);
+	if (r == 0)
+		journal_attrs_delete(op->fs->journal, op->store->name, op->from_bucket, op->from_key);
+	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
+}
+
+static int node_meta(struct pending *op, struct arena *arena, struct store_meta **ret, size_t *ret_count,
+		     struct error *err)
+{
+	struct attrs a = ATTRS_INIT;
+	int r;
+
+	lock_take(&op->fs->lock);
+	r = op->node ? attrs_of_node(op->node, &a) : -ESTALE;
+	op->wants_redo = false;
+	lock_drop(&op->fs->lock);
+	if (r == 0)
+		r = attrs_to_meta(&a, arena, ret, ret_count);
+	attrs_release(&a);
+	return r < 0 ? error_errno(err, -r, "cannot put attributes together") : 0;
+}
+
+static int run_marker(struct pending *op, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_source source = STORE_SOURCE_INIT;
+	struct store_put_args args = { .content_type = "application/x-directory", .cancel = &op->cancel };
+	struct store_meta *meta = NULL;
+	char version[STORE_VERSION_MAX];
+	int r = node_meta(op, &arena, &meta, &args.meta_count, err);
+
+	if (r < 0)
+		return r;
+	args.meta = meta;
+	r = store_put(op->store, op->bucket, op->key, &source, &args, version, err);
+	if (r == 0)
+		remember(op, version);
+	return r;
+}
+
+/* Other metadata of the object, of programs we know nothing about, is kept. */
+static int merge_meta(const struct store_object *object, struct arena *arena, struct store_meta **meta, size_t *count,
+		      struct error *err)
+{
+	struct store_meta *all = arena_alloc(arena, (*count + object->meta_count + 1) * sizeof(*all));
+	size_t n = 0;
+
+	if (!all)
+		return error_set(err, ERR_NO_MEMORY, "no memory for attributes");
+	for (size_t i = 0; i < *count; i++)
+		all[n++] = (*meta)[i];
+	for (size_t i = 0; i < object->meta_count; i++) {
+		bool is_ours = strcmp(object->meta[i].name, "xattr") == 0;
+
+		for (size_t k = 0; k < *count; k++)
+			is_ours |= strcmp(object->meta[i].name, (*meta)[k].name) == 0;
+		if (!is_ours)
+			all[n++] = object->meta[i];
+	}
+	*meta = all;
+	*count = n;
+	return 0;
+}
+
+static int run_meta(struct pending *op, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(4 << 20);
+	struct store_object object = { 0 };
+	struct store_meta *meta = NULL;
+	char version[STORE_VERSION_MAX] = "";
+	size_t count = 0;
+	int r = node_meta(op, &arena, &meta, &count, err);
+
+	if (r == 0)
+		r = store_head(op->store, op->bucket, op->key, NULL, &arena, &object, err);
+	if (r == 0)
+		r = merge_meta(&object, &arena, &meta, &count, err);
+	if (r == 0)
+		r = store_set_meta(op->store, op->bucket, op->key, object.version, meta, count, version, err);
+	if (r < 0)
+		return r;
+	remember(op, version);
+	lock_take(&op->fs->lock);
+	if (op->node->version && strcmp(op->node->version, object.version) == 0) {
+		renew_version_locked(op->node, version);
+	} else {
+		op->node->expires_ms = 0;
+	}
+	lock_drop(&op->fs->lock);
+	return 0;
+}
+
+void namespace_run(struct pending *op)
+{
+	struct error err = ERROR_INIT;
+	int r = 0;
+
+	switch (op->kind) {
+	case PENDING_RENAME:
+	case PENDING_COPY:
+		r = run_rename(op, &err);
+		break;
+	case PENDING_RENAME_TREE:
+		r = rename_tree_run(op, &err);
+		break;
+	case PENDING_MARKER:
+		r = run_marker(op, &err);
+		break;
+	case PENDING_META:
+		r = run_meta(op, &err);
+		break;
+	case PENDING_PUT:
+	case PENDING_DELETE:
+		break; /* never come here */
+	}
+	finish(op, r, &err);
+}

@@ -1,0 +1,191 @@
+#include "fs/ops.h"
+#include "backends/base/log.h"
+#include "fs/file.h"
+#include "fs/listing.h"
+#include <sys/stat.h>
+
+void ops_stat_locked(const struct fs *fs, const struct node *n, struct stat *ret)
+{
+	(void)fs;
+	*ret = (struct stat){
+		.st_ino = n->ino,
+		.st_mode = n->mode,
+		.st_nlink = n->is_detached ? 0 : node_is_dir(n) ? 2 : 1,
+		.st_uid = n->uid,
+		.st_gid = n->gid,
+		.st_size = node_is_dir(n) ? 4096 : (off_t)n->size,
+		.st_blksize = 1 << 20,
+		.st_blocks = (blkcnt_t)((n->size + 511) / 512),
+		.st_mtim = { n->mtime_ns / 1000000000, n->mtime_ns % 1000000000 },
+		.st_atim = { n->mtime_ns / 1000000000, n->mtime_ns % 1000000000 },
+		.st_ctim = { n->ctime_ns / 1000000000, n->ctime_ns % 1000000000 },
+	};
+	if (n->mtime_ns < 0 && ret->st_mtim.tv_nsec < 0) {
+		ret->st_mtim.tv_sec--;
+		ret->st_mtim.tv_nsec += 1000000000;
+		ret->st_atim = ret->st_mtim;
+	}
+}
+
+void ops_entry_locked(struct fs *fs, struct node *n, struct fuse_entry_param *ret)
+{
+	double ttl = (double)node_ttl_ms_locked(fs, n) / 1000;
+
+	*ret = (struct fuse_entry_param){ .ino = n == fs->tree.mount_root ? 1 : n->ino,
+					  .attr_timeout = ttl, .entry_timeout = ttl };
+	ops_stat_locked(fs, n, &ret->attr);
+	n->nlookup++;
+}
+
+void ops_entry_undo(struct fs *fs, struct fuse_entry_param *e)
+{
+	struct node *n;
+
+	LOCKED(&fs->lock);
+	n = tree_by_ino(&fs->tree, e->ino);
+	if (n)
+		tree_forget(&fs->tree, n, 1);
+}
+
+int ops_errno(int r, const struct error *err, const char *what)
+{
+	int errnum = err && err->kind ? error_errnum(err->kind) : -r;
+
+	switch (err ? err->kind : ERR_NONE) {
+	case ERR_NONE:
+	case ERR_NOT_FOUND:
+	case ERR_EXISTS:
+	case ERR_NOT_EMPTY:
+	case ERR_CANCELLED:
+		break;
+	default:
+		log_warn("request.failed", "what=%s error='%s'", what, err->message);
+	}
+	return errnum;
+}
+
+int ops_commit(struct fs *fs, uint64_t ticket)
+{
+	struct error err = ERROR_INIT;
+
+	if (!ticket || journal_wait(fs->journal, ticket, &err) == 0)
+		return 0;
+	log_error("journal.write", "error='%s'", err.message);
+	return error_errnum(err.kind);
+}
+
+struct parked *ops_park(fuse_req_t req, void (*run)(struct parked *p), fuse_ino_t ino, const char *name,
+			const struct fuse_file_info *fi)
+{
+	struct parked *p = park_new(ops_fs(req), req, run, ino, name, fi);
+
+	if (!p)
+		fuse_reply_err(req, ENOMEM);
+	return p;
+}
+
+void ops_wait_listing_unlock(struct parked *p, struct node *dir, unsigned max_pages)
+{
+	struct fs *fs = p->fs;
+	struct job *job = NULL;
+	int r = p->tries > 8 ? -EIO : listing_wait_locked(fs, dir, max_pages, p, &job);
+
+	lock_drop(&fs->lock);
+	if (r < 0)
+		park_fail(p, -r);
+	else if (job)
+		workers_submit(fs->net, job);
+}
+
+int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *err)
+{
+	struct node *n;
+	uint64_t id, size;
+	int fd = -1, r = 0;
+
+	lock_take(&fs->lock);
+	n = tree_by_ino(&fs->tree, ino);
+	r = !n ? -ESTALE : n->file ? file_open_fd_locked(n->file, err) : 1;
+	size = n && !truncates ? n->size : 0;
+	lock_drop(&fs->lock);
+	if (r <= 0)
+		return r;
+	r = file_make(fs, &id, &fd, err);
+	if (r < 0)
+		return r;
+	if (size && ftruncate(fd, (off_t)size) < 0) {
+		r = error_errno(err, errno, "cannot size a cache file");
+		file_unmake(fs, id, fd);
+		return r;
+	}
+	lock_take(&fs->lock);
+	n = tree_by_ino(&fs->tree, ino);
+	if (n && !n->file && (truncates || n->size == size)) {
+		if (truncates)
+			n->size = 0;
+		r = file_attach_locked(fs, n, truncates || size == 0 ? FILE_WHOLE : FILE_SPARSE, id, fd) ? 0 : -ENOMEM;
+		if (r == 0)
+			fd = -1;
+	} else {
+		r = n && n->file ? file_open_fd_locked(n->file, err) : -ESTALE;
+	}
+	lock_drop(&fs->lock);
+	if (fd >= 0)
+		file_unmake(fs, id, fd);
+	return r;
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct fs *fs = userdata;
+
+	/* Measured: splice costs more than it saves here; write-back caching in the kernel hides sizes from us. */
+	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+				  FUSE_CAP_WRITEBACK_CACHE);
+	conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC |
+				       FUSE_CAP_HANDLE_KILLPRIV);
+	if (fs->options.attrs_exact) /* every name is looked up by itself then */
+		conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+	conn->max_readahead = 1 << 20;
+	conn->max_write = 1 << 20;
+	conn->max_background = 64;
+	conn->congestion_threshold = 48;
+	conn->time_gran = 1;
+}
+
+const struct fuse_lowlevel_ops fs_ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.readlink = op_readlink,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
+	.symlink = op_symlink,
+	.rename = op_rename,
+	.link = op_link,
+	.open = op_open,
+	.read = op_read,
+	.write = op_write,
+	.flush = op_flush,
+	.release = op_release,
+	.fsync = op_fsync,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
+	.releasedir = op_releasedir,
+	.fsyncdir = op_fsyncdir,
+	.statfs = op_statfs,
+	.setxattr = op_setxattr,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.removexattr = op_removexattr,
+	.create = op_create,
+	.fallocate = op_fallocate,
+	.lseek = op_lseek,
+	.copy_file_range = op_copy_file_range,
+};

@@ -1,0 +1,73 @@
+#pragma once
+/*
+ * Purpose: the kernel's requests: one short function each, ending in exactly one reply or in a parked request.
+ *
+ * A request that can be answered from memory is. Else it is parked (park.h) and its handler is run again when what it waits for is
+ * there: handlers are written as `x_try(struct parked *)`, called first by the request and again by who resumes it.
+ * Threads: libfuse's (4), fs.net's workers and the HTTP engine's thread run these; none blocks on the network.
+ */
+#include "fs/park.h"
+
+extern const struct fuse_lowlevel_ops fs_ops;
+
+/* ops_name.c */
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup);
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t parent2, const char *name2, unsigned flags);
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void op_readlink(fuse_req_t req, fuse_ino_t ino);
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+/* ops_attr.c */
+void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi);
+void op_statfs(fuse_req_t req, fuse_ino_t ino);
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+/* ops_dir.c */
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+/* ops_file.c */
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+/* ops_io.c */
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi);
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi);
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi);
+void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in, struct fuse_file_info *fi_in, fuse_ino_t ino_out,
+			off_t off_out, struct fuse_file_info *fi_out, size_t len, int flags);
+
+/* What several of them share (ops.c). */
+static inline struct fs *ops_fs(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+void ops_stat_locked(const struct fs *fs, const struct node *n, struct stat *ret);
+/* Fills the entry and counts the look-up. */
+void ops_entry_locked(struct fs *fs, struct node *n, struct fuse_entry_param *ret);
+/* Undoes the count when the reply did not reach the kernel. */
+void ops_entry_undo(struct fs *fs, struct fuse_entry_param *e);
+/* The errno for the kernel: err's kind when set, else -r. Logs failures of kinds that are no everyday answer. */
+int ops_errno(int r, const struct error *err, const char *what);
+/* Waits for the ticket (0: none) and turns a failure into an errno (0: fine). */
+int ops_commit(struct fs *fs, uint64_t ticket);
+/* A parked request for a handler that needs to keep its arguments; NULL was answered with ENOMEM. */
+struct parked *ops_park(fuse_req_t req, void (*run)(struct parked *p), fuse_ino_t ino, const char *name,
+			const struct fuse_file_info *fi);
+/* Parks p on the listing of dir (lock held; drops it). Fails p when that cannot be. */
+void ops_wait_listing_unlock(struct parked *p, struct node *dir, unsigned max_pages);
+/* Sees to node.file for an inode: 0, or -errno. Disk work; no lock. Pins nothing. */
+int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *err) MUST_CHECK;

@@ -1,0 +1,388 @@
+#include "backends/base/fileio.h"
+#include "fs/change.h"
+#include "fs/file.h"
+#include "fs/listing.h"
+#include "fs/ops.h"
+#include <fcntl.h>
+#include <linux/falloc.h>
+
+#define READ_MAX (1u << 20)
+
+/* Buffers for replies are kept per thread: a megabyte is too dear to allocate for each read. */
+static char *thread_buffer(void)
+{
+	static _Thread_local char *buffer;
+
+	if (!buffer)
+		buffer = malloc(READ_MAX);
+	return buffer;
+}
+
+static void reply_data(struct parked *p, struct file *f, uint64_t offset, size_t size)
+{
+	char *buffer = size ? thread_buffer() : NULL;
+	ssize_t got = 0;
+
+	if (size && !buffer) {
+		fuse_reply_err(p->req, ENOMEM);
+		return;
+	}
+	while (size) {
+		got = pread(f->fd, buffer, size, (off_t)offset);
+		if (got >= 0 || errno != EINTR)
+			break;
+	}
+	if (got < 0)
+		fuse_reply_err(p->req, EIO);
+	else
+		fuse_reply_buf(p->req, buffer, (size_t)got);
+}
+
+static void read_try(struct parked *p)
+{
+	struct fs *fs = p->fs;
+	struct node *n = (struct node *)(uintptr_t)p->fi.fh;
+	struct file *f = n->file;
+	struct error err = ERROR_INIT;
+	struct job *jobs = NULL;
+	uint64_t end;
+	int r;
+
+	if (p->err > 0 || p->tries > 20) {
+		park_fail(p, p->err > 0 ? p->err : EIO);
+		return;
+	}
+	lock_take(&fs->lock);
+	end = p->offset + p->size > n->size ? n->size : p->offset + p->size;
+	r = p->offset >= end ? 1 : fetch_plan_locked(f, p->offset, end, p->tries == 0, &jobs, &err);
+	if (r == 0)
+		park_wait_locked(p, &f->readers_waiting);
+	else
+		f->busy++;
+	lock_drop(&fs->lock);
+	fetch_submit(fs, jobs);
+	if (r == 0)
+		return;
+	if (r < 0)
+		fuse_reply_err(p->req, err.kind == ERR_PRECONDITION ? ESTALE : ops_errno(r, &err, "read"));
+	else
+		reply_data(p, f, p->offset, p->offset >= end ? 0 : (size_t)(end - p->offset));
+	park_free(p);
+	lock_take(&fs->lock);
+	f->busy--;
+	lock_drop(&fs->lock);
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fs *fs = ops_fs(req);
+	struct node *n = (struct node *)(uintptr_t)fi->fh;
+	struct parked *p;
+
+	p = ops_park(req, read_try, ino, NULL, fi);
+	if (!p)
+		return;
+	(void)fs;
+	(void)n;
+	p->size = size > READ_MAX ? READ_MAX : size;
+	p->offset = (uint64_t)off;
+	read_try(p);
+}
+
+/* Room in the cache and on its disk. 1: yes; 0: park among the writers that wait for uploads; or -errno. */
+static int room_locked(struct fs *fs, const struct parked *p)
+{
+	if (fs->cache.bytes + p->size <= fs->options.cache_size ||
+	    fs->cache.dirty_bytes + p->size <= fs->options.cache_size)
+		return 1;
+	return p->tries > 50 ? -ENOSPC : 0;
+}
+
+/* The common beginning of every change of content: 1: f is busy, no fetch in the way, PENDING_PUT is there (ticket);
+ * 0: parked; or -errno. */
+static int begin_change(struct parked *p, struct file *f, uint64_t start, uint64_t end, uint64_t *ret_ticket,
+			struct error *err)
+{
+	struct fs *fs = p->fs;
+	int r = 1;
+
+	LOCKED(&fs->lock);
+	if (!f->is_whole && file_has_fetch_locked(f, start, end)) {
+		for (struct fetch *t = f->fetches; t; t = t->next)
+			if (t->start < end && t->end > start && !t->is_demand)
+				cancel_fire(&t->cancel);
+		park_wait_locked(p, &f->exclusive_waiting);
+		return 0;
+	}
+	r = room_locked(fs, p);
+	if (r == 0) {
+		(void)pending_hurry_locked(fs, NULL, UINT64_MAX);
+		park_wait_locked(p, &fs->space_waiters);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (f->is_new_version && !f->is_whole)
+		return error_set(err, ERR_PRECONDITION, "the file changed in the cloud; open it again");
+	r = pending_put_locked(fs, f->node, ret_ticket, err);
+	if (r < 0)
+		return r;
+	f->busy++;
+	return 1;
+}
+
+static int end_change(struct fs *fs, struct file *f, uint64_t start, uint64_t end, int r)
+{
+	bool is_mixture;
+
+	lock_take(&fs->lock);
+	if (r == 0)
+		r = file_written_locked(f, start, end);
+	is_mixture = !f->is_whole;
+	lock_drop(&fs->lock);
+	if (r == 0 && is_mixture)
+		r = file_log_dirty(f, start, end, NULL);
+	lock_take(&fs->lock);
+	f->busy--;
+	lock_drop(&fs->lock);
+	return r;
+}
+
+static void write_try(struct parked *p)
+{
+	struct fs *fs = p->fs;
+	struct node *n = (struct node *)(uintptr_t)p->fi.fh;
+	struct file *f = n->file;
+	struct error err = ERROR_INIT;
+	uint64_t ticket = 0;
+	const char *data = p->data;
+	int r, errnum;
+
+	if (p->err > 0) {
+		park_fail(p, p->err);
+		return;
+	}
+	r = begin_change(p, f, p->offset, p->offset + p->size, &ticket, &err);
+	if (r == 0)
+		return;
+	if (r < 0) {
+		park_fail(p, ops_errno(r, &err, "write"));
+		return;
+	}
+	r = fileio_pwrite_all(f->fd, data, p->size, p->offset);
+	r = end_change(fs, f, p->offset, p->offset + p->size, r);
+	errnum = r < 0 ? -r : ops_commit(fs, ticket);
+	if (errnum)
+		fuse_reply_err(p->req, errnum);
+	else
+		fuse_reply_write(p->req, p->size);
+	park_free(p);
+}
+
+/* The quick way: no fetch, room, and the upload is queued already: no copy of the data is made. */
+static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_t offset, struct node *n)
+{
+	struct fs *fs = ops_fs(req);
+	struct file *f = n->file;
+	bool is_free;
+	int r;
+
+	lock_take(&fs->lock);
+	is_free = (n->put || n->is_detached) && (f->is_whole || !f->fetches) &&
+		  (f->is_whole || !f->is_new_version) && fs->cache.bytes + size <= fs->options.cache_size;
+	if (is_free)
+		f->busy++;
+	lock_drop(&fs->lock);
+	if (!is_free)
+		return false;
+	r = fileio_pwrite_all(f->fd, data, size, offset);
+	r = end_change(fs, f, offset, offset + size, r);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		fuse_reply_write(req, size);
+	return true;
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct node *n = (struct node *)(uintptr_t)fi->fh;
+	struct parked *p;
+
+	if (write_at_once(req, data, size, (uint64_t)off, n))
+		return;
+	p = ops_park(req, write_try, ino, NULL, fi);
+	if (!p)
+		return;
+	p->size = size;
+	p->offset = (uint64_t)off;
+	p->data = malloc(size ? size : 1);
+	if (!p->data) {
+		park_fail(p, ENOMEM);
+		return;
+	}
+	memcpy(p->data, data, size); /* the request's own buffer is libfuse's, which reuses it */
+	write_try(p);
+}
+
+/* Zeros of a range: a hole where the disk can, written where not. */
+static int zero_range(struct file *f, uint64_t start, uint64_t end)
+{
+	static const char zeros[65536];
+
+	if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)start, (off_t)(end - start)) == 0)
+		return 0;
+	for (uint64_t at = start; at < end;) {
+		size_t n = end - at > sizeof(zeros) ? sizeof(zeros) : (size_t)(end - at);
+		int r = fileio_pwrite_all(f->fd, zeros, n, at);
+
+		if (r < 0)
+			return r;
+		at += n;
+	}
+	return 0;
+}
+
+static void fallocate_try(struct parked *p)
+{
+	struct fs *fs = p->fs;
+	struct node *n = (struct node *)(uintptr_t)p->fi.fh;
+	struct file *f = n->file;
+	struct error err = ERROR_INIT;
+	uint64_t ticket = 0, start = p->offset, end = p->offset + p->size, size;
+	bool keeps_size = p->flags & FALLOC_FL_KEEP_SIZE;
+	bool zeroes = p->flags & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+	int r = p->err > 0 ? -p->err : begin_change(p, f, start, end, &ticket, &err), errnum;
+
+	if (r == 0)
+		return;
+	if (r < 0) {
+		park_fail(p, ops_errno(r, &err, "fallocate"));
+		return;
+	}
+	lock_take(&fs->lock);
+	size = n->size;
+	lock_drop(&fs->lock);
+	r = 0;
+	if (!keeps_size && end > size)
+		r = file_truncate(f, end, &err);
+	if (keeps_size && end > size)
+		end = size;
+	if (r == 0 && zeroes && start < end) {
+		r = zero_range(f, start, end);
+		r = end_change(fs, f, start, end, r);
+	} else {
+		lock_take(&fs->lock);
+		f->busy--;
+		lock_drop(&fs->lock);
+	}
+	errnum = r < 0 ? ops_errno(r, &err, "fallocate") : ops_commit(fs, ticket);
+	fuse_reply_err(p->req, errnum);
+	park_free(p);
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi)
+{
+	struct parked *p;
+
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
+		fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	p = ops_park(req, fallocate_try, ino, NULL, fi);
+	if (!p)
+		return;
+	p->offset = (uint64_t)off;
+	p->size = (uint64_t)len;
+	p->flags = (unsigned)mode;
+	fallocate_try(p);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	struct fs *fs = ops_fs(req);
+	struct node *n = (struct node *)(uintptr_t)fi->fh;
+	bool is_whole;
+	uint64_t size;
+	off_t at;
+	int fd;
+
+	(void)ino;
+	lock_take(&fs->lock);
+	is_whole = n->file->is_whole;
+	size = n->size;
+	fd = n->file->fd;
+	lock_drop(&fs->lock);
+	if (off < 0 || (uint64_t)off >= size) {
+		fuse_reply_err(req, ENXIO);
+		return;
+	}
+	/* Holes of the cache file are holes of the file only when all of it is here; else everything counts as data. */
+	at = is_whole ? lseek(fd, off, whence) : whence == SEEK_DATA ? off : (off_t)size;
+	if (at < 0)
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_lseek(req, at);
+}
+
+/* A whole clean object onto a file that is new and empty: the cloud copies, no byte moves. */
+static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *to, uint64_t *ret_ticket,
+				struct error *err)
+{
+	CLEANUP(location_release) struct location source = LOCATION_INIT;
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct file *f = to->file;
+	int r;
+
+	if (from->put || from->is_detached || to->is_detached || !from->version || from->remote_key ||
+	    tree_path_key(from, &source) < 0 || tree_path_key(to, &where) < 0 || source.store != where.store ||
+	    !(source.store->caps & STORE_CAP_COPY) || !to->put || to->put->state == PENDING_RUNNING || f->upload ||
+	    f->busy || to->size || to->expect == EXPECT_VERSION)
+		return -EOPNOTSUPP;
+	r = pending_op_locked(fs, PENDING_COPY, &where, &source, to, NULL, 0, ret_ticket, err);
+	if (r < 0)
+		return r;
+	pending_put_cancel_locked(fs, to);
+	to->size = from->size;
+	free(to->version);
+	to->version = strdup(from->version);
+	to->remote_key = strdup(source.key);
+	to->remote_bucket = strdup(source.bucket);
+	f->is_whole = to->size == 0;
+	memset(f->base_version, 0, sizeof(f->base_version));
+	memcpy(f->base_version, from->version, strnlen(from->version, STORE_VERSION_MAX - 1));
+	f->generation++;
+	file_account_locked(f);
+	if (!to->version || !to->remote_key || !to->remote_bucket)
+		return error_set(err, ERR_NO_MEMORY, "no memory to copy");
+	return 0;
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in, struct fuse_file_info *fi_in, fuse_ino_t ino_out,
+			off_t off_out, struct fuse_file_info *fi_out, size_t len, int flags)
+{
+	struct fs *fs = ops_fs(req);
+	struct node *from = (struct node *)(uintptr_t)fi_in->fh, *to = (struct node *)(uintptr_t)fi_out->fh;
+	struct error err = ERROR_INIT;
+	uint64_t ticket = 0, size = 0;
+	int r = -EOPNOTSUPP, fd = -1, errnum;
+
+	(void)ino_in;
+	(void)ino_out;
+	(void)flags;
+	lock_take(&fs->lock);
+	if (off_in == 0 && off_out == 0 && len >= from->size && from->size > 0 && from->size <= UINT32_MAX && from != to)
+		r = copy_in_cloud_locked(fs, from, to, &ticket, &err);
+	if (r == 0) {
+		size = from->size;
+		fd = to->file->fd;
+	}
+	lock_drop(&fs->lock);
+	if (r == 0 && ftruncate(fd, (off_t)size) < 0)
+		r = -errno;
+	errnum = r < 0 ? ops_errno(r, &err, "copy") : ops_commit(fs, ticket);
+	if (errnum)
+		fuse_reply_err(req, errnum); /* EOPNOTSUPP: the kernel reads and writes */
+	else
+		fuse_reply_write(req, size);
+}

@@ -1,0 +1,671 @@
+#include "fs/pending.h"
+#include "backends/base/clock.h"
+#include "backends/base/hash.h"
+#include "backends/base/log.h"
+#include "backends/base/random.h"
+#include "fs/attrs.h"
+#include "fs/file.h"
+#include "fs/pending_heap.h"
+#include "fs/upload.h"
+#include <assert.h>
+
+#define RETRY_FIRST_MS	 1000u
+#define RETRY_MOST_MS	 60000u
+#define RETRY_REFUSED_MS 300000u
+
+const char *pending_kind_name(enum pending_kind kind)
+{
+	static const char *const names[PENDING_KINDS] = { "?",	   "upload",	       "delete", "rename",
+							  "copy",  "rename-directory", "mkdir",  "attributes" };
+
+	return kind < PENDING_KINDS ? names[kind] : "?";
+}
+
+int pending_init(struct fs *fs, struct error *err)
+{
+	fs->queue.claims = calloc(CLAIM_SLOTS, sizeof(*fs->queue.claims));
+	if (!fs->queue.claims)
+		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
+	return 0;
+}
+
+static uint64_t claim_hash(const struct store *store, const char *bucket, const char *key)
+{
+	uint64_t seed = hash_table64(bucket, strlen(bucket), (uintptr_t)store);
+
+	return hash_table64(key, strlen(key), seed);
+}
+
+static void claim_link(struct pending_queue *q, struct pending *op, struct claim *c, const char *bucket,
+		       const char *key)
+{
+	*c = (struct claim){ op, claim_hash(op->store, bucket, key), bucket, key, NULL };
+	c->next = q->claims[c->hash % CLAIM_SLOTS];
+	q->claims[c->hash % CLAIM_SLOTS] = c;
+}
+
+static void claim_unlink(struct pending_queue *q, struct claim *c)
+{
+	struct claim **at = &q->claims[c->hash % CLAIM_SLOTS];
+
+	if (!c->op)
+		return;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	c->op = NULL;
+}
+
+static void claims_link(struct pending *op)
+{
+	struct pending_queue *q = &op->fs->queue;
+
+	claim_link(q, op, &op->claims[0], op->bucket, op->key);
+	if (op->from_key)
+		claim_link(q, op, &op->claims[1], op->from_bucket, op->from_key);
+}
+
+static void claims_unlink(struct pending *op)
+{
+	claim_unlink(&op->fs->queue, &op->claims[0]);
+	claim_unlink(&op->fs->queue, &op->claims[1]);
+}
+
+struct pending *pending_new(struct fs *fs, enum pending_kind kind, uint64_t seq, const struct location *where,
+			    const struct location *from)
+{
+	struct pending *op = calloc(1, sizeof(*op));
+
+	if (!op)
+		return NULL;
+	cancel_init(&op->cancel);
+	op->fs = fs;
+	op->kind = kind;
+	op->seq = seq;
+	op->store = where->store;
+	op->bucket = strdup(where->bucket);
+	op->key = strdup(where->key);
+	op->heap_index = SIZE_MAX;
+	if (from) {
+		op->from_bucket = strdup(from->bucket);
+		op->from_key = strdup(from->key);
+	}
+	if (!op->bucket || !op->key || (from && (!op->from_bucket || !op->from_key))) {
+		pending_free(op);
+		return NULL;
+	}
+	return op;
+}
+
+void pending_free(struct pending *op)
+{
+	if (!op)
+		return;
+	cancel_destroy(&op->cancel);
+	free(op->bucket);
+	free(op->key);
+	free(op->from_bucket);
+	free(op->from_key);
+	free(op->upload_id);
+	free(op);
+}
+
+static void adopt_node_locked(struct pending *op, struct node *n)
+{
+	op->node = n;
+	if (!n)
+		return;
+	tree_pin(n);
+	n->pending_count++;
+	tree_changed(&op->fs->tree, n);
+}
+
+static void pending_insert_locked(struct fs *fs, struct pending *op)
+{
+	struct pending_queue *q = &fs->queue;
+
+	lock_assert_held(&fs->lock);
+	op->prev = q->last;
+	if (q->last)
+		q->last->next = op;
+	else
+		q->first = op;
+	q->last = op;
+	q->count++;
+	q->trees += op->kind == PENDING_RENAME_TREE;
+	claims_link(op);
+}
+
+static void queue_unlink(struct pending *op)
+{
+	struct pending_queue *q = &op->fs->queue;
+
+	if (op->prev)
+		op->prev->next = op->next;
+	else
+		q->first = op->next;
+	if (op->next)
+		op->next->prev = op->prev;
+	else
+		q->last = op->prev;
+	op->next = op->prev = NULL;
+	q->count--;
+	q->trees -= op->kind == PENDING_RENAME_TREE;
+	claims_unlink(op);
+}
+
+static bool is_same_place(const struct pending *a, const char *bucket, const char *key, const char *bucket2,
+			  const char *key2, bool is_prefix, bool is_prefix2)
+{
+	size_t len = strlen(key), len2 = strlen(key2);
+
+	(void)a;
+	if (strcmp(bucket, bucket2) != 0)
+		return false;
+	if (is_prefix && len2 >= len && memcmp(key, key2, len) == 0)
+		return true;
+	if (is_prefix2 && len >= len2 && memcmp(key, key2, len2) == 0)
+		return true;
+	return len == len2 && memcmp(key, key2, len) == 0;
+}
+
+static bool do_conflict(const struct pending *a, const struct pending *b)
+{
+	bool a_tree = a->kind == PENDING_RENAME_TREE, b_tree = b->kind == PENDING_RENAME_TREE;
+
+	if (a->store != b->store)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		const char *bucket = i & 1 ? a->from_bucket : a->bucket, *key = i & 1 ? a->from_key : a->key;
+		const char *bucket2 = i & 2 ? b->from_bucket : b->bucket, *key2 = i & 2 ? b->from_key : b->key;
+
+		if (key && key2 && is_same_place(a, bucket, key, bucket2, key2, a_tree, b_tree))
+			return true;
+	}
+	return false;
+}
+
+/* An earlier operation that touches the same key, or NULL. */
+static struct pending *find_blocker(const struct pending *op)
+{
+	const struct pending_queue *q = &op->fs->queue;
+
+	if (q->trees) {
+		for (struct pending *a = q->first; a; a = a->next)
+			if (a->seq < op->seq && a != op && do_conflict(a, op))
+				return a;
+		return NULL;
+	}
+	for (int i = 0; i < 2; i++) {
+		const struct claim *mine = &op->claims[i];
+
+		if (!mine->op)
+			continue;
+		for (const struct claim *c = q->claims[mine->hash % CLAIM_SLOTS]; c; c = c->next)
+			if (c->hash == mine->hash && c->op != op && c->op->seq < op->seq && do_conflict(c->op, op))
+				return c->op;
+	}
+	return NULL;
+}
+
+static bool is_held_open(const struct pending *op)
+{
+	const struct file *f = op->hold ? op->hold->file : NULL;
+
+	return f && (f->readers || f->writers) && !file_is_complete_locked(f);
+}
+
+static void run_job(struct job *job)
+{
+	struct pending *op = container_of(job, struct pending, job);
+	struct fs *fs = op->fs;
+
+	lock_take(&fs->lock);
+	op->state = PENDING_RUNNING;
+	op->started_ms = clock_mono_ms();
+	fs->queue.running++;
+	lock_drop(&fs->lock);
+	if (op->kind == PENDING_PUT)
+		upload_run(op);
+	else
+		namespace_run(op);
+}
+
+/* Deletes of one bucket that may go at the same time go as one request. */
+static void run_delete_job(struct job *job)
+{
+	struct pending *op = container_of(job, struct pending, job), *batch = op;
+	struct fs *fs = op->fs;
+	size_t count = 1;
+
+	lock_take(&fs->lock);
+	op->state = PENDING_RUNNING;
+	op->batch_next = NULL;
+	fs->queue.running++;
+	for (struct pending *p = fs->queue.first; p && count < STORE_DELETE_MAX; p = p->next) {
+		if (p->kind != PENDING_DELETE || p == op || p->store != op->store || p->state == PENDING_RUNNING ||
+		    strcmp(p->bucket, op->bucket) != 0 || p->state == PENDING_BLOCKED || p->attempts ||
+		    is_held_open(p) || find_blocker(p))
+			continue;
+		if (p->state == PENDING_QUEUED && !workers_cancel(fs->up, &p->job))
+			continue;
+		if (p->state == PENDING_WAITING)
+			pending_heap_remove(&fs->queue, p);
+		p->state = PENDING_RUNNING;
+		fs->queue.running++;
+		p->batch_next = batch;
+		batch = p;
+		count++;
+	}
+	lock_drop(&fs->lock);
+	namespace_run_deletes(batch);
+}
+
+static void start_locked(struct pending *op)
+{
+	struct fs *fs = op->fs;
+	struct pending *blocker;
+
+	if (fs->queue.is_stopping)
+		return;
+	blocker = find_blocker(op);
+	if (blocker) {
+		op->state = PENDING_BLOCKED;
+		op->blocked_on = blocker;
+		op->next_blocked = blocker->blocked;
+		blocker->blocked = op;
+		return;
+	}
+	if (is_held_open(op)) {
+		op->state = PENDING_BLOCKED; /* pending_released_locked starts it */
+		return;
+	}
+	op->state = PENDING_QUEUED;
+	op->job = (struct job){ .run = op->kind == PENDING_DELETE ? run_delete_job : run_job,
+				.priority = op->kind == PENDING_PUT ? 1 : 0 };
+	workers_submit(fs->up, &op->job);
+}
+
+static void wait_for_locked(struct pending *op, uint64_t due_ms)
+{
+	struct fs *fs = op->fs;
+
+	op->state = PENDING_WAITING;
+	op->due_ms = due_ms;
+	if (pending_heap_add(&fs->queue, op) < 0)
+		start_locked(op); /* without memory for the heap: sooner rather than never */
+	cond_signal(&fs->ticker_cond);
+}
+
+static void unblock_all_locked(struct pending *op)
+{
+	struct pending *waiting = steal(op->blocked);
+
+	while (waiting) {
+		struct pending *next = waiting->next_blocked;
+
+		waiting->next_blocked = NULL;
+		waiting->blocked_on = NULL;
+		wait_for_locked(waiting, 0);
+		waiting = next;
+	}
+}
+
+static void take_from_blocker(struct pending *op)
+{
+	struct pending **at;
+
+	if (!op->blocked_on)
+		return;
+	at = &op->blocked_on->blocked;
+	while (*at != op)
+		at = &(*at)->next_blocked;
+	*at = op->next_blocked;
+	op->next_blocked = NULL;
+	op->blocked_on = NULL;
+}
+
+/* Takes an operation that does not run out of whatever it waits in; false when it runs. */
+static bool stop_waiting_locked(struct pending *op)
+{
+	switch (op->state) {
+	case PENDING_RUNNING:
+		return false;
+	case PENDING_QUEUED:
+		return workers_cancel(op->fs->up, &op->job);
+	case PENDING_WAITING:
+		pending_heap_remove(&op->fs->queue, op);
+		return true;
+	case PENDING_BLOCKED:
+		take_from_blocker(op);
+		return true;
+	}
+	return false;
+}
+
+static void release_nodes_locked(struct pending *op)
+{
+	struct fs *fs = op->fs;
+	struct node *n = steal(op->node), *hold = steal(op->hold);
+
+	if (n) {
+		if (n->put == op)
+			n->put = NULL;
+		if (n->meta == op)
+			n->meta = NULL;
+		n->pending_count--;
+		tree_changed(&fs->tree, n); /* a listing that began before this end knows nothing of it */
+		n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+		tree_unpin(&fs->tree, n);
+	}
+	if (hold)
+		tree_unpin(&fs->tree, hold);
+}
+
+void pending_done_locked(struct pending *op)
+{
+	struct fs *fs = op->fs;
+
+	lock_assert_held(&fs->lock);
+	if (op->state == PENDING_RUNNING)
+		fs->queue.running--;
+	queue_unlink(op);
+	(void)journal_delete(fs->journal, op->seq); /* redoing it after a crash is harmless, so nobody waits */
+	unblock_all_locked(op);
+	release_nodes_locked(op);
+	fs->queue.done_total++;
+	cond_broadcast(&fs->changed);
+	pending_free(op);
+}
+
+void pending_retry_locked(struct pending *op, const struct error *err)
+{
+	struct fs *fs = op->fs;
+	uint64_t wait_ms = 0;
+
+	lock_assert_held(&fs->lock);
+	fs->queue.running--;
+	if (op->is_abandoned) {
+		op->state = PENDING_QUEUED; /* counted out already */
+		pending_done_locked(op);
+		return;
+	}
+	cancel_destroy(&op->cancel);
+	cancel_init(&op->cancel);
+	if (err) {
+		unsigned shift = op->attempts < 6 ? op->attempts : 6;
+
+		op->attempts++;
+		op->error = *err;
+		op->is_failed = !error_is_retryable(err->kind);
+		wait_ms = (uint64_t)RETRY_FIRST_MS << shift;
+		wait_ms = op->is_failed ? RETRY_REFUSED_MS : wait_ms > RETRY_MOST_MS ? RETRY_MOST_MS : wait_ms;
+		wait_ms = wait_ms / 2 + random_below(wait_ms / 2 + 1);
+		if (wait_ms < err->retry_after_ms)
+			wait_ms = err->retry_after_ms;
+		fs->queue.failed_total++;
+	}
+	op->wants_redo = false;
+	if (!err && op->kind == PENDING_PUT && op->node->file->writers)
+		op->state = PENDING_BLOCKED; /* written to again meanwhile: until it is closed */
+	else
+		wait_for_locked(op, clock_mono_ms() + wait_ms);
+	cond_broadcast(&fs->changed);
+}
+
+static int row_detail(const struct pending *op, struct json_object *o)
+{
+	struct attrs a = ATTRS_INIT;
+	int r = 0;
+
+	if (op->node && op->kind != PENDING_DELETE) {
+		r = attrs_of_node(op->node, &a);
+		if (r == 0)
+			r = attrs_to_json(&a, o);
+		attrs_release(&a);
+		json_object_object_add(o, "expect", json_object_new_int(op->node->expect));
+		json_object_object_add(o, "size", json_object_new_int64((int64_t)op->node->size));
+		if (op->node->version)
+			json_object_object_add(o, "version", json_object_new_string(op->node->version));
+		if (op->node->file && op->node->file->base_version[0])
+			json_object_object_add(o, "base", json_object_new_string(op->node->file->base_version));
+	}
+	if (op->upload_id)
+		json_object_object_add(o, "upload", json_object_new_string(op->upload_id));
+	return r;
+}
+
+uint64_t pending_update_locked(struct pending *op)
+{
+	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
+	struct journal_row row = {
+		.seq = op->seq,
+		.kind = op->kind,
+		.flags = op->flags,
+		.file_id = op->file_id,
+		.store = op->store->name,
+		.bucket = op->bucket,
+		.key = op->key,
+		.from_bucket = op->from_bucket ? op->from_bucket : "",
+		.from_key = op->from_key ? op->from_key : "",
+	};
+
+	lock_assert_held(&op->fs->lock);
+	if (!o || row_detail(op, o) < 0)
+		return 0;
+	row.detail = str_of(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	return journal_put(op->fs->journal, &row);
+}
+
+int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct location *where,
+		      const struct location *from, struct node *n, struct node *hold, uint64_t delay_ms,
+		      uint64_t *ret_ticket, struct error *err)
+{
+	struct pending *op = pending_new(fs, kind, journal_next_seq(fs->journal), where, from);
+
+	if (!op)
+		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
+	adopt_node_locked(op, n);
+	op->hold = hold;
+	if (hold)
+		tree_pin(hold);
+	pending_insert_locked(fs, op);
+	*ret_ticket = pending_update_locked(op);
+	wait_for_locked(op, clock_mono_ms() + delay_ms);
+	return 0;
+}
+
+void pending_adopt_locked(struct fs *fs, struct pending *op)
+{
+	adopt_node_locked(op, op->node);
+	if (op->kind == PENDING_META || op->kind == PENDING_MARKER)
+		op->node->meta = op;
+	pending_insert_locked(fs, op);
+	wait_for_locked(op, 0);
+}
+
+int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct pending *op;
+	int r;
+
+	*ret_ticket = 0;
+	if (n->put || n->is_detached)
+		return 0;
+	r = tree_path_key(n, &where);
+	if (r < 0)
+		return error_errno(err, -r, "no object can have this name");
+	op = pending_new(fs, PENDING_PUT, journal_next_seq(fs->journal), &where, NULL);
+	if (!op)
+		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
+	op->file_id = n->file->id;
+	op->flags = n->file->is_whole ? PENDING_FLAG_WHOLE : 0;
+	op->state = PENDING_BLOCKED; /* until the file is closed */
+	adopt_node_locked(op, n);
+	n->put = op;
+	/* A deletion that waits at this key is no longer wanted: the upload replaces the object. */
+	(void)pending_retract_locked(fs, PENDING_DELETE, &where, ret_ticket);
+	pending_insert_locked(fs, op);
+	*ret_ticket = pending_update_locked(op);
+	return 0;
+}
+
+void pending_put_due_locked(struct fs *fs, struct node *n, uint64_t delay_ms)
+{
+	struct pending *op = n->put;
+	uint64_t due = clock_mono_ms() + delay_ms;
+
+	(void)fs;
+	if (!op)
+		return;
+	if (op->state == PENDING_RUNNING)
+		return; /* it looks at the file's generation when it ends */
+	if (op->state == PENDING_WAITING && op->attempts && delay_ms)
+		return; /* after a failure its own time counts */
+	if (stop_waiting_locked(op))
+		wait_for_locked(op, due);
+}
+
+void pending_put_cancel_locked(struct fs *fs, struct node *n)
+{
+	struct pending *op = n->put;
+
+	lock_assert_held(&fs->lock);
+	if (!op)
+		return;
+	n->put = NULL;
+	if (n->file)
+		upload_discard_locked(n->file);
+	if (stop_waiting_locked(op)) {
+		pending_done_locked(op);
+		return;
+	}
+	op->is_abandoned = true;
+	cancel_fire(&op->cancel);
+}
+
+int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
+{
+	bool was_open = n->file && n->file->writers;
+	int r;
+
+	/* A new operation with a new seq: whatever was queued for the new key before comes first. */
+	tree_pin(n);
+	pending_put_cancel_locked(fs, n);
+	r = pending_put_locked(fs, n, ret_ticket, err);
+	if (r == 0 && !was_open)
+		pending_put_due_locked(fs, n, fs->options.upload_delay_ms);
+	tree_unpin(&fs->tree, n);
+	return r;
+}
+
+bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct location *where,
+			    uint64_t *ret_ticket)
+{
+	uint64_t hash = claim_hash(where->store, where->bucket, where->key);
+
+	for (struct claim *c = fs->queue.claims[hash % CLAIM_SLOTS]; c; c = c->next) {
+		struct pending *op = c->op;
+
+		if (c->hash != hash || op->kind != kind || op->store != where->store || c != &op->claims[0] ||
+		    strcmp(op->key, where->key) != 0 || strcmp(op->bucket, where->bucket) != 0)
+			continue;
+		if (!stop_waiting_locked(op))
+			continue;
+		*ret_ticket = journal_delete(fs->journal, op->seq);
+		pending_done_locked(op);
+		return true;
+	}
+	return false;
+}
+
+bool pending_hides_locked(const struct fs *fs, const struct store *store, const char *bucket, const char *key,
+			  bool is_moved)
+{
+	const struct pending_queue *q = &fs->queue;
+	uint64_t hash;
+
+	if (!q->count)
+		return false;
+	hash = claim_hash(store, bucket, key);
+	for (const struct claim *c = q->claims[hash % CLAIM_SLOTS]; c; c = c->next) {
+		bool is_from = c == &c->op->claims[1];
+
+		if (c->hash == hash && c->op->store == store && strcmp(c->key, key) == 0 &&
+		    strcmp(c->bucket, bucket) == 0 &&
+		    (is_from ? c->op->kind == PENDING_RENAME : c->op->kind == PENDING_DELETE))
+			return true;
+	}
+	if (!q->trees || is_moved)
+		return false;
+	for (const struct pending *op = q->first; op; op = op->next)
+		if (op->kind == PENDING_RENAME_TREE && op->store == store && strcmp(op->from_bucket, bucket) == 0 &&
+		    strncmp(key, op->from_key, strlen(op->from_key)) == 0)
+			return true;
+	return false;
+}
+
+bool pending_is_below_locked(const struct pending *op, struct node *dir)
+{
+	return !dir || (op->node && tree_is_below(op->node, dir));
+}
+
+size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
+{
+	struct pending *next;
+	size_t count = 0;
+
+	for (struct pending *op = fs->queue.first; op; op = next) {
+		next = op->next;
+		if (op->seq > up_to_seq || !pending_is_below_locked(op, dir))
+			continue;
+		count++;
+		if (op->state == PENDING_WAITING && op->due_ms > clock_mono_ms()) {
+			pending_heap_remove(&fs->queue, op);
+			wait_for_locked(op, 0);
+		} else if (op->state == PENDING_BLOCKED && op->kind == PENDING_PUT && !op->blocked_on) {
+			wait_for_locked(op, 0); /* still open: what is written so far goes up */
+		}
+	}
+	return count;
+}
+
+uint64_t pending_run_due_locked(struct fs *fs, uint64_t now_ms)
+{
+	struct pending_queue *q = &fs->queue;
+
+	while (q->due_count && q->due[0]->due_ms <= now_ms) {
+		struct pending *op = q->due[0];
+
+		pending_heap_remove(q, op);
+		start_locked(op);
+	}
+	return q->due_count ? q->due[0]->due_ms : UINT64_MAX;
+}
+
+void pending_released_locked(struct fs *fs, struct node *n)
+{
+	for (struct pending *op = fs->queue.first; op; op = op->next)
+		if (op->hold == n && op->state == PENDING_BLOCKED && !is_held_open(op)) {
+			take_from_blocker(op);
+			wait_for_locked(op, 0);
+		}
+}
+
+void pending_release(struct fs *fs)
+{
+	struct pending_queue *q = &fs->queue;
+
+	while (q->first) {
+		struct pending *op = q->first;
+
+		queue_unlink(op);
+		release_nodes_locked(op);
+		pending_free(op);
+	}
+	free(q->claims);
+	free(q->due);
+	q->claims = NULL;
+	q->due = NULL;
+}

@@ -1,0 +1,141 @@
+#pragma once
+/*
+ * Purpose: what the cloud has not seen yet: uploads of dirty files and changes of names, in order per key, journalled, retried
+ *	until the cloud has them.
+ *
+ * Order: an operation runs when no earlier one (by seq) touches one of its keys; a directory rename touches every key below
+ *	both its prefixes. That is enough to be right, cannot deadlock (waiting goes one way in seq), and lets everything else
+ *	run side by side.
+ * Collapsing: a file made and deleted before its upload costs nothing; made and renamed, one PUT of the last name; deleted
+ *	and made anew, one PUT. Deletes of one bucket that may go at the same time go as one batch.
+ * Failure: temporary ones are tried again, ever more slowly, for ever. An upload refused for good keeps its data, is tried again
+ *	every few minutes and shows in `status`; a change of names refused for good is undone in the view and noted.
+ * Ownership: the queue owns operations; an operation pins its node and counts in node.pending_count.
+ * Threads: *_locked need fs.lock. Functions that change the queue write the journal's memory queue and give back a ticket: the
+ *	caller waits for it (journal_wait) after dropping the lock and before it answers the kernel.
+ */
+#include "fs/core.h"
+#include "fs/park.h"
+
+enum pending_kind { /* numbers stand in journals on disk */
+	PENDING_PUT = 1,	 /* the content (and attributes) of node's cache file to key */
+	PENDING_DELETE = 2,
+	PENDING_RENAME = 3,	 /* copy from_key to key, delete from_key */
+	PENDING_COPY = 4,	 /* copy from_key to key */
+	PENDING_RENAME_TREE = 5, /* every key below from_key to below key */
+	PENDING_MARKER = 6,	 /* the directory's own object, "d/" */
+	PENDING_META = 7,	 /* attributes of an object whose content is in the cloud */
+};
+#define PENDING_KINDS 8
+
+enum pending_state {
+	PENDING_WAITING, /* for its time (in the heap) */
+	PENDING_BLOCKED, /* by an earlier operation, or by an open file */
+	PENDING_QUEUED,	 /* on fs.up, or in a batch of deletes */
+	PENDING_RUNNING,
+};
+
+/* Flags in the journal row. */
+#define PENDING_FLAG_WHOLE    1u /* the cache file is the whole content */
+#define PENDING_FLAG_DELETING 2u /* a directory rename has copied everything */
+
+struct claim {
+	struct pending *op;
+	uint64_t hash;
+	const char *bucket, *key; /* the operation's */
+	struct claim *next;
+};
+
+struct pending {
+	struct job job;
+	struct fs *fs;
+	uint64_t seq, file_id;
+	enum pending_kind kind;
+	enum pending_state state;
+	uint32_t flags;
+	struct store *store;
+	char *bucket, *key, *from_bucket, *from_key;
+	struct node *node; /* pinned; may be NULL */
+	struct node *hold; /* not before this unlinked file, which may still read its old content, is closed; pinned */
+	struct claim claims[2];
+	uint64_t due_ms;
+	size_t heap_index;
+	unsigned attempts;
+	struct error error;	/* of the last attempt */
+	bool is_failed;		/* refused for good, so far */
+	bool is_abandoned;	/* superseded while it ran: its result counts for nothing */
+	bool wants_redo;	/* changed while it ran */
+	struct cancel cancel;
+	_Atomic uint64_t sent;
+	uint64_t total, started_ms;
+	char *upload_id;	/* of a multipart upload to take up or abort */
+	char expect[STORE_VERSION_MAX]; /* deletes: nothing; recovery of puts */
+	struct pending *next, *prev;	/* by seq */
+	struct pending *blocked_on;	/* the earlier one it waits for; NULL: for a file to be closed */
+	struct pending *blocked;	/* those that wait for this one */
+	struct pending *next_blocked;
+	struct pending *batch_next;	/* deletes that go together */
+};
+
+int pending_init(struct fs *fs, struct error *err) MUST_CHECK;
+void pending_release(struct fs *fs);
+
+/* The node's content is dirty: sees to a PENDING_PUT. *ret_ticket is 0 when nothing had to be journalled. The upload is not due
+ * while the file is open for writing, but see upload.h. */
+int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err) MUST_CHECK;
+/* Attributes, key or size of a dirty file changed: its row is written anew. */
+uint64_t pending_update_locked(struct pending *op);
+/* The last writer closed (or sync asks): upload after delay. */
+void pending_put_due_locked(struct fs *fs, struct node *n, uint64_t delay_ms);
+/* Takes back an upload: the file was deleted or is renamed. If it runs it is cancelled and abandoned. */
+void pending_put_cancel_locked(struct fs *fs, struct node *n);
+/* After a rename: the upload goes to the node's new key. */
+int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err) MUST_CHECK;
+
+/* Queues a change of names. where/from are copied. */
+int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct location *where,
+		      const struct location *from, struct node *n, struct node *hold, uint64_t delay_ms,
+		      uint64_t *ret_ticket, struct error *err) MUST_CHECK;
+/* Takes a waiting operation of that kind at exactly this key out of the queue; false when there is none or it runs. */
+bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct location *where, uint64_t *ret_ticket);
+
+/* Everything at or below dir (NULL: all) is due now. Returns how many there are. */
+size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq);
+/* Starts what is due; returns when (monotonic ms) to come again. Called by the ticker, and after changes. */
+uint64_t pending_run_due_locked(struct fs *fs, uint64_t now_ms);
+/* A file was closed: operations that were held for it. */
+void pending_released_locked(struct fs *fs, struct node *n);
+/* Whether a key that a listing still shows is on its way out: deleted or renamed away here. is_moved: the listing is of a directory
+ * whose own rename is not through, so its old prefix is where it is. */
+bool pending_hides_locked(const struct fs *fs, const struct store *store, const char *bucket, const char *key, bool is_moved);
+/* Does the operation's keys lie below the node (by the path)? */
+bool pending_is_below_locked(const struct pending *op, struct node *dir);
+
+/* For those who carry out: ends an operation (success, or give-up) and takes it from the queue and journal. */
+void pending_done_locked(struct pending *op);
+/* Try again after a while (kind of err decides how long); or now, with delay 0, when wants_redo. */
+void pending_retry_locked(struct pending *op, const struct error *err);
+/* Recovery: an operation read from the journal, with its node set. */
+void pending_adopt_locked(struct fs *fs, struct pending *op);
+struct pending *pending_new(struct fs *fs, enum pending_kind kind, uint64_t seq, const struct location *where,
+			    const struct location *from);
+void pending_free(struct pending *op);
+
+/* uploader.c: runs a PENDING_PUT. */
+void upload_run(struct pending *op);
+/* namespace.c: runs one of the others. */
+void namespace_run(struct pending *op);
+void namespace_run_deletes(struct pending *batch);
+/* conflict.c: the object is not what the upload was based on. What to do next. Blocks. */
+enum conflict_verdict {
+	CONFLICT_OURS,	/* an earlier attempt had arrived after all: ret_version says as what */
+	CONFLICT_RETRY, /* try again: what is expected, or the name, was changed */
+	CONFLICT_STAYS, /* on-conflict=fail: keep the data, say so, leave the cloud alone */
+};
+enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_t mtime_ns, char *ret_version,
+				       struct error *err);
+
+/* recovery.c: takes up what the journal holds; before the mount answers. */
+int recovery_run(struct fs *fs, struct error *err) MUST_CHECK;
+/* The JSON of a row; and the operation's words for it. */
+const char *pending_kind_name(enum pending_kind kind);

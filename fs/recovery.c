@@ -1,0 +1,322 @@
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+#include "fs/attrs.h"
+#include "fs/extentlog.h"
+#include "fs/file.h"
+#include "fs/listing.h"
+#include "fs/naming.h"
+#include "fs/pending.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* The cache files of rows that could not be taken up: they stay. */
+struct kept {
+	struct fs *fs;
+	uint64_t *ids;
+	size_t count;
+};
+
+/* Takes up, in order, what an earlier run had acknowledged and the cloud may not have: the view shows it at once. */
+
+static struct store *store_by_name(const struct fs *fs, const char *name)
+{
+	for (size_t i = 0; i < fs->store_count; i++)
+		if (strcmp(fs->stores[i]->name, name) == 0)
+			return fs->stores[i];
+	return NULL;
+}
+
+static struct node *child_dir(struct fs *fs, struct node *parent, const char *name, enum node_type type)
+{
+	struct node *n = tree_child(&fs->tree, parent, name);
+
+	if (n && node_is_dir(n))
+		return n;
+	if (n)
+		tree_detach(&fs->tree, n);
+	n = tree_add(&fs->tree, parent, name, type);
+	if (n)
+		node_defaults_locked(fs, n);
+	return n;
+}
+
+/* The directory that holds the last name of a key, made as needed; *ret_name is that name. */
+static struct node *parent_of_key(struct fs *fs, const struct location *where, char **ret_name)
+{
+	struct node *dir = tree_child(&fs->tree, fs->tree.root, where->store->name);
+	struct str rest = str_of(where->key);
+	bool is_dir = rest.len && rest.ptr[rest.len - 1] == '/';
+
+	*ret_name = NULL;
+	if (dir)
+		dir = child_dir(fs, dir, where->bucket, NODE_BUCKET);
+	if (is_dir)
+		rest.len--;
+	while (dir) {
+		const char *slash = memchr(rest.ptr, '/', rest.len);
+		struct str segment = { rest.ptr, slash ? (size_t)(slash - rest.ptr) : rest.len };
+		enum naming_piece piece = NAMING_CONTINUED;
+
+		while (dir && piece == NAMING_CONTINUED) {
+			struct buf name = BUF_INIT(1024);
+			size_t used = 0;
+
+			if (naming_encode_first(segment, NAMING_WHOLE, &name, &used, &piece) < 0) {
+				buf_release(&name);
+				return NULL;
+			}
+			segment.ptr += used;
+			segment.len -= used;
+			if (piece != NAMING_CONTINUED && !slash) {
+				*ret_name = buf_detach(&name);
+				return dir;
+			}
+			dir = child_dir(fs, dir, buf_cstr(&name), piece == NAMING_CONTINUED ? NODE_CONT : NODE_DIR);
+			buf_release(&name);
+		}
+		rest.len -= (size_t)(slash + 1 - rest.ptr);
+		rest.ptr = slash + 1;
+	}
+	return NULL;
+}
+
+static struct node *node_at(struct fs *fs, const struct location *where, enum node_type type)
+{
+	CLEANUP(freep) char *name = NULL;
+	struct node *parent = parent_of_key(fs, where, &name), *n;
+
+	if (!parent || !name)
+		return NULL;
+	if (type == NODE_ABSENT)
+		return tree_set_absent(&fs->tree, parent, name);
+	n = tree_child(&fs->tree, parent, name);
+	if (n && n->type == type)
+		return n;
+	if (n)
+		tree_detach(&fs->tree, n);
+	return tree_add(&fs->tree, parent, name, type);
+}
+
+static int apply_detail(struct node *n, const struct journal_row *row, struct pending *op)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+	struct attrs a;
+	const char *text;
+	int r = json_parse(row->detail, 1 << 20, &o, NULL);
+
+	if (r < 0)
+		return r;
+	r = attrs_from_json(o, &a);
+	if (r < 0)
+		return r;
+	n->mode = a.mode;
+	if (S_ISLNK(a.mode) && n->type == NODE_FILE)
+		n->type = NODE_SYMLINK;
+	attrs_to_node(&a, n);
+	attrs_release(&a);
+	n->expect = (uint8_t)json_get_int64(o, "expect", EXPECT_ANY);
+	n->size = (uint64_t)json_get_int64(o, "size", 0);
+	text = json_get_string(o, "version");
+	if (text) {
+		free(n->version);
+		n->version = strdup(text);
+	}
+	text = json_get_string(o, "upload");
+	if (text)
+		op->upload_id = strdup(text);
+	text = json_get_string(o, "base");
+	if (text)
+		(void)snprintf(op->expect, sizeof(op->expect), "%s", text);
+	return 0;
+}
+
+/* The cache file of a dirty object: whole, or a mixture whose map lies beside it. */
+static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *row, struct pending *op,
+		      struct error *err)
+{
+	bool is_whole = row->flags & PENDING_FLAG_WHOLE;
+	char name[24];
+	struct stat st;
+	struct file *f;
+	int fd;
+
+	fs_cache_name(row->file_id, name);
+	fd = openat(fs->cache_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, errno, "the cache file of '%s' is gone", row->key);
+	n->size = (uint64_t)st.st_size;
+	if (n->file)
+		file_drop_locked(fs, n);
+	f = file_attach_locked(fs, n, is_whole ? FILE_WHOLE : FILE_SPARSE, row->file_id, fd);
+	if (!f)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
+	memcpy(f->base_version, op->expect, STORE_VERSION_MAX);
+	if (!is_whole) {
+		fs_cache_log_name(row->file_id, name);
+		f->log_fd = extentlog_open(fs->cache_fd, name, &f->present, &f->dirty, err);
+		if (f->log_fd < 0)
+			return f->log_fd;
+	}
+	/* Writes after the row was written are younger than the time it holds. */
+	if (st.st_mtim.tv_sec > n->mtime_ns / 1000000000 + 1 && !S_ISLNK(n->mode) && n->mtime_ns &&
+	    n->ctime_ns == n->mtime_ns && st.st_mtim.tv_sec * INT64_C(1000000000) > n->mtime_ns)
+		n->mtime_ns = n->ctime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+	f->generation = 1;
+	file_account_locked(f);
+	return 0;
+}
+
+static int recover_put(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
+{
+	struct location where = { op->store, op->bucket, op->key };
+	struct node *n = node_at(fs, &where, NODE_FILE);
+	int r;
+
+	if (!n)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
+	r = apply_detail(n, row, op);
+	if (r == 0)
+		r = adopt_file(fs, n, row, op, err);
+	if (r < 0)
+		return r;
+	op->file_id = row->file_id;
+	op->node = n;
+	n->put = op;
+	return 0;
+}
+
+static int recover_name(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
+{
+	struct location where = { op->store, op->bucket, op->key };
+	struct location from = { op->store, op->from_bucket, op->from_key };
+	bool is_tree = op->kind == PENDING_RENAME_TREE;
+	enum node_type type = op->kind == PENDING_DELETE ? NODE_ABSENT :
+			      is_tree || op->kind == PENDING_MARKER ? NODE_DIR : NODE_FILE;
+	struct node *n = node_at(fs, &where, type);
+
+	if (!n)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
+	op->node = n;
+	if (type == NODE_ABSENT)
+		return 0;
+	if (apply_detail(n, row, op) < 0)
+		node_defaults_locked(fs, n);
+	if (op->kind == PENDING_MARKER)
+		n->has_marker = true;
+	if (op->kind == PENDING_RENAME || op->kind == PENDING_COPY ||
+	    (is_tree && !(op->flags & PENDING_FLAG_DELETING))) {
+		if (!n->remote_key) {
+			n->remote_key = strdup(op->from_key);
+			n->remote_bucket = strdup(op->from_bucket);
+		}
+	}
+	if (op->kind == PENDING_RENAME || is_tree)
+		(void)node_at(fs, &from, NODE_ABSENT);
+	return 0;
+}
+
+static void keep_file(struct kept *kept, uint64_t id)
+{
+	uint64_t *ids = id ? realloc(kept->ids, (kept->count + 1) * sizeof(*ids)) : NULL;
+
+	if (ids) {
+		kept->ids = ids;
+		kept->ids[kept->count++] = id;
+	}
+}
+
+static int recover_row(void *arg, const struct journal_row *row, struct error *err)
+{
+	struct kept *kept = arg;
+	struct fs *fs = kept->fs;
+	struct location where = { store_by_name(fs, row->store), (char *)row->bucket, (char *)row->key };
+	struct location from = { where.store, (char *)row->from_bucket, (char *)row->from_key };
+	bool has_from = row->from_key[0] != '\0';
+	struct pending *op;
+	int r;
+
+	if (!where.store) {
+		log_warn("recovery.store", "store='%s' key='%s' what='not configured here: kept in the cache directory'",
+			 row->store, row->key);
+		keep_file(kept, row->file_id);
+		return 0;
+	}
+	if (row->kind == 0 || row->kind >= PENDING_KINDS || !row->bucket[0] || !row->key[0]) {
+		log_warn("recovery.row", "seq=%" PRIu64 " what='makes no sense, left alone'", row->seq);
+		keep_file(kept, row->file_id);
+		return 0;
+	}
+	op = pending_new(fs, (enum pending_kind)row->kind, row->seq, &where, has_from ? &from : NULL);
+	if (!op)
+		return error_set(err, ERR_NO_MEMORY, "no memory to recover");
+	op->flags = row->flags;
+	r = op->kind == PENDING_PUT ? recover_put(fs, op, row, err) : recover_name(fs, op, row, err);
+	if (r < 0) {
+		struct error note = *err;
+
+		log_error("recovery.row", "key='%s' error='%s'", row->key, err->message);
+		fs_note_error_locked(fs, row->key, &note);
+		if (op->node && op->node->put == op)
+			op->node->put = NULL;
+		pending_free(op);
+		keep_file(kept, row->file_id);
+		return 0; /* what remains of it stays in the cache directory and the journal */
+	}
+	pending_adopt_locked(fs, op);
+	return 0;
+}
+
+static bool is_wanted(const struct fs *fs, const struct kept *kept, uint64_t id)
+{
+	for (const struct file *f = fs->cache.lru_first; f; f = f->lru_next)
+		if (f->id == id)
+			return true;
+	for (size_t i = 0; i < kept->count; i++)
+		if (kept->ids[i] == id)
+			return true;
+	return false;
+}
+
+/* Cache files that no row speaks of hold only what can be fetched again. */
+static void sweep_cache(struct fs *fs, const struct kept *kept)
+{
+	int fd = openat(fs->cache_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		char *end;
+		uint64_t id = strtoull(entry->d_name, &end, 16);
+
+		if (end - entry->d_name != 16 || (*end && strcmp(end, ".map") != 0))
+			continue;
+		if (!is_wanted(fs, kept, id))
+			(void)unlinkat(fs->cache_fd, entry->d_name, 0);
+	}
+	(void)closedir(dir);
+}
+
+int recovery_run(struct fs *fs, struct error *err)
+{
+	struct kept kept = { .fs = fs };
+	int r;
+
+	LOCKED(&fs->lock); /* nobody else is there yet; the functions below want it held */
+	r = journal_each(fs->journal, recover_row, &kept, err);
+	if (r == 0)
+		sweep_cache(fs, &kept);
+	free(kept.ids);
+	if (r < 0)
+		return r;
+	if (fs->queue.count)
+		log_info("recovery", "pending=%zu", fs->queue.count);
+	return 0;
+}

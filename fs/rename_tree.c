@@ -1,0 +1,262 @@
+#include "fs/rename_tree.h"
+#include "backends/base/log.h"
+#include "fs/file.h"
+
+#define COPIES_AT_ONCE 64
+
+struct batch { /* copies under way; guarded by fs.lock */
+	unsigned running;
+	struct error error;
+};
+
+struct copy {
+	struct job job;
+	struct pending *op;
+	struct batch *batch;
+	uint64_t size;
+	char *from_key, *key;
+};
+
+static void copy_free(struct copy *c)
+{
+	free(c->from_key);
+	free(c->key);
+	free(c);
+}
+
+/* The node that shows this key now, if the tree has it: it gets the copy's version. */
+static void note_copied_locked(struct pending *op, const char *key, const char *version)
+{
+	struct fs *fs = op->fs;
+	const char *rest = key + strlen(op->key);
+	struct node *n = op->node;
+
+	while (n && *rest) {
+		size_t len = strcspn(rest, "/");
+		CLEANUP(freep) char *name = strndup(rest, len);
+
+		if (!name || !len)
+			return;
+		n = tree_child(&fs->tree, n, name); /* names that need an escape are simply looked up anew later */
+		rest += len + (rest[len] == '/');
+	}
+	if (!n || n->type == NODE_ABSENT || node_is_dir(n) || n->remote_key)
+		return;
+	if (n->put) {
+		n->expect = EXPECT_ANY; /* the upload that follows replaces the copy */
+		return;
+	}
+	if (n->file && n->version && strcmp(n->file->base_version, n->version) == 0) {
+		memset(n->file->base_version, 0, STORE_VERSION_MAX);
+		memcpy(n->file->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+	}
+	if (n->opened_version && n->version && strcmp(n->opened_version, n->version) == 0) {
+		free(n->opened_version);
+		n->opened_version = strdup(version);
+	}
+	free(n->version);
+	n->version = strdup(version);
+}
+
+static void copy_ended(struct copy *c, const struct error *err, const char *version)
+{
+	struct fs *fs = c->op->fs;
+
+	LOCKED(&fs->lock);
+	if (err->kind)
+		c->batch->error = *err;
+	else
+		note_copied_locked(c->op, c->key, version);
+	c->batch->running--;
+	cond_broadcast(&fs->changed);
+	copy_free(c);
+}
+
+static void copy_run(struct job *job)
+{
+	struct copy *c = container_of(job, struct copy, job);
+	struct pending *op = c->op;
+	struct store_copy_args args = { .source_size = c->size, .cancel = &op->cancel };
+	char version[STORE_VERSION_MAX] = "";
+	struct error err = ERROR_INIT;
+	int r = store_copy(op->store, op->from_bucket, c->from_key, op->bucket, c->key, &args, version, &err);
+
+	if (r < 0 && err.kind == ERR_NOT_FOUND)
+		err.kind = ERR_NONE; /* somebody else deleted it meanwhile */
+	copy_ended(c, &err, version);
+}
+
+static void copy_drop(struct job *job)
+{
+	struct error err = ERROR_INIT;
+
+	(void)error_set(&err, ERR_CANCELLED, "the mount ends");
+	copy_ended(container_of(job, struct copy, job), &err, "");
+}
+
+static int start_copy(struct pending *op, struct batch *batch, const struct store_object *object, struct error *err)
+{
+	struct fs *fs = op->fs;
+	struct copy *c = calloc(1, sizeof(*c));
+
+	if (c) {
+		c->op = op;
+		c->batch = batch;
+		c->size = object->size;
+		c->from_key = strdup(object->key);
+		c->key = str_format("%s%s", op->key, object->key + strlen(op->from_key));
+	}
+	if (!c || !c->from_key || !c->key) {
+		if (c)
+			copy_free(c);
+		return error_set(err, ERR_NO_MEMORY, "no memory to rename");
+	}
+	if (strlen(c->key) > STORE_KEY_MAX) {
+		int r = error_set(err, ERR_NAME_TOO_LONG, "the new key of '%.64s...' is too long", c->from_key);
+
+		copy_free(c);
+		return r;
+	}
+	c->job = (struct job){ .run = copy_run, .drop = copy_drop, .priority = 0 };
+	lock_take(&fs->lock);
+	while (batch->running >= COPIES_AT_ONCE)
+		cond_wait(&fs->changed, &fs->lock);
+	batch->running++;
+	lock_drop(&fs->lock);
+	workers_submit(fs->parts, &c->job);
+	return 0;
+}
+
+/* Calls fn for each page of keys below the old prefix. */
+static int each_page(struct pending *op, int (*fn)(struct pending *op, const struct store_page *page, void *arg,
+						   struct error *err),
+		     void *arg, struct error *err)
+{
+	CLEANUP(freep) char *token = NULL;
+
+	for (;;) {
+		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
+		struct store_list_args args = { .prefix = op->from_key, .token = token, .cancel = &op->cancel };
+		int r = store_list(op->store, op->from_bucket, &args, &page, err);
+
+		if (r == 0)
+			r = fn(op, &page, arg, err);
+		if (r < 0 || !page.next_token)
+			return r;
+		free(token);
+		token = strdup(page.next_token);
+		if (!token)
+			return error_set(err, ERR_NO_MEMORY, "no memory to rename");
+	}
+}
+
+static int copy_page(struct pending *op, const struct store_page *page, void *arg, struct error *err)
+{
+	for (size_t i = 0; i < page->count; i++) {
+		int r = page->objects[i].is_prefix ? 0 : start_copy(op, arg, &page->objects[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int delete_page(struct pending *op, const struct store_page *page, void *arg, struct error *err)
+{
+	CLEANUP(freep) struct error *results = calloc(STORE_DELETE_MAX, sizeof(*results));
+	const char *keys[STORE_DELETE_MAX];
+	size_t count = 0;
+	int r;
+
+	(void)arg;
+	for (size_t i = 0; i < page->count && count < STORE_DELETE_MAX; i++)
+		if (!page->objects[i].is_prefix)
+			keys[count++] = page->objects[i].key;
+	if (!count || !results)
+		return results ? 0 : error_set(err, ERR_NO_MEMORY, "no memory to rename");
+	r = store_delete_many(op->store, op->from_bucket, keys, count, results, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (results[i].kind && results[i].kind != ERR_NOT_FOUND) {
+			*err = results[i];
+			r = -error_errnum(err->kind);
+		}
+	}
+	return r;
+}
+
+static int copy_all(struct pending *op, struct error *err)
+{
+	struct fs *fs = op->fs;
+	struct batch batch = { 0 };
+	int r = each_page(op, copy_page, &batch, err);
+
+	lock_take(&fs->lock);
+	while (batch.running)
+		cond_wait(&fs->changed, &fs->lock);
+	lock_drop(&fs->lock);
+	if (r == 0 && batch.error.kind) {
+		*err = batch.error;
+		r = -error_errnum(err->kind);
+	}
+	return r;
+}
+
+/* Remote keys that lie below the old prefix lie below the new one now. */
+static void flip_locked(struct pending *op, struct node *n)
+{
+	size_t len = strlen(op->from_key);
+
+	if (n->remote_key && strncmp(n->remote_key, op->from_key, len) == 0 &&
+	    (!n->remote_bucket || strcmp(n->remote_bucket, op->from_bucket) == 0)) {
+		CLEANUP(location_release) struct location path = LOCATION_INIT;
+		char *moved = str_format("%s%s", op->key, n->remote_key + len);
+
+		if (moved) {
+			free(n->remote_key);
+			n->remote_key = moved;
+			free(n->remote_bucket);
+			n->remote_bucket = strdup(op->bucket);
+		}
+		if (!n->is_detached && tree_path_key(n, &path) == 0 && n->remote_key &&
+		    strcmp(path.key, n->remote_key) == 0 && strcmp(path.bucket, op->bucket) == 0) {
+			free(n->remote_key);
+			free(n->remote_bucket);
+			n->remote_key = n->remote_bucket = NULL;
+		}
+	}
+	for (struct node *child = n->first_child; child; child = child->next)
+		flip_locked(op, child);
+}
+
+static int switch_over(struct pending *op, struct error *err)
+{
+	struct fs *fs = op->fs;
+	struct node *store_node;
+	uint64_t ticket;
+
+	lock_take(&fs->lock);
+	op->flags |= PENDING_FLAG_DELETING;
+	ticket = pending_update_locked(op);
+	/* Only directories that were renamed, and what was moved out of them, have remote keys: below this store. */
+	for (store_node = op->node; store_node && store_node->type != NODE_STORE;)
+		store_node = store_node->parent;
+	if (store_node)
+		flip_locked(op, store_node);
+	lock_drop(&fs->lock);
+	return journal_wait(fs->journal, ticket, err);
+}
+
+int rename_tree_run(struct pending *op, struct error *err)
+{
+	int r;
+
+	if (!(op->flags & PENDING_FLAG_DELETING)) {
+		r = copy_all(op, err);
+		if (r < 0)
+			return r;
+		r = switch_over(op, err);
+		if (r < 0)
+			return r;
+	}
+	return each_page(op, delete_page, NULL, err);
+}

@@ -1,0 +1,479 @@
+#include "fs/upload.h"
+#include "fs/attrs.h"
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+#include <assert.h>
+
+#define PARTS_PER_STEP 1000u
+
+enum part_state { PART_EMPTY, PART_QUEUED, PART_RUNNING, PART_DONE };
+struct part {
+	struct job job;
+	struct upload *upload;
+	unsigned index;
+	enum part_state state;
+	bool is_stale; /* written to while it ran */
+	uint64_t start, end;
+	struct store_part result;
+};
+
+struct upload {
+	struct job begin_job;
+	struct fs *fs;
+	struct file *file;
+	struct store *store;
+	char *bucket, *key, *id;
+	unsigned refs;
+	bool is_beginning, is_discarded, is_completed;
+	struct cancel cancel;
+	struct part **parts;
+	unsigned count;	   /* of parts */
+	unsigned next;	   /* the first part the writer has not passed */
+	unsigned running;  /* queued or running parts */
+	struct error error; /* of the last failed begin or part */
+};
+
+static uint64_t step_size(const struct fs *fs, const struct store *store, unsigned step)
+{
+	uint64_t size = fs->options.part_size;
+
+	if (size < store->limits.min_part_bytes)
+		size = store->limits.min_part_bytes;
+	while (step-- && size < store->limits.max_part_bytes)
+		size *= 4;
+	return size > store->limits.max_part_bytes ? store->limits.max_part_bytes : size;
+}
+
+void upload_part_range(const struct fs *fs, const struct store *store, unsigned index, uint64_t *ret_start,
+		       uint64_t *ret_end)
+{
+	uint64_t start = 0, size;
+	unsigned step;
+
+	for (step = 0; step < index / PARTS_PER_STEP; step++)
+		start += PARTS_PER_STEP * step_size(fs, store, step);
+	size = step_size(fs, store, step);
+	*ret_start = start + (index % PARTS_PER_STEP) * size;
+	*ret_end = *ret_start + size;
+}
+
+bool upload_wants_parts_locked(const struct file *f, uint64_t size)
+{
+	const struct store *s = f->node->put ? f->node->put->store : NULL;
+
+	return s && s->ops->upload_begin && (size > 2 * f->fs->options.part_size || size > s->limits.max_put_bytes);
+}
+
+uint64_t upload_sent_locked(const struct file *f)
+{
+	uint64_t sent = 0;
+
+	for (unsigned i = 0; f->upload && i < f->upload->count; i++)
+		if (f->upload->parts[i]->state == PART_DONE)
+			sent += f->upload->parts[i]->end - f->upload->parts[i]->start;
+	return sent;
+}
+
+static void abort_job(struct job *job)
+{
+	struct upload *u = container_of(job, struct upload, begin_job);
+	struct error err = ERROR_INIT;
+
+	if (u->id && !u->is_completed && store_upload_abort(u->store, u->bucket, u->key, u->id, &err) < 0)
+		log_warn("upload.abort", "key='%s' error='%s'", u->key, err.message);
+	for (unsigned i = 0; i < u->count; i++)
+		free(u->parts[i]);
+	free(u->parts);
+	free(u->bucket);
+	free(u->key);
+	free(u->id);
+	cancel_destroy(&u->cancel);
+	free(u);
+}
+
+static void upload_unref_locked(struct upload *u)
+{
+	struct fs *fs = u->fs;
+	struct file *f = u->file;
+
+	assert(u->refs > 0);
+	if (--u->refs)
+		return;
+	f->busy--;
+	if (f->node->is_detached && file_is_idle_locked(f))
+		file_drop_locked(fs, f->node);
+	else
+		file_rest_locked(f);
+	tree_unpin(&fs->tree, f->node);
+	u->begin_job = (struct job){ .run = abort_job, .drop = abort_job, .priority = 2 };
+	if (fs->queue.is_stopping && !u->id) {
+		abort_job(&u->begin_job);
+		return;
+	}
+	workers_submit(fs->parts, &u->begin_job);
+}
+
+void upload_discard_locked(struct file *f)
+{
+	struct upload *u = steal(f->upload);
+
+	if (!u)
+		return;
+	u->is_discarded = true;
+	cancel_fire(&u->cancel);
+	upload_unref_locked(u);
+}
+
+static void part_ended(struct part *part, int r, const struct store_part *result, const struct error *err)
+{
+	struct upload *u = part->upload;
+	struct fs *fs = u->fs;
+
+	LOCKED(&fs->lock);
+	part->state = r == 0 && !part->is_stale ? PART_DONE : PART_EMPTY;
+	if (r == 0) {
+		part->result = *result;
+		part->result.size = part->end - part->start;
+		fs->queue.bytes_sent_total += part->end - part->start;
+	} else if (err->kind != ERR_CANCELLED) {
+		u->error = *err;
+	}
+	part->is_stale = false;
+	u->running--;
+	u->file->progress_ms = clock_mono_ms();
+	cond_broadcast(&fs->changed);
+	upload_unref_locked(u);
+}
+
+static void part_run(struct job *job)
+{
+	struct part *part = container_of(job, struct part, job);
+	struct upload *u = part->upload;
+	struct fs *fs = u->fs;
+	struct store_source source = STORE_SOURCE_INIT;
+	struct store_part result = { 0 };
+	struct error err = ERROR_INIT;
+	int r = 0;
+
+	lock_take(&fs->lock);
+	part->state = PART_RUNNING;
+	if (u->is_discarded)
+		r = error_set(&err, ERR_CANCELLED, "the upload is no longer wanted");
+	source.fd = u->file->fd;
+	lock_drop(&fs->lock);
+	source.offset = part->start;
+	source.length = part->end - part->start;
+	if (r == 0)
+		r = store_upload_part(u->store, u->bucket, u->key, u->id, part->index + 1, &source, &u->cancel, &result,
+				      &err);
+	part_ended(part, r, &result, &err);
+}
+
+static void part_drop(struct job *job)
+{
+	struct error err = ERROR_INIT;
+	int r = error_set(&err, ERR_CANCELLED, "the mount ends");
+
+	part_ended(container_of(job, struct part, job), r, NULL, &err);
+}
+
+static struct part *part_at_locked(struct upload *u, unsigned index)
+{
+	while (u->count <= index) {
+		struct part **parts = realloc(u->parts, (u->count + 1) * sizeof(*parts));
+		struct part *part = calloc(1, sizeof(*part));
+
+		if (parts)
+			u->parts = parts;
+		if (!parts || !part) {
+			free(part);
+			return NULL;
+		}
+		part->upload = u;
+		part->index = u->count;
+		u->parts[u->count++] = part;
+	}
+	return u->parts[index];
+}
+
+/* Queues part i for [start, min(end, size)). The submit itself takes only the pool's own lock. */
+static int queue_part_locked(struct upload *u, unsigned index, uint64_t size)
+{
+	struct part *part = part_at_locked(u, index);
+	struct fs *fs = u->fs;
+
+	if (!part)
+		return -ENOMEM;
+	if (part->state == PART_QUEUED || part->state == PART_RUNNING || fs->queue.is_stopping)
+		return 0;
+	upload_part_range(fs, u->store, index, &part->start, &part->end);
+	if (part->end > size)
+		part->end = size;
+	part->state = PART_QUEUED;
+	part->is_stale = false;
+	part->job = (struct job){ .run = part_run, .drop = part_drop, .priority = 1 };
+	u->running++;
+	u->refs++;
+	workers_submit(fs->parts, &part->job);
+	return 0;
+}
+
+/* What the writer has passed may go up, up to twice as many at once as there are workers. */
+static void queue_passed_locked(struct upload *u)
+{
+	struct file *f = u->file;
+
+	while (u->id && !u->is_discarded && u->running < 2 * u->fs->options.uploads) {
+		uint64_t start, end;
+
+		upload_part_range(u->fs, u->store, u->next, &start, &end);
+		if (end > f->last_write_end || queue_part_locked(u, u->next, end) < 0)
+			break;
+		u->next++;
+	}
+}
+
+/* Begins the upload at the store and lets the journal know, so that a crash leaves nothing behind. */
+static int begin(struct upload *u, const struct store_put_args *args, struct error *err)
+{
+	struct fs *fs = u->fs;
+	char *id = NULL;
+	uint64_t ticket = 0;
+	int r = store_upload_begin(u->store, u->bucket, u->key, args, &id, err);
+
+	lock_take(&fs->lock);
+	u->is_beginning = false;
+	if (r == 0) {
+		struct pending *op = u->file->node->put;
+
+		u->id = id;
+		if (op && !u->is_discarded) {
+			free(op->upload_id);
+			op->upload_id = strdup(id);
+			ticket = pending_update_locked(op);
+		}
+	} else {
+		u->error = *err;
+	}
+	cond_broadcast(&fs->changed);
+	lock_drop(&fs->lock);
+	if (ticket && journal_wait(fs->journal, ticket, NULL) < 0)
+		log_warn("journal.write", "key='%s' what='upload id'", u->key);
+	return r;
+}
+
+static void early_begin_run(struct job *job)
+{
+	struct upload *u = container_of(job, struct upload, begin_job);
+	struct fs *fs = u->fs;
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_put_args args = { 0 };
+	struct store_meta *meta = NULL;
+	struct attrs a = ATTRS_INIT;
+	struct error err = ERROR_INIT;
+	int r;
+
+	lock_take(&fs->lock);
+	r = attrs_of_node(u->file->node, &a);
+	lock_drop(&fs->lock);
+	if (r == 0)
+		r = attrs_to_meta(&a, &arena, &meta, &args.meta_count);
+	args.meta = meta;
+	args.cancel = &u->cancel;
+	attrs_release(&a);
+	if (r == 0)
+		r = begin(u, &args, &err);
+	lock_take(&fs->lock);
+	u->is_beginning = false;
+	if (r == 0)
+		queue_passed_locked(u);
+	upload_unref_locked(u);
+	lock_drop(&fs->lock);
+}
+
+static void early_begin_drop(struct job *job)
+{
+	struct upload *u = container_of(job, struct upload, begin_job);
+
+	LOCKED(&u->fs->lock);
+	u->is_beginning = false;
+	upload_unref_locked(u);
+}
+
+/* Makes file.upload for the key of its PENDING_PUT. */
+static struct upload *upload_new_locked(struct file *f)
+{
+	struct pending *op = f->node->put;
+	struct upload *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->bucket = strdup(op->bucket);
+	u->key = strdup(op->key);
+	if (!u->bucket || !u->key) {
+		free(u->bucket);
+		free(u->key);
+		free(u);
+		return NULL;
+	}
+	cancel_init(&u->cancel);
+	u->fs = f->fs;
+	u->file = f;
+	u->store = op->store;
+	u->refs = 1;
+	f->busy++;
+	tree_pin(f->node);
+	f->upload = u;
+	return u;
+}
+
+static void mark_stale_locked(struct upload *u, uint64_t start, uint64_t end)
+{
+	for (unsigned i = 0; i < u->count; i++) {
+		struct part *part = u->parts[i];
+
+		if (part->state == PART_EMPTY || part->start >= end || part->end <= start)
+			continue;
+		if (part->state == PART_DONE)
+			part->state = PART_EMPTY;
+		else
+			part->is_stale = true;
+	}
+}
+
+void upload_note_write_locked(struct file *f, uint64_t start, uint64_t end)
+{
+	struct upload *u = f->upload;
+	struct pending *op = f->node->put;
+
+	if (u) {
+		mark_stale_locked(u, start, end);
+		queue_passed_locked(u);
+		return;
+	}
+	if (!f->is_whole || !op || !f->writers || op->state == PENDING_RUNNING || op->blocked_on ||
+	    end == UINT64_MAX || end < 3 * f->fs->options.part_size || f->fs->queue.is_stopping ||
+	    !upload_wants_parts_locked(f, end) || f->fs->options.part_size < op->store->limits.min_part_bytes)
+		return;
+	u = upload_new_locked(f);
+	if (!u)
+		return;
+	u->is_beginning = true;
+	u->refs++;
+	u->begin_job = (struct job){ .run = early_begin_run, .drop = early_begin_drop, .priority = 0 };
+	workers_submit(f->fs->parts, &u->begin_job);
+}
+
+/* Waits until no begin runs; makes and begins the upload when there is none for this key. */
+static int see_to_upload(struct pending *op, struct file *f, const struct store_put_args *args, struct upload **ret,
+			 struct error *err)
+{
+	struct fs *fs = f->fs;
+	struct upload *u;
+	int r = 0;
+
+	lock_take(&fs->lock);
+	while (f->upload && f->upload->is_beginning)
+		cond_wait(&fs->changed, &fs->lock);
+	if (f->upload && strcmp(f->upload->key, op->key) != 0)
+		upload_discard_locked(f);
+	if (f->upload && !f->upload->id)
+		upload_discard_locked(f);
+	u = f->upload ? f->upload : op->is_abandoned ? NULL : upload_new_locked(f);
+	if (u) {
+		u->refs++;
+		u->is_beginning = !u->id;
+	}
+	lock_drop(&fs->lock);
+	if (!u)
+		return op->is_abandoned ? error_set(err, ERR_CANCELLED, "the upload is no longer wanted") :
+					  error_set(err, ERR_NO_MEMORY, "no memory for an upload");
+	if (!u->id)
+		r = begin(u, args, err);
+	*ret = u;
+	return r;
+}
+
+/* Queues what is missing and waits until every part of [0, size) is done. */
+static int carry_parts(struct pending *op, struct upload *u, uint64_t size, unsigned *ret_count, struct error *err)
+{
+	struct fs *fs = u->fs;
+	unsigned failures = 0;
+	int r = 0;
+
+	LOCKED(&fs->lock);
+	for (;;) {
+		unsigned missing = 0, i = 0;
+		uint64_t start, end;
+
+		if (op->is_abandoned || u->is_discarded || fs->queue.is_stopping)
+			return error_set(err, ERR_CANCELLED, "the upload is no longer wanted");
+		if (u->error.kind && (!error_is_retryable(u->error.kind) || ++failures > 3))
+			break;
+		u->error.kind = ERR_NONE;
+		for (i = 0;; i++) {
+			struct part *part;
+
+			upload_part_range(fs, u->store, i, &start, &end);
+			if (start >= size)
+				break;
+			end = end > size ? size : end;
+			part = part_at_locked(u, i);
+			if (!part)
+				return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
+			if (part->state == PART_DONE && part->end != end)
+				part->state = PART_EMPTY;
+			missing += part->state != PART_DONE;
+			if (part->state == PART_EMPTY && u->running < 2 * fs->options.uploads)
+				r = queue_part_locked(u, i, size);
+			if (r < 0)
+				return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
+		}
+		*ret_count = i;
+		if (!missing)
+			return 0;
+		cond_wait(&fs->changed, &fs->lock);
+	}
+	while (u->running)
+		cond_wait(&fs->changed, &fs->lock);
+	*err = u->error;
+	if (!err->kind)
+		return error_set(err, ERR_UNAVAILABLE, "some parts could not be uploaded");
+	return -error_errnum(err->kind);
+}
+
+int upload_multipart(struct pending *op, struct file *f, uint64_t size, const struct store_put_args *args,
+		     char *ret_version, struct error *err)
+{
+	struct fs *fs = f->fs;
+	struct upload *u = NULL;
+	CLEANUP(freep) struct store_part *parts = NULL;
+	unsigned count = 0;
+	int r = see_to_upload(op, f, args, &u, err);
+
+	if (r == 0)
+		r = carry_parts(op, u, size, &count, err);
+	if (r == 0) {
+		parts = calloc(count, sizeof(*parts));
+		if (!parts)
+			r = error_set(err, ERR_NO_MEMORY, "no memory for an upload");
+		for (unsigned i = 0; r == 0 && i < count; i++)
+			parts[i] = u->parts[i]->result;
+	}
+	if (r == 0)
+		r = store_upload_complete(u->store, u->bucket, u->key, u->id, parts, count, args, ret_version, err);
+	if (!u)
+		return r;
+	lock_take(&fs->lock);
+	u->is_completed = r == 0;
+	/* After success, or when the upload itself is at fault, the next try begins a new one. */
+	if (f->upload == u && (r == 0 || !u->id || err->kind == ERR_NOT_FOUND || err->kind == ERR_PRECONDITION ||
+			       err->kind == ERR_INVALID || err->kind == ERR_CORRUPT)) {
+		upload_discard_locked(f);
+		free(op->upload_id);
+		op->upload_id = NULL;
+	}
+	upload_unref_locked(u);
+	lock_drop(&fs->lock);
+	return r;
+}

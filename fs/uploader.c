@@ -1,0 +1,232 @@
+#include "backends/base/clock.h"
+#include "backends/base/log.h"
+#include "fs/attrs.h"
+#include "fs/listing.h"
+#include "fs/upload.h"
+#include <sys/stat.h>
+
+/* What an upload sends: taken under the lock, sent without it. */
+struct snapshot {
+	uint64_t generation, size;
+	struct attrs attrs;
+	enum node_expect expect;
+	char version[STORE_VERSION_MAX];
+	struct arena arena;
+	struct store_put_args args;
+	bool wants_parts;
+};
+
+static void snapshot_release(struct snapshot *s)
+{
+	attrs_release(&s->attrs);
+	arena_release(&s->arena);
+}
+
+static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct error *err)
+{
+	struct node *n = op->node;
+	struct store_meta *meta = NULL;
+
+	if (attrs_of_node(n, &s->attrs) < 0 ||
+	    attrs_to_meta(&s->attrs, &s->arena, &meta, &s->args.meta_count) < 0)
+		return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
+	if (file_open_fd_locked(n->file, err) < 0)
+		return -EIO;
+	s->generation = n->file->generation;
+	s->size = n->size;
+	s->expect = n->expect;
+	if (n->expect == EXPECT_VERSION && n->version)
+		memcpy(s->version, n->version, strnlen(n->version, sizeof(s->version) - 1));
+	s->args.meta = meta;
+	s->args.cancel = &op->cancel;
+	if (op->store->caps & STORE_CAP_CONDITIONAL_PUT) {
+		s->args.if_absent = s->expect == EXPECT_ABSENT;
+		s->args.if_version = s->expect == EXPECT_VERSION && s->version[0] ? s->version : NULL;
+	}
+	s->wants_parts = n->file->upload || upload_wants_parts_locked(n->file, s->size);
+	op->total = s->size;
+	op->wants_redo = false;
+	atomic_store(&op->sent, 0);
+	return 0;
+}
+
+static int send_content(struct pending *op, struct file *f, struct snapshot *s, char *ret_version,
+			struct error *err)
+{
+	struct store_source source = STORE_SOURCE_INIT;
+	int r = fetch_fill(f, 0, s->size, err);
+
+	if (r < 0)
+		return error_prefix(err, r, "the rest of the file");
+	if (s->wants_parts)
+		return upload_multipart(op, f, s->size, &s->args, ret_version, err);
+	source.fd = f->fd;
+	source.length = s->size;
+	source.progress = &op->sent;
+	return store_put(op->store, op->bucket, op->key, &source, &s->args, ret_version, err);
+}
+
+/* The cloud has what the snapshot held. */
+static void succeeded_locked(struct pending *op, const struct snapshot *s, const char *version)
+{
+	struct fs *fs = op->fs;
+	struct node *n = op->node;
+	struct file *f = n->file;
+	bool kernel_has_pages = !n->opened_version || !n->version || strcmp(n->opened_version, n->version) == 0;
+
+	fs->queue.bytes_sent_total += s->wants_parts ? 0 : s->size;
+	free(n->version);
+	n->version = version[0] ? strdup(version) : NULL;
+	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
+	n->has_attrs = true;
+	free(n->remote_key);
+	free(n->remote_bucket);
+	n->remote_key = n->remote_bucket = NULL;
+	if (kernel_has_pages && n->version) { /* it wrote them itself */
+		free(n->opened_version);
+		n->opened_version = strdup(n->version);
+	}
+	memset(f->base_version, 0, sizeof(f->base_version));
+	memcpy(f->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+	f->is_new_version = false;
+}
+
+/* Frees who waits for this upload (close with writeback=no, fsync=remote, writers short of space). */
+static void wake_waiters(struct fs *fs, struct file *f, int err)
+{
+	struct parked *closing, *space = NULL;
+
+	lock_take(&fs->lock);
+	closing = park_claim_all_locked(&f->closing_waiting, err);
+	if (!err)
+		space = park_claim_all_locked(&fs->space_waiters, 0);
+	lock_drop(&fs->lock);
+	park_resume_all(closing);
+	park_resume_all(space);
+}
+
+static void note_failure_locked(struct pending *op, const struct error *err)
+{
+	struct fs *fs = op->fs;
+	CLEANUP(freep) char *path = tree_path(&fs->tree, op->node);
+	struct node *bucket = tree_bucket_of(op->node);
+
+	if (op->attempts == 0 || error_is_retryable(err->kind) != error_is_retryable(op->error.kind))
+		fs_note_error_locked(fs, path ? path : op->key, err);
+	if (err->kind == ERR_PERMISSION && bucket) {
+		bucket->is_readonly = true;
+		bucket->readonly_until_ms = clock_mono_ms() + 60000;
+	}
+}
+
+static void finish_failed(struct pending *op, struct file *f, const struct error *err)
+{
+	struct fs *fs = op->fs;
+
+	lock_take(&fs->lock);
+	if (!op->is_abandoned && err->kind != ERR_CANCELLED)
+		note_failure_locked(op, err);
+	lock_drop(&fs->lock);
+	if (err->kind != ERR_CANCELLED && !error_is_retryable(err->kind))
+		wake_waiters(fs, f, error_errnum(err->kind));
+	lock_take(&fs->lock);
+	f->busy--;
+	pending_retry_locked(op, err);
+	lock_drop(&fs->lock);
+}
+
+static void finish_done(struct pending *op, struct file *f, struct snapshot *s, const char *version)
+{
+	struct fs *fs = op->fs;
+	struct node *n = op->node;
+	struct location where = { op->store, op->bucket, op->key };
+	bool is_current;
+
+	attrs_remember(fs, &where, version, &s->attrs);
+	lock_take(&fs->lock);
+	if (op->is_abandoned) {
+		f->busy--;
+		pending_retry_locked(op, NULL);
+		lock_drop(&fs->lock);
+		return;
+	}
+	succeeded_locked(op, s, version);
+	is_current = f->generation == s->generation && !op->wants_redo;
+	if (!is_current) {
+		f->busy--;
+		(void)pending_update_locked(op); /* what it is based on now; redoing with the old is only a conflict with itself */
+		op->attempts = 0;
+		pending_retry_locked(op, NULL);
+		lock_drop(&fs->lock);
+		return;
+	}
+	n->put = NULL;
+	file_cleaned_locked(f, version);
+	tree_pin(n);
+	lock_drop(&fs->lock);
+	wake_waiters(fs, f, 0);
+	lock_take(&fs->lock);
+	f->busy--;
+	pending_done_locked(op);
+	file_rest_locked(f);
+	tree_unpin(&fs->tree, n);
+	lock_drop(&fs->lock);
+}
+
+/* An unfinished multipart upload of an earlier run is given up: its parts would stay, and cost, for ever. */
+static void abort_inherited(struct pending *op)
+{
+	struct error err = ERROR_INIT;
+	char *id;
+
+	lock_take(&op->fs->lock);
+	id = op->node->file->upload ? NULL : steal(op->upload_id);
+	lock_drop(&op->fs->lock);
+	if (id && op->store->ops->upload_abort &&
+	    store_upload_abort(op->store, op->bucket, op->key, id, &err) < 0 && err.kind != ERR_NOT_FOUND)
+		log_warn("upload.abort", "key='%s' error='%s'", op->key, err.message);
+	free(id);
+}
+
+void upload_run(struct pending *op)
+{
+	struct fs *fs = op->fs;
+	CLEANUP(snapshot_release) struct snapshot s = { .arena = ARENA_INIT(1 << 20) };
+	struct error err = ERROR_INIT;
+	char version[STORE_VERSION_MAX] = "";
+	struct file *f;
+	int r;
+
+	lock_take(&fs->lock);
+	f = op->node->file;
+	if (op->is_abandoned || !f) {
+		pending_retry_locked(op, NULL); /* ends an abandoned one */
+		lock_drop(&fs->lock);
+		return;
+	}
+	f->busy++;
+	r = snapshot_take_locked(op, &s, &err);
+	lock_drop(&fs->lock);
+	abort_inherited(op);
+	if (r == 0)
+		r = send_content(op, f, &s, version, &err);
+	if (r < 0 && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
+		switch (conflict_resolve(op, s.size, s.attrs.mtime_ns, version, &err)) {
+		case CONFLICT_OURS:
+			r = 0;
+			break;
+		case CONFLICT_RETRY:
+			lock_take(&fs->lock);
+			f->busy--;
+			pending_retry_locked(op, NULL);
+			lock_drop(&fs->lock);
+			return;
+		case CONFLICT_STAYS:
+			break;
+		}
+	}
+	if (r < 0)
+		finish_failed(op, f, &err);
+	else
+		finish_done(op, f, &s, version);
+}
