@@ -285,14 +285,16 @@ static int rename_by_copy(struct store *s, const char *bucket, const char *from_
 			  const char *if_source_version, char *ret_version, struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
-	struct store_copy_args args = { .if_source_version = if_source_version };
+	struct store_copy_args args = { 0 };
 	struct store_object o;
 	int r = local_head(s, bucket, from_key, NULL, &arena, &o, err);
 
 	if (r < 0)
 		return r;
-	if (!if_source_version || !*if_source_version)
-		args.if_source_version = o.version;
+	if (if_source_version && *if_source_version && strcmp(if_source_version, o.version) != 0)
+		return error_set(err, ERR_PRECONDITION, "'%.150s' has changed", from_key);
+	/* Not the caller's text: that may be the very buffer ret_version is. */
+	args.if_source_version = o.version;
 	r = local_copy(s, bucket, from_key, bucket, key, &args, ret_version, err);
 	return r < 0 ? r : local_delete(s, bucket, from_key, args.if_source_version, NULL, err);
 }
@@ -321,7 +323,7 @@ static int rename_locked(struct local *l, const char *bucket, const char *from_k
 		return error_errno(err, -from, "'%.150s'", from_key);
 	r = tree_place(h->bucket_fd, key, from, name, &is_made_again, err);
 	if (r >= 0 && name_key_path(str_of(from_key), NAME_PLAIN, &from_path) == 0)
-		tree_prune(h->bucket_fd, from_path.data);
+		local_tree_prune(h->bucket_fd, from_path.data);
 	commit_end(&h->commit);
 	if (r >= 0)
 		r = tree_sync_parents(l, h->bucket_fd, path.data, !is_made, err);

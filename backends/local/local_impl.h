@@ -61,7 +61,7 @@ int tree_place(int dirfd, const char *key, int from_dirfd, const char *from_name
 int tree_locate(int dirfd, const char *key, char ret_name[264]);
 /* Removes the object and the directories it leaves empty. */
 int tree_remove(int dirfd, const char *key, struct error *err);
-void tree_prune(int dirfd, const char *path);
+void local_tree_prune(int dirfd, const char *path);
 /* fsync of the directories above path, or of the last one only. */
 int tree_sync_parents(struct local *l, int dirfd, const char *path, bool is_only_last, struct error *err);
 int tree_delete_all(int dirfd, const char *name); /* a flat directory and its files */

@@ -226,7 +226,7 @@ int tree_place(int dirfd, const char *key, int from_dirfd, const char *from_name
 		return error_set(err, ERR_NO_MEMORY, "no memory for the path of '%.100s'", key);
 	parent = tree_make_dirs(dirfd, path.data, ret_made, err);
 	if (parent < 0) {
-		tree_prune(dirfd, path.data);
+		local_tree_prune(dirfd, path.data);
 		return parent;
 	}
 	name = strrchr(path.data, '/');
@@ -235,7 +235,7 @@ int tree_place(int dirfd, const char *key, int from_dirfd, const char *from_name
 	is_dir = fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 	if (renameat(from_dirfd, from_name, parent, is_dir ? aside : name) < 0) {
 		r = error_errno(err, errno, "writing '%.150s'", key);
-		tree_prune(dirfd, path.data);
+		local_tree_prune(dirfd, path.data);
 		return r;
 	}
 	if (!is_dir)
@@ -245,7 +245,7 @@ int tree_place(int dirfd, const char *key, int from_dirfd, const char *from_name
 
 /* Takes away the directories above path that are empty now; an object that had been displaced by one gets its plain
  * name back. */
-void tree_prune(int dirfd, const char *path)
+void local_tree_prune(int dirfd, const char *path)
 {
 	char dir[LOCAL_PATH_MAX];
 	size_t len = strlen(path);
@@ -298,7 +298,7 @@ int tree_remove(int dirfd, const char *key, struct error *err)
 			return error_errno(err, -r, "deleting '%.150s'", key);
 		is_removed = is_removed || !r;
 		if (i && is_removed)
-			tree_prune(dirfd, path.data);
+			local_tree_prune(dirfd, path.data);
 	}
 	return 0;
 }

@@ -147,7 +147,7 @@ static int drop_entry(struct local *l, const char *bucket, const char *key, cons
 		record_forget(l, key, st.st_ino);
 	if (unlinkat(fd, leaf, 0) < 0 && errno != ENOENT)
 		return error_errno(err, errno, "an old version of '%.100s'", key);
-	tree_prune(tree, path.data);
+	local_tree_prune(tree, path.data);
 	return 0;
 }
 
@@ -250,7 +250,7 @@ static int promote(struct local *l, const char *bucket, const char *key, int buc
 	(void)unlinkat(h->dir_fd, e->name, 0);
 	tree = bucket_state_open(l, bucket, "versions", false, err);
 	if (tree >= 0 && history_dir_path(key, e->name, &path, err) == 0)
-		tree_prune(tree, path.data);
+		local_tree_prune(tree, path.data);
 	return 0;
 }
 

@@ -1,0 +1,117 @@
+/*
+ * The suite over every store there is: the directory, the directory without extended attributes, and S3 when
+ * SKYDIR_TEST_S3_ENDPOINT, SKYDIR_TEST_S3_KEY and SKYDIR_TEST_S3_SECRET are set (SKYDIR_TEST_S3_REGION and
+ * SKYDIR_TEST_S3_CONDITIONS, yes by default, may be). SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
+ */
+#include "backends/local/local.h"
+#include "backends/providers.h"
+#include "backends/store/layer_prefix.h"
+#include "backends/store/layer_trace.h"
+#include "tests/conformance/suite.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct test_list *const lists[] = {
+	&suite_object_tests, &suite_key_tests,	   &suite_list_tests,   &suite_condition_tests, &suite_copy_tests,
+	&suite_multipart_tests, &suite_bucket_tests, &suite_version_tests, &suite_native_tests,
+};
+
+static int run_all(const char *title, struct store *store, bool is_reference)
+{
+	struct CMUnitTest all[128];
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		assert_true(count + lists[i]->count <= ARRAY_SIZE(all));
+		memcpy(all + count, lists[i]->tests, lists[i]->count * sizeof(*all));
+		count += lists[i]->count;
+	}
+	suite_use(store, is_reference);
+	return _cmocka_run_group_tests(title, all, count, NULL, NULL);
+}
+
+static const char *set_or(const char *name, const char *fallback)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : fallback;
+}
+
+static const char *environment(const char *name)
+{
+	return getenv(name);
+}
+
+static int run_s3(const char *home)
+{
+	const char *endpoint = set_or("SKYDIR_TEST_S3_ENDPOINT", NULL);
+	struct provider_value values[] = {
+		{ "endpoint", endpoint, "test" },
+		{ "access-key-id", set_or("SKYDIR_TEST_S3_KEY", ""), "test" },
+		{ "secret-access-key", set_or("SKYDIR_TEST_S3_SECRET", ""), "test" },
+		{ "region", set_or("SKYDIR_TEST_S3_REGION", "us-east-1"), "test" },
+		{ "conditional-writes", set_or("SKYDIR_TEST_S3_CONDITIONS", "yes"), "test" },
+	};
+	struct http_engine_options options = { 0 };
+	struct backend_context context = { .getenv = environment, .home = home, .xdg_data_home = home };
+	struct store *store = NULL;
+	struct error err = ERROR_INIT;
+	int failed;
+
+	if (!endpoint) {
+		print_message("S3: not tested, SKYDIR_TEST_S3_ENDPOINT is not set\n");
+		return 0;
+	}
+	if (http_engine_new(&options, &context.engine, &err) < 0 ||
+	    provider_store_new(&context, "s3", "s3", values, ARRAY_SIZE(values), &store, &err) < 0) {
+		print_error("S3: %s\n", err.message);
+		http_engine_free(context.engine);
+		return 1;
+	}
+	failed = run_all("s3", store, false);
+	store_free(store);
+	http_engine_free(context.engine);
+	return failed;
+}
+
+static int run_local(const char *title, const char *root, bool uses_side_files, bool is_layered)
+{
+	struct local_options options = { .root = root, .skips_fsync = true, .uses_side_files = uses_side_files };
+	struct store *store = NULL;
+	struct error err = ERROR_INIT;
+	int r = local_store_new_with("local", &options, &store, &err), failed;
+
+	if (r >= 0 && is_layered)
+		r = store_trace_new(store, &store, &err);
+	if (r < 0) {
+		print_error("%s: %s\n", title, err.message);
+		store_free(store);
+		return 1;
+	}
+	failed = run_all(title, store, true);
+	store_free(store);
+	return failed;
+}
+
+int main(void)
+{
+	char root[] = "/tmp/skydir-conformance-XXXXXX";
+	char path[80];
+	int failed = 0;
+
+	if (getenv("SKYDIR_TEST_ONLY"))
+		cmocka_set_test_filter(getenv("SKYDIR_TEST_ONLY"));
+	if (!mkdtemp(root)) {
+		perror(root);
+		return 1;
+	}
+	(void)snprintf(path, sizeof(path), "%s/data", root);
+	failed += run_local("local", path, false, false);
+	failed += run_local("local with side files, traced", path, true, true);
+	failed += run_s3(root);
+	(void)snprintf(path, sizeof(path), "rm -rf '%s'", root);
+	if (system(path) != 0)
+		perror("rm");
+	return failed ? 1 : 0;
+}
