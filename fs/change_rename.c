@@ -43,9 +43,10 @@ static void replace_target(struct fs *fs, struct node *t, const struct location 
 			(void)pending_retract_locked(fs, PENDING_DELETE, to, ret_ticket);
 		}
 	} else {
-		bool was_running = t->put && t->put->state == PENDING_RUNNING;
+		/* What waits or runs at its key may change the object yet. */
+		bool is_open = t->pending_count > (t->put && t->put->state != PENDING_RUNNING);
 
-		ret->expect = was_running || t->remote_key ? EXPECT_ANY : (enum node_expect)t->expect;
+		ret->expect = is_open || t->remote_key ? EXPECT_ANY : (enum node_expect)t->expect;
 		ret->version = ret->expect == EXPECT_VERSION && t->version ? strdup(t->version) : NULL;
 		if (t->file && !file_is_complete_locked(t->file) && !t->file->origin.key)
 			(void)!tree_remote_key(t, &t->file->origin);
@@ -142,8 +143,10 @@ static int rekey_below(struct fs *fs, struct node *dir, uint64_t *ret_ticket, st
 		int r = 0;
 
 		n->meta = NULL;
-		if (n->put)
+		if (n->put) {
+			n->expect = EXPECT_ANY; /* the directory's rename may bring an older version there first */
 			r = pending_put_rekey_locked(fs, n, &ticket, err);
+		}
 		if (r < 0)
 			return r;
 		if (ticket)

@@ -149,7 +149,7 @@ void file_drop_locked(struct fs *fs, struct node *n)
 	lru_unlink(fs, f);
 	fs->cache.files--;
 	fs->cache.bytes -= f->accounted;
-	trash_locked(fs, f, false);
+	trash_locked(fs, f, f->outlives_us);
 	extents_release(&f->present);
 	extents_release(&f->dirty);
 	location_release(&f->origin);

@@ -38,6 +38,7 @@ struct file {
 	int fd;			/* -1: not open now (no handle, nothing running) */
 	int log_fd;		/* extentlog of a mixture; -1 */
 	bool is_whole;
+	bool outlives_us;	/* dirty when the mount ends: the cache file stays for the next one */
 	bool is_new_version;	/* the object changed in the cloud while this was open: reads of holes fail */
 	struct extents present, dirty;
 	char base_version[STORE_VERSION_MAX]; /* what the holes belong to; "" with is_whole */

@@ -293,6 +293,9 @@ void fs_free(struct fs *fs)
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	lock_take(&fs->lock);
+	for (struct pending *op = fs->queue.first; op; op = op->next)
+		if (op->node && op->node->file)
+			op->node->file->outlives_us = true;
 	if (fs->queue.claims)
 		pending_release(fs);
 	tree_release(&fs->tree);

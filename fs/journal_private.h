@@ -1,12 +1,13 @@
 #pragma once
 /*
- * Purpose: what the files of the journal share: journal.c (queue, group commit, sync), journal_thread.c (what is done
- *	without being asked), journal_open.c (schema, checks), journal_rescue.c (damage), journal_sql.c (rows),
- *	journal_attrs.c (attributes once seen).
+ * Purpose: what the files of the journal share: journal.c (queue, group commit, sync),
+ *journal_thread.c (what is done without being asked), journal_open.c (schema, checks),
+ *journal_rescue.c (damage), journal_sql.c (rows), journal_attrs.c (attributes once seen).
  *
- * Locks: journal.lock guards the queue and all counters, and is never held over a call of SQLite. Who has the turn
- *	(is_busy, taken and given back under the lock) uses `db` alone. is_syncing likewise protects the number of the WAL's
- *	descriptor. Order: the turn before is_syncing; a syncer waits for no turn while it has is_syncing.
+ * Locks: journal.lock guards the queue and all counters, and is never held over a call of SQLite.
+ *Who has the turn (is_busy, taken and given back under the lock) uses `db` alone. is_syncing
+ *likewise protects the number of the WAL's descriptor. Order: the turn before is_syncing; a syncer
+ *waits for no turn while it has is_syncing.
  */
 #include "backends/base/lock.h"
 #include "fs/journal.h"
@@ -22,12 +23,12 @@
 struct journal_db {
 	sqlite3 *db;
 	sqlite3_stmt *put, *del, *reserve, *begin, *commit, *rollback;
-	int wal_fd;		/* our own, to sync what was committed */
-	unsigned wal_frames;	/* in the WAL after the last commit */
-	uint64_t next_seq;	/* found when opened: above all that was ever used */
-	uint64_t reserved_seq;	/* the file says that all below may be in use */
+	int wal_fd;	       /* our own, to sync what was committed */
+	unsigned wal_frames;   /* in the WAL after the last commit */
+	uint64_t next_seq;     /* found when opened: above all that was ever used */
+	uint64_t reserved_seq; /* the file says that all below may be in use */
 };
-#define JOURNAL_DB_INIT ((struct journal_db){ .wal_fd = -1 })
+#define JOURNAL_DB_INIT ((struct journal_db){.wal_fd = -1})
 
 struct journal_op {
 	struct journal_op *next;
@@ -49,23 +50,25 @@ struct journal {
 	/* guarded by lock: */
 	struct journal_op *first, **last_next;
 	uint64_t last_ticket, committed, synced; /* tickets */
-	uint64_t failures, failed_to;		 /* failed batches; the last ticket of the last of them */
+	uint64_t failures, failed_to; /* failed batches; the last ticket of the last of them */
 	struct error failure;
 	bool is_busy, is_syncing, is_stopping, is_idle;
-	bool is_wal_suspect;		  /* a sync of it failed: only a checkpoint makes it durable */
-	bool is_checkpointer_stale;	  /* it has the file that was set aside */
+	bool is_wal_suspect;	    /* a sync of it failed: only a checkpoint makes it durable */
+	bool is_checkpointer_stale; /* it has the file that was set aside */
 	bool needs_reserve;
 	uint64_t wal_frames, backfilled, wal_generation;
 	uint64_t last_commit_ms;
 
-	struct journal_db db;	/* the holder of the turn's */
-	sqlite3 *checkpointer;	/* the thread's */
+	struct journal_db db;  /* the holder of the turn's */
+	sqlite3 *checkpointer; /* the thread's */
 	bool has_thread;
 };
 
 /* --- journal_sql.c: small things over SQLite, and rows --- */
-#define JOURNAL_COLUMNS "seq, kind, flags, file_id, store, bucket, key, from_bucket, from_key, detail, sum"
-/* A further connection to a file; flags as for sqlite3_open_v2. Set up against hostile content. Returns SQLite's code. */
+#define JOURNAL_COLUMNS                                                                            \
+	"seq, kind, flags, file_id, store, bucket, key, from_bucket, from_key, detail, sum"
+/* A further connection to a file; flags as for sqlite3_open_v2. Set up against hostile content.
+ * Returns SQLite's code. */
 int journal_connect(const char *path, int flags, sqlite3 **ret);
 /* Runs statements that are constants. Returns SQLite's code. */
 int journal_exec(sqlite3 *db, const char *sql);
@@ -85,12 +88,13 @@ bool journal_read_row(sqlite3_stmt *stmt, struct journal_row *ret);
 enum journal_bad_rows { JOURNAL_BAD_FAIL, JOURNAL_BAD_SKIP };
 /* Calls fn for all rows of the connection; a row whose sum is wrong is an error or skipped. */
 int journal_each_of(sqlite3 *db, enum journal_bad_rows bad,
-		    int (*fn)(void *arg, const struct journal_row *row, struct error *err), void *arg,
-		    struct error *err) MUST_CHECK;
+		    int (*fn)(void *arg, const struct journal_row *row, struct error *err),
+		    void *arg, struct error *err) MUST_CHECK;
 
 /* --- journal_open.c --- */
 #define JOURNAL_SEQ_STEP (1ull << 20) /* numbers reserved at once */
-/* Opens DIR/journal.db, makes it when missing, replaces it when damaged (is_damaged: it is known to be). */
+/* Opens DIR/journal.db, makes it when missing, replaces it when damaged (is_damaged: it is known to
+ * be). */
 int journal_db_open(const char *dir, bool is_damaged, struct journal_db *ret, char **ret_damage,
 		    struct error *err) MUST_CHECK;
 void journal_db_close(struct journal_db *db);
@@ -110,7 +114,7 @@ int journal_adopt_rescued(const char *path, struct error *err) MUST_CHECK;
 
 /* --- journal_attrs.c --- */
 struct journal_attrs *journal_attrs_open(const char *dir); /* NULL: without them then */
-void journal_attrs_close(struct journal_attrs *a); /* writes what is queued */
+void journal_attrs_close(struct journal_attrs *a);	   /* writes what is queued */
 size_t journal_attrs_queued(struct journal_attrs *a);
 void journal_attrs_flush(struct journal_attrs *a);
 

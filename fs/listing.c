@@ -139,7 +139,8 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 
 	if (segment.len < prefix_len || memcmp(segment.ptr, l->where.key, prefix_len) != 0)
 		return; /* not what was asked for: a broken or hostile server */
-	if (pending_hides_locked(l->fs, l->where.store, l->where.bucket, object->key, l->is_moved))
+	if (pending_hides_locked(l->fs, l->where.store, l->where.bucket, object->key, l->is_moved,
+				 l->began_changes))
 		return;
 	segment.ptr += prefix_len;
 	segment.len -= prefix_len;

@@ -230,7 +230,8 @@ static void take_answer_locked(struct fs *fs, struct node *dir, const char *name
 
 	for (const struct node *up = dir; up; up = up->parent)
 		is_moved |= up->remote_key != NULL;
-	if (type == NODE_FILE && pending_hides_locked(fs, where->store, where->bucket, where->key, is_moved))
+	if (type == NODE_FILE && pending_hides_locked(fs, where->store, where->bucket, where->key, is_moved,
+							 began))
 		type = NODE_ABSENT;
 	if (n && (node_is_local_locked(n) || n->changed > began))
 		return;

@@ -56,6 +56,7 @@ static void finish(struct pending *op, int r, const struct error *err)
 		struct node *n = op->node;
 
 		namespace_undo_locked(op, err);
+		op->is_abandoned = true;
 		if (n)
 			tree_pin(n);
 		pending_done_locked(op);

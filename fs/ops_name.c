@@ -1,3 +1,4 @@
+#include "backends/base/clock.h"
 #include "fs/change.h"
 #include "fs/file.h"
 #include "fs/listing.h"
@@ -156,6 +157,29 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 	fuse_reply_none(req);
 }
 
+/* Deleting a bucket waits for what is still to be deleted in it: the user emptied it already. */
+static int settle_bucket_locked(struct fs *fs, struct node *bucket)
+{
+	uint64_t deadline = clock_mono_ms() + fs->options.timeout_ms;
+
+	if (!bucket)
+		return 0;
+	if (tree_has_children(bucket))
+		return -ENOTEMPTY;
+	tree_pin(bucket);
+	for (;;) {
+		bool is_busy = false;
+
+		(void)pending_hurry_locked(fs, NULL, UINT64_MAX);
+		for (const struct pending *op = fs->queue.first; op && !is_busy; op = op->next)
+			is_busy = strcmp(op->bucket, bucket->name) == 0;
+		if (!is_busy || fs->queue.is_stopping || !cond_wait_until(&fs->changed, &fs->lock, deadline))
+			break;
+	}
+	tree_unpin(&fs->tree, bucket);
+	return 0;
+}
+
 /* Bucket operations are asked of the cloud at once: only it knows whether the name is free. */
 static void bucket_run(struct parked *p)
 {
@@ -170,7 +194,12 @@ static void bucket_run(struct parked *p)
 	lock_take(&fs->lock);
 	dir = tree_by_ino(&fs->tree, p->ino);
 	store = dir ? dir->store : NULL;
+	r = store && !creates ? settle_bucket_locked(fs, tree_child(&fs->tree, dir, p->name)) : 0;
 	lock_drop(&fs->lock);
+	if (r < 0) {
+		park_fail(p, -r);
+		return;
+	}
 	if (!store)
 		r = error_set(&err, ERR_NOT_FOUND, "the store is gone");
 	else

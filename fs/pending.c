@@ -24,7 +24,8 @@ const char *pending_kind_name(enum pending_kind kind)
 int pending_init(struct fs *fs, struct error *err)
 {
 	fs->queue.claims = calloc(CLAIM_SLOTS, sizeof(*fs->queue.claims));
-	if (!fs->queue.claims)
+	fs->queue.gone = calloc(GONE_SLOTS, sizeof(*fs->queue.gone));
+	if (!fs->queue.claims || !fs->queue.gone)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
 	return 0;
 }
@@ -362,6 +363,8 @@ static void release_nodes_locked(struct pending *op)
 		tree_unpin(&fs->tree, hold);
 }
 
+static void note_gone_locked(struct pending *op);
+
 void pending_done_locked(struct pending *op)
 {
 	struct fs *fs = op->fs;
@@ -369,6 +372,8 @@ void pending_done_locked(struct pending *op)
 	lock_assert_held(&fs->lock);
 	if (op->state == PENDING_RUNNING)
 		fs->queue.running--;
+	if (op->state == PENDING_RUNNING && !op->is_abandoned)
+		note_gone_locked(op);
 	queue_unlink(op);
 	(void)journal_delete(fs->journal, op->seq); /* redoing it after a crash is harmless, so nobody waits */
 	unblock_all_locked(op);
@@ -542,6 +547,7 @@ void pending_put_cancel_locked(struct fs *fs, struct node *n)
 		return;
 	}
 	op->is_abandoned = true;
+	n->expect = EXPECT_ANY; /* it may arrive all the same */
 	cancel_fire(&op->cancel);
 }
 
@@ -580,15 +586,69 @@ bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct 
 	return false;
 }
 
-bool pending_hides_locked(const struct fs *fs, const struct store *store, const char *bucket, const char *key,
-			  bool is_moved)
+static bool is_prefix_of(const char *prefix, const char *key)
+{
+	return strncmp(key, prefix, strlen(prefix)) == 0;
+}
+
+static bool went_lately(const struct fs *fs, const struct store *store, const char *bucket, const char *key,
+			uint64_t hash, bool is_moved, uint64_t began)
 {
 	const struct pending_queue *q = &fs->queue;
-	uint64_t hash;
+	const struct gone *slot = &q->gone[hash % GONE_SLOTS];
 
-	if (!q->count)
-		return false;
-	hash = claim_hash(store, bucket, key);
+	if (slot->hash == hash && slot->changed > began)
+		return true;
+	for (size_t i = 0; i < GONE_TREES && !is_moved; i++) {
+		const struct gone_tree *t = &q->gone_trees[i];
+
+		if (t->prefix && t->changed > began && t->store == store && strcmp(t->bucket, bucket) == 0 &&
+		    is_prefix_of(t->prefix, key))
+			return true;
+	}
+	return false;
+}
+
+/* Notes what an operation that succeeded took away in the cloud. */
+static void note_gone_locked(struct pending *op)
+{
+	struct pending_queue *q = &op->fs->queue;
+	uint64_t changed = ++op->fs->tree.changes;
+
+	if (op->kind == PENDING_DELETE || op->kind == PENDING_RENAME) {
+		bool is_rename = op->kind == PENDING_RENAME;
+		uint64_t hash = claim_hash(op->store, is_rename ? op->from_bucket : op->bucket,
+					   is_rename ? op->from_key : op->key);
+
+		q->gone[hash % GONE_SLOTS] = (struct gone){ hash, changed };
+	} else if (op->kind == PENDING_RENAME_TREE) {
+		struct gone_tree *t = &q->gone_trees[q->gone_tree_count++ % GONE_TREES];
+
+		free(t->bucket);
+		free(t->prefix);
+		*t = (struct gone_tree){ op->store, strdup(op->from_bucket), strdup(op->from_key), changed };
+		if (!t->bucket || !t->prefix) {
+			free(t->bucket);
+			free(t->prefix);
+			*t = (struct gone_tree){0};
+		}
+	} else if (op->kind == PENDING_PUT || op->kind == PENDING_MARKER) {
+		uint64_t hash = claim_hash(op->store, op->bucket, op->key);
+		struct gone *slot = &q->gone[hash % GONE_SLOTS];
+
+		if (slot->hash == hash)
+			*slot = (struct gone){0}; /* it is there again */
+	}
+}
+
+bool pending_hides_locked(const struct fs *fs, const struct store *store, const char *bucket, const char *key,
+			  bool is_moved, uint64_t began)
+{
+	const struct pending_queue *q = &fs->queue;
+	uint64_t hash = claim_hash(store, bucket, key);
+
+	if (went_lately(fs, store, bucket, key, hash, is_moved, began))
+		return true;
 	for (const struct claim *c = q->claims[hash % CLAIM_SLOTS]; c; c = c->next) {
 		bool is_from = c == &c->op->claims[1];
 
@@ -601,7 +661,7 @@ bool pending_hides_locked(const struct fs *fs, const struct store *store, const 
 		return false;
 	for (const struct pending *op = q->first; op; op = op->next)
 		if (op->kind == PENDING_RENAME_TREE && op->store == store && strcmp(op->from_bucket, bucket) == 0 &&
-		    strncmp(key, op->from_key, strlen(op->from_key)) == 0)
+		    is_prefix_of(op->from_key, key))
 			return true;
 	return false;
 }
@@ -664,6 +724,11 @@ void pending_release(struct fs *fs)
 		release_nodes_locked(op);
 		pending_free(op);
 	}
+	for (size_t i = 0; i < GONE_TREES; i++) {
+		free(q->gone_trees[i].bucket);
+		free(q->gone_trees[i].prefix);
+	}
+	free(q->gone);
 	free(q->claims);
 	free(q->due);
 	q->claims = NULL;

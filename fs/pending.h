@@ -105,9 +105,10 @@ size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
 uint64_t pending_run_due_locked(struct fs *fs, uint64_t now_ms);
 /* A file was closed: operations that were held for it. */
 void pending_released_locked(struct fs *fs, struct node *n);
-/* Whether a key that a listing still shows is on its way out: deleted or renamed away here. is_moved: the listing is of a directory
- * whose own rename is not through, so its old prefix is where it is. */
-bool pending_hides_locked(const struct fs *fs, const struct store *store, const char *bucket, const char *key, bool is_moved);
+/* Whether a key that a listing still shows is on its way out, or went since tree.changes was `began`: deleted or renamed away
+ * here. is_moved: the listing is of a directory whose own rename is not through, so its old prefix is where it is. */
+bool pending_hides_locked(const struct fs *fs, const struct store *store, const char *bucket, const char *key, bool is_moved,
+			  uint64_t began);
 /* Does the operation's keys lie below the node (by the path)? */
 bool pending_is_below_locked(const struct pending *op, struct node *dir);
 

@@ -241,6 +241,7 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 	if (!where.store) {
 		log_warn("recovery.store", "store='%s' key='%s' what='not configured here: kept in the cache directory'",
 			 row->store, row->key);
+		fs->foreign_rows++;
 		keep_file(kept, row->file_id);
 		return 0;
 	}
@@ -262,6 +263,7 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 		if (op->node && op->node->put == op)
 			op->node->put = NULL;
 		pending_free(op);
+		fs->lost_rows++;
 		keep_file(kept, row->file_id);
 		return 0; /* what remains of it stays in the cache directory and the journal */
 	}

@@ -72,6 +72,24 @@ static void copy_ended(struct copy *c, const struct error *err, const char *vers
 	copy_free(c);
 }
 
+/* Some servers cannot copy a directory's own object (versitygw: DirectoryObjectContainsData): it is empty, so it is put anew. */
+static int put_marker(struct copy *c, char *version, struct error *err)
+{
+	struct pending *op = c->op;
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_source source = STORE_SOURCE_INIT;
+	struct store_object object = { 0 };
+	struct store_put_args args = { .cancel = &op->cancel };
+	int r = store_head(op->store, op->from_bucket, c->from_key, NULL, &arena, &object, err);
+
+	if (r < 0)
+		return r;
+	args.meta = object.meta;
+	args.meta_count = object.meta_count;
+	args.content_type = object.content_type;
+	return store_put(op->store, op->bucket, c->key, &source, &args, version, err);
+}
+
 static void copy_run(struct job *job)
 {
 	struct copy *c = container_of(job, struct copy, job);
@@ -81,6 +99,10 @@ static void copy_run(struct job *job)
 	struct error err = ERROR_INIT;
 	int r = store_copy(op->store, op->from_bucket, c->from_key, op->bucket, c->key, &args, version, &err);
 
+	if (r < 0 && err.kind == ERR_INVALID && c->size == 0 && str_ends(str_of(c->from_key), "/")) {
+		err = ERROR_INIT;
+		r = put_marker(c, version, &err);
+	}
 	if (r < 0 && err.kind == ERR_NOT_FOUND)
 		err.kind = ERR_NONE; /* somebody else deleted it meanwhile */
 	copy_ended(c, &err, version);

@@ -6,7 +6,7 @@
 #include "fs/upload.h"
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 
 #define UPLOADS_SHOWN 32
 
@@ -146,6 +146,8 @@ int fs_status(struct fs *fs, struct json_object **ret, struct error *err)
 	add_int(o, "open_handles", fs->open_handles);
 	add_int(o, "waiting_requests", fs->parked_count);
 	add_int(o, "uploaded_bytes", fs->queue.bytes_sent_total);
+	add_int(o, "lost_rows", fs->lost_rows);
+	add_int(o, "other_stores_rows", fs->foreign_rows);
 	if (fs->damage)
 		add_text(o, "damage", fs->damage);
 	lock_drop(&fs->lock);
@@ -158,13 +160,15 @@ int fs_status(struct fs *fs, struct json_object **ret, struct error *err)
 
 struct offline {
 	uint64_t files, bytes, others;
+	int files_fd;
 	struct json_object *items;
 };
 
 static int count_row(void *arg, const struct journal_row *row, struct error *err)
 {
 	struct offline *c = arg;
-	CLEANUP(json_putp) struct json_object *detail = NULL;
+	char name[24];
+	struct stat st;
 
 	(void)err;
 	if (row->kind != PENDING_PUT) {
@@ -172,8 +176,9 @@ static int count_row(void *arg, const struct journal_row *row, struct error *err
 		return 0;
 	}
 	c->files++;
-	if (json_parse(row->detail, 1 << 20, &detail, NULL) == 0)
-		c->bytes += (uint64_t)json_get_int64(detail, "size", 0);
+	fs_cache_name(row->file_id, name);
+	if (c->files_fd >= 0 && fstatat(c->files_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		c->bytes += (uint64_t)st.st_size;
 	if (json_object_array_length(c->items) < UPLOADS_SHOWN) {
 		CLEANUP(freep) char *path = str_format("/%s/%s/%s", row->store, row->bucket, row->key);
 		struct json_object *o = json_object_new_object();
@@ -188,7 +193,9 @@ static int count_row(void *arg, const struct journal_row *row, struct error *err
 int fs_status_offline(const char *cache_dir, struct json_object **ret, struct error *err)
 {
 	CLEANUP(freep) char *journal = str_format("%s/journal.db", cache_dir);
-	struct offline c = { .items = json_object_new_array() };
+	CLEANUP(freep) char *files = str_format("%s/files", cache_dir);
+	CLEANUP(closep) int files_fd = files ? open(files, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct offline c = { .files_fd = files_fd, .items = json_object_new_array() };
 	struct json_object *o, *dirty;
 	int r = journal && access(journal, F_OK) == 0 ? journal_each_readonly(cache_dir, count_row, &c, err) :
 							 error_set(err, ERR_NOT_FOUND, "no journal in '%s'", cache_dir);

@@ -126,6 +126,9 @@ int fs_sync(struct fs *fs, const char *path, uint64_t deadline_mono_ms, struct c
 	}
 	if (r)
 		collect_failures_locked(fs, top, up_to, failures, &first);
+	if (is_all && fs->lost_rows && !r)
+		r = error_set(&first, ERR_IO, "%zu changes of an earlier run cannot be taken up (their data is kept in '%s')",
+			      fs->lost_rows, fs->cache_dir);
 	if (top)
 		tree_unpin(&fs->tree, top);
 	lock_drop(&fs->lock);
