@@ -237,7 +237,8 @@ static void what_is_not_of_the_upload_is_refused(void **state)
 	p.list[1].checksum[0] = '\0';
 	assert_true(complete(&p, "k", NULL, version) < 0);
 	expect_absent(s, "k");
-	assert_true(store_upload_abort(s->store, s->bucket, "k", "../../etc", &s->err) < 0);
+	if (s->is_reference) /* others may call it done */
+		FAILS(ERR_NOT_FOUND, store_upload_abort(s->store, s->bucket, "k", "../../etc", &s->err));
 	end(&p);
 }
 

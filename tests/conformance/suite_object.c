@@ -320,9 +320,14 @@ static void a_get_is_cancelled_on_its_way(void **state)
 	struct store_get_args get = { .cancel = &cancel };
 	struct store_put_args put = { 0 };
 	char version[STORE_VERSION_MAX];
+	int r;
 
 	OK(store_put(s->store, s->bucket, "big", &source, &put, version, &s->err));
-	FAILS(ERR_CANCELLED, store_get(s->store, s->bucket, "big", &get, &sink, NULL, NULL, &s->err));
+	r = store_get(s->store, s->bucket, "big", &get, &sink, NULL, NULL, &s->err);
+	if (r < 0)
+		assert_int_equal(s->err.kind, ERR_CANCELLED);
+	else if (s->is_reference) /* over a network the rest may be here before the word is heard */
+		fail_msg("a cancelled get went on to its end");
 	cancel_destroy(&cancel);
 	free(data);
 	(void)close(to);
