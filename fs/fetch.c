@@ -76,13 +76,17 @@ static int on_head(void *arg, const struct store_object *object, struct error *e
 	struct fetch *t = arg;
 	struct node *n = t->file->node;
 	struct fs *fs = t->fs;
+	int r = 0;
 
-	LOCKED(&fs->lock);
+	lock_take(&fs->lock);
 	if (object->version[0] && t->version[0] && strcmp(object->version, t->version) != 0)
-		return error_set(err, ERR_PRECONDITION, "the object changed while it was read");
-	if (!n->put && object->size != n->size)
-		return error_set(err, ERR_PRECONDITION, "the object's size changed while it was read");
-	return 0;
+		r = error_set(err, ERR_PRECONDITION, "the object changed while it was read");
+	else if (!n->put && object->size != n->size)
+		r = error_set(err, ERR_PRECONDITION, "the object's size changed while it was read");
+	lock_drop(&fs->lock);
+	if (r == 0) /* before the first byte wakes who waits: an open decides by what kind of object this is */
+		metadata_seen(fs, n, object);
+	return r;
 }
 
 static void log_failure(struct fetch *t, const struct error *err)
@@ -150,8 +154,6 @@ static void fetch_run(struct job *job)
 	struct store_object object;
 	int r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
 
-	if (r == 0)
-		metadata_seen(t->fs, t->file->node, &object);
 	fetch_finish(t, r < 0 ? r : 0, &err);
 }
 

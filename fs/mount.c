@@ -82,7 +82,7 @@ static void *loop(void *arg)
 
 	(void)pthread_setname_np(pthread_self(), "skydir-fuse");
 	if (config) { /* requests that wait hold no thread: four serve any number */
-		fuse_loop_cfg_set_max_threads(config, 4);
+		fuse_loop_cfg_set_max_threads(config, fs->options.writeback ? 4 : 16);
 		fuse_loop_cfg_set_idle_threads(config, 4);
 	}
 	r = config ? fuse_session_loop_mt(fs->session, config) : -ENOMEM;

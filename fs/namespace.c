@@ -232,9 +232,12 @@ static int run_marker(struct pending *op, struct error *err)
 		return r;
 	args.meta = meta;
 	r = store_put(op->store, op->bucket, op->key, &source, &args, version, err);
-	if (r == 0)
-		remember(op, version);
-	return r;
+	if (r < 0)
+		return r;
+	remember(op, version);
+	LOCKED(&op->fs->lock);
+	op->node->expect = EXPECT_ANY; /* it is there now: rmdir has to delete it */
+	return 0;
 }
 
 /* Other metadata of the object, of programs we know nothing about, is kept. */

@@ -1,5 +1,7 @@
 #include "fs/ops.h"
+#include "backends/base/clock.h"
 #include "backends/base/log.h"
+#include "fs/pending.h"
 #include "fs/file.h"
 #include "fs/listing.h"
 #include <sys/stat.h>
@@ -72,6 +74,33 @@ int ops_commit(struct fs *fs, uint64_t ticket)
 		return 0;
 	log_error("journal.write", "error='%s'", err.message);
 	return error_errnum(err.kind);
+}
+
+int ops_commit_name(struct fs *fs, uint64_t ticket)
+{
+	int errnum = ops_commit(fs, ticket);
+	uint64_t up_to = 0, deadline = clock_mono_ms() + fs->options.timeout_ms;
+	bool is_waiting = !fs->options.writeback && ticket && !errnum;
+
+	lock_take(&fs->lock);
+	if (fs->queue.last)
+		up_to = fs->queue.last->seq;
+	while (is_waiting) {
+		(void)pending_hurry_locked(fs, NULL, up_to);
+		is_waiting = false;
+		for (const struct pending *op = fs->queue.first; op && !errnum; op = op->next) {
+			if (op->kind == PENDING_PUT || op->seq > up_to)
+				continue; /* a file's content follows when it is closed */
+			is_waiting = true;
+			if (op->is_failed)
+				errnum = error_errnum(op->error.kind);
+		}
+		if (is_waiting && !errnum && !cond_wait_until(&fs->changed, &fs->lock, deadline))
+			errnum = ETIMEDOUT;
+		is_waiting &= !errnum;
+	}
+	lock_drop(&fs->lock);
+	return errnum;
 }
 
 struct parked *ops_park(fuse_req_t req, void (*run)(struct parked *p), fuse_ino_t ino, const char *name,

@@ -64,6 +64,9 @@ void ops_entry_undo(struct fs *fs, struct fuse_entry_param *e);
 int ops_errno(int r, const struct error *err, const char *what);
 /* Waits for the ticket (0: none) and turns a failure into an errno (0: fine). */
 int ops_commit(struct fs *fs, uint64_t ticket);
+/* The same after a change of names or attributes: with writeback=no it also waits until the cloud has followed (or refused). That
+ * blocks a FUSE thread, which that mode has more of. */
+int ops_commit_name(struct fs *fs, uint64_t ticket);
 /* A parked request for a handler that needs to keep its arguments; NULL was answered with ENOMEM. */
 struct parked *ops_park(fuse_req_t req, void (*run)(struct parked *p), fuse_ino_t ino, const char *name,
 			const struct fuse_file_info *fi);

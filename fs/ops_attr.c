@@ -70,7 +70,7 @@ static void setattr_finish(struct parked *p)
 	struct error err = ERROR_INIT;
 	uint64_t ticket = 0;
 	int r = set_attrs(fs, p->ino, &p->attr, (int)p->flags & ~FUSE_SET_ATTR_SIZE, &ticket, &err);
-	int errnum = r < 0 ? ops_errno(r, &err, "setattr") : ops_commit(fs, ticket);
+	int errnum = r < 0 ? ops_errno(r, &err, "setattr") : ops_commit_name(fs, ticket);
 
 	if (errnum) {
 		park_fail(p, errnum);
@@ -388,7 +388,7 @@ static void setxattr_try(struct parked *p)
 	}
 	r = set_xattr_locked(fs, p, &ticket, &err);
 	lock_drop(&fs->lock);
-	errnum = r < 0 ? ops_errno(r, &err, "setxattr") : ops_commit(fs, ticket);
+	errnum = r < 0 ? ops_errno(r, &err, "setxattr") : ops_commit_name(fs, ticket);
 	fuse_reply_err(p->req, errnum);
 	park_free(p);
 }

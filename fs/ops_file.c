@@ -65,6 +65,37 @@ static void handle_close_locked(struct fs *fs, struct node *n, bool was_writer)
 	tree_unpin(&fs->tree, n);
 }
 
+#define MAYBE_LINK_MAX 4096
+
+/* A small object whose attributes were never seen may be a symlink of another machine's. Its content is fetched before open
+ * answers: the same one GET, and its head tells. 1: go on; 0: parked; -ESTALE: a link, the kernel looks it up again. */
+static int small_first(struct parked *p, struct error *err)
+{
+	struct fs *fs = p->fs;
+	struct job *jobs = NULL;
+	struct node *n;
+	int r = 1;
+
+	if (is_writer(&p->fi))
+		return 1;
+	lock_take(&fs->lock);
+	n = tree_by_ino(&fs->tree, p->ino);
+	if (n && n->type == NODE_SYMLINK)
+		r = -ESTALE;
+	else if (n && n->file && !n->has_attrs && !node_is_local_locked(n) && n->size > 0 &&
+		 n->size <= MAYBE_LINK_MAX && p->tries < 3) {
+		r = fetch_plan_locked(n->file, 0, n->size, false, &jobs, err);
+		if (r == 0) {
+			p->offset = 0;
+			p->size = n->size;
+			park_wait_locked(p, &n->file->readers_waiting);
+		}
+	}
+	lock_drop(&fs->lock);
+	fetch_submit(fs, jobs);
+	return r;
+}
+
 static void open_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
@@ -75,10 +106,16 @@ static void open_try(struct parked *p)
 	struct file *f = NULL;
 	int r = p->err > 0 ? -p->err : ops_need_file(fs, p->ino, truncates, &err), errnum;
 
+	if (r == 0) {
+		r = small_first(p, &err);
+		if (r == 0)
+			return;
+	}
 	if (r < 0) {
 		park_fail(p, ops_errno(r, &err, "open"));
 		return;
 	}
+	r = 0;
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
 	f = n ? n->file : NULL;

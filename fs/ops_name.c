@@ -70,6 +70,21 @@ static void lookup_try(struct parked *p)
 	reply_entry(p, &e);
 }
 
+/* attrs=exact: a directory's attributes are those of its own object, which a look-up of its name does not ask for. */
+static int ask_dir_attrs(struct fs *fs, struct parked *p, struct error *err)
+{
+	struct node *dir, *n;
+	uint64_t ino = 0;
+
+	lock_take(&fs->lock);
+	dir = tree_by_ino(&fs->tree, p->ino);
+	n = dir ? tree_child(&fs->tree, dir, p->name) : NULL;
+	if (n && n->type == NODE_DIR && !n->has_attrs && !node_is_local_locked(n))
+		ino = n->ino;
+	lock_drop(&fs->lock);
+	return ino ? lookup_attrs(fs, ino, err) : 0;
+}
+
 /* On a worker, or after a listing that may have answered already. */
 static void lookup_ask(struct parked *p)
 {
@@ -101,6 +116,8 @@ static void lookup_ask(struct parked *p)
 		r = lookup_attrs(fs, ino, &err);
 	else if (answer == LOOKUP_UNKNOWN)
 		r = lookup_remote(fs, p->ino, p->name, &err);
+	if (r == 0 && !ino && fs->options.attrs_exact)
+		r = ask_dir_attrs(fs, p, &err);
 	if (r < 0 && err.kind != ERR_NOT_FOUND) {
 		park_fail(p, ops_errno(r, &err, "lookup"));
 		return;
@@ -282,7 +299,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	if (r == 0)
 		ops_entry_locked(fs, n, &e);
 	lock_drop(&fs->lock);
-	errnum = r < 0 ? ops_errno(r, &err, "mkdir") : ops_commit(fs, ticket);
+	errnum = r < 0 ? ops_errno(r, &err, "mkdir") : ops_commit_name(fs, ticket);
 	if (errnum) {
 		if (r == 0)
 			ops_entry_undo(fs, &e);
@@ -310,7 +327,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	else if ((r = change_allowed_locked(fs, n, &err)) == 0)
 		r = change_unlink_locked(fs, n, &ticket, &err);
 	lock_drop(&fs->lock);
-	fuse_reply_err(req, r < 0 ? ops_errno(r, &err, "unlink") : ops_commit(fs, ticket));
+	fuse_reply_err(req, r < 0 ? ops_errno(r, &err, "unlink") : ops_commit_name(fs, ticket));
 }
 
 static void rmdir_try(struct parked *p)
@@ -341,7 +358,7 @@ static void rmdir_try(struct parked *p)
 		return;
 	}
 	lock_drop(&fs->lock);
-	errnum = r < 0 ? ops_errno(r, &err, "rmdir") : ops_commit(fs, ticket);
+	errnum = r < 0 ? ops_errno(r, &err, "rmdir") : ops_commit_name(fs, ticket);
 	fuse_reply_err(p->req, errnum);
 	park_free(p);
 }
@@ -385,7 +402,7 @@ static void rename_try(struct parked *p)
 		return;
 	}
 	lock_drop(&fs->lock);
-	errnum = r < 0 ? ops_errno(r, &err, "rename") : ops_commit(fs, ticket);
+	errnum = r < 0 ? ops_errno(r, &err, "rename") : ops_commit_name(fs, ticket);
 	fuse_reply_err(p->req, errnum);
 	park_free(p);
 }
@@ -451,7 +468,7 @@ static int make_node(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	lock_drop(&fs->lock);
 	if (fd >= 0)
 		file_unmake(fs, id, fd);
-	return r < 0 ? ops_errno(r, &err, "create") : ops_commit(fs, ticket);
+	return r < 0 ? ops_errno(r, &err, "create") : ops_commit_name(fs, ticket);
 }
 
 static void reply_made(fuse_req_t req, int errnum, struct fuse_entry_param *e)

@@ -170,9 +170,16 @@ static bool is_same_place(const struct pending *a, const char *bucket, const cha
 	return len == len2 && memcmp(key, key2, len) == 0;
 }
 
+/* A directory's own object goes last: some servers (versitygw) leave it, in silence, while anything is below it. */
+static bool deletes_dir(const struct pending *op)
+{
+	return op->kind == PENDING_DELETE && str_ends(str_of(op->key), "/");
+}
+
+/* Whether b has to wait for the earlier a. */
 static bool do_conflict(const struct pending *a, const struct pending *b)
 {
-	bool a_tree = a->kind == PENDING_RENAME_TREE, b_tree = b->kind == PENDING_RENAME_TREE;
+	bool a_tree = a->kind == PENDING_RENAME_TREE, b_tree = b->kind == PENDING_RENAME_TREE || deletes_dir(b);
 
 	if (a->store != b->store)
 		return false;
@@ -191,7 +198,7 @@ static struct pending *find_blocker(const struct pending *op)
 {
 	const struct pending_queue *q = &op->fs->queue;
 
-	if (q->trees) {
+	if (q->trees || deletes_dir(op)) {
 		for (struct pending *a = q->first; a; a = a->next)
 			if (a->seq < op->seq && a != op && do_conflict(a, op))
 				return a;
@@ -208,6 +215,8 @@ static struct pending *find_blocker(const struct pending *op)
 	}
 	return NULL;
 }
+
+static void wait_for_locked(struct pending *op, uint64_t due_ms);
 
 static bool is_held_open(const struct pending *op)
 {
@@ -232,6 +241,22 @@ static void run_job(struct job *job)
 		namespace_run(op);
 }
 
+static bool is_same_bucket(const struct pending *a, const struct pending *b)
+{
+	return a->store == b->store && strcmp(a->bucket, b->bucket) == 0;
+}
+
+static void carrier_unlink_locked(struct pending *op)
+{
+	struct pending **at = &op->fs->queue.carriers;
+
+	while (*at && *at != op)
+		at = &(*at)->next_carrier;
+	if (*at)
+		*at = op->next_carrier;
+	op->next_carrier = NULL;
+}
+
 /* Deletes of one bucket that may go at the same time go as one request. */
 static void run_delete_job(struct job *job)
 {
@@ -240,26 +265,50 @@ static void run_delete_job(struct job *job)
 	size_t count = 1;
 
 	lock_take(&fs->lock);
+	carrier_unlink_locked(op);
 	op->state = PENDING_RUNNING;
 	op->batch_next = NULL;
 	fs->queue.running++;
 	for (struct pending *p = fs->queue.first; p && count < STORE_DELETE_MAX; p = p->next) {
-		if (p->kind != PENDING_DELETE || p == op || p->store != op->store || p->state == PENDING_RUNNING ||
-		    strcmp(p->bucket, op->bucket) != 0 || p->state == PENDING_BLOCKED || p->attempts ||
-		    is_held_open(p) || find_blocker(p))
-			continue;
-		if (p->state == PENDING_QUEUED && !workers_cancel(fs->up, &p->job))
+		bool may_come = p->is_rider || p->state == PENDING_WAITING;
+
+		if (p->kind != PENDING_DELETE || p == op || !may_come || !is_same_bucket(p, op) ||
+		    (p->attempts && !p->is_rider) || is_held_open(p) || find_blocker(p))
 			continue;
 		if (p->state == PENDING_WAITING)
 			pending_heap_remove(&fs->queue, p);
+		p->is_rider = false;
 		p->state = PENDING_RUNNING;
 		fs->queue.running++;
 		p->batch_next = batch;
 		batch = p;
 		count++;
 	}
+	for (struct pending *p = fs->queue.first; p; p = p->next)
+		if (p->is_rider && is_same_bucket(p, op)) { /* the batch was full */
+			p->is_rider = false;
+			wait_for_locked(p, 0);
+		}
 	lock_drop(&fs->lock);
 	namespace_run_deletes(batch);
+}
+
+/* A delete that may go now: along with one of its bucket that is queued already, or as the one that takes others along. */
+static void start_delete_locked(struct pending *op)
+{
+	struct fs *fs = op->fs;
+
+	op->state = PENDING_QUEUED;
+	for (const struct pending *c = fs->queue.carriers; c; c = c->next_carrier) {
+		if (is_same_bucket(c, op)) {
+			op->is_rider = true;
+			return;
+		}
+	}
+	op->next_carrier = fs->queue.carriers;
+	fs->queue.carriers = op;
+	op->job = (struct job){ .run = run_delete_job };
+	workers_submit(fs->up, &op->job);
 }
 
 static void start_locked(struct pending *op)
@@ -281,9 +330,12 @@ static void start_locked(struct pending *op)
 		op->state = PENDING_BLOCKED; /* pending_released_locked starts it */
 		return;
 	}
+	if (op->kind == PENDING_DELETE) {
+		start_delete_locked(op);
+		return;
+	}
 	op->state = PENDING_QUEUED;
-	op->job = (struct job){ .run = op->kind == PENDING_DELETE ? run_delete_job : run_job,
-				.priority = op->kind == PENDING_PUT ? 1 : 0 };
+	op->job = (struct job){ .run = run_job, .priority = op->kind == PENDING_PUT ? 1 : 0 };
 	workers_submit(fs->up, &op->job);
 }
 
@@ -326,6 +378,17 @@ static void take_from_blocker(struct pending *op)
 	op->blocked_on = NULL;
 }
 
+/* A delete that was to take others along is taken back: they go by themselves. */
+static void hand_over_locked(struct pending *op)
+{
+	carrier_unlink_locked(op);
+	for (struct pending *p = op->fs->queue.first; p; p = p->next)
+		if (p->is_rider && is_same_bucket(p, op)) {
+			p->is_rider = false;
+			wait_for_locked(p, 0);
+		}
+}
+
 /* Takes an operation that does not run out of whatever it waits in; false when it runs. */
 static bool stop_waiting_locked(struct pending *op)
 {
@@ -333,7 +396,15 @@ static bool stop_waiting_locked(struct pending *op)
 	case PENDING_RUNNING:
 		return false;
 	case PENDING_QUEUED:
-		return workers_cancel(op->fs->up, &op->job);
+		if (op->is_rider) {
+			op->is_rider = false;
+			return true;
+		}
+		if (!workers_cancel(op->fs->up, &op->job))
+			return false;
+		if (op->kind == PENDING_DELETE)
+			hand_over_locked(op);
+		return true;
 	case PENDING_WAITING:
 		pending_heap_remove(&op->fs->queue, op);
 		return true;

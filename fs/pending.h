@@ -4,7 +4,7 @@
  *	until the cloud has them.
  *
  * Order: an operation runs when no earlier one (by seq) touches one of its keys; a directory rename touches every key below
- *	both its prefixes. That is enough to be right, cannot deadlock (waiting goes one way in seq), and lets everything else
+ *	both its prefixes, and a directory's own object goes after what is below it. That is enough to be right, cannot deadlock (waiting goes one way in seq), and lets everything else
  *	run side by side.
  * Collapsing: a file made and deleted before its upload costs nothing; made and renamed, one PUT of the last name; deleted
  *	and made anew, one PUT. Deletes of one bucket that may go at the same time go as one batch.
@@ -75,6 +75,8 @@ struct pending {
 	struct pending *blocked;	/* those that wait for this one */
 	struct pending *next_blocked;
 	struct pending *batch_next;	/* deletes that go together */
+	struct pending *next_carrier;	/* queue.carriers */
+	bool is_rider;			/* a queued delete that another one's job takes along */
 };
 
 int pending_init(struct fs *fs, struct error *err) MUST_CHECK;
