@@ -20,7 +20,11 @@ void support_seed(void)
 char *support_make_dir(void)
 {
 	const char *base = getenv("TMPDIR");
-	char *dir = str_format("%s/skydir-test-XXXXXX", base && *base ? base : "/tmp");
+	char *dir;
+
+	if (!base || !*base) /* memory first: the tests sync thousands of times */
+		base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	dir = str_format("%s/skydir-test-XXXXXX", base);
 
 	if (!dir || !mkdtemp(dir))
 		abort();

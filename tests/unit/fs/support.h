@@ -8,7 +8,7 @@
 
 /* Seeds random.h from SKYDIR_TEST_SEED, or anew; prints it either way. */
 void support_seed(void);
-/* A new empty directory below $TMPDIR (heap string). */
+/* A new empty directory below $TMPDIR, else in memory where that can be (heap string). */
 char *support_make_dir(void);
 /* Removes it with all that is in it (no deeper than one level) and frees the string. */
 void support_remove_dir(char **dir);

@@ -292,6 +292,7 @@ static void a_reader_beside_a_writer_sees_whole_rows(void **state)
 	}
 	while (done == 0) {
 		rows_wait(j, rows_put(j, journal_next_seq(j), 1));
+		(void)usleep(300); /* else it reads ever more rows */
 		done = waitpid(pid, &status, WNOHANG);
 	}
 	assert_true(WIFEXITED(status));
