@@ -131,8 +131,7 @@ static void connection_free(struct connection *c)
 /* Joins the threads that are through. */
 static void reap(struct server *s)
 {
-	LOCKED (&s->lock)
-		;
+	LOCKED(&s->lock);
 	for (struct connection **at = &s->connections; *at;) {
 		struct connection *c = *at;
 
@@ -195,8 +194,7 @@ static void accept_one(struct server *s)
 		(void)close(fd);
 		return;
 	}
-	LOCKED (&s->lock)
-		;
+	LOCKED(&s->lock);
 	if (s->count >= SERVER_CLIENTS_MAX) {
 		free(c);
 		refuse(fd, "too many connections (close some)");
@@ -301,8 +299,7 @@ const char *server_path(const struct server *s)
 
 static void stop_connections(struct server *s)
 {
-	LOCKED (&s->lock)
-		;
+	LOCKED(&s->lock);
 	for (struct connection *c = s->connections; c; c = c->next) {
 		cancel_fire(&c->cancel);
 		(void)shutdown(c->fd, SHUT_RDWR);

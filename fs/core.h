@@ -17,6 +17,7 @@
 struct pending;
 struct file;
 struct parked;
+struct kept;
 
 /* Priorities of jobs in fs.net: who waits longest in front of a screen goes first. */
 enum net_priority { NET_DEMAND, NET_METADATA, NET_PREFETCH, NET_BACKGROUND };
@@ -88,6 +89,7 @@ struct fs {
 	int cache_fd;		/* the directory of cache files */
 	int lock_fd;
 	struct cache_state cache;
+	struct kept *kept;	/* cache files of an earlier mount; kept.h */
 	struct pending_queue queue;
 	struct parked *parked;	/* every request that waits; guarded by lock */
 	size_t parked_count;

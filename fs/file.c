@@ -1,6 +1,7 @@
 #include "fs/file.h"
 #include "backends/base/clock.h"
 #include "fs/extentlog.h"
+#include "fs/kept.h"
 #include "fs/upload.h"
 #include <assert.h>
 #include <fcntl.h>
@@ -20,12 +21,15 @@ void fs_cache_log_name(uint64_t id, char ret[24])
 
 int file_make(struct fs *fs, uint64_t *ret_id, int *ret_fd, struct error *err)
 {
-	uint64_t id = journal_next_seq(fs->journal);
+	uint64_t id;
 	char name[24];
-	int fd;
+	int fd, tries = 0;
 
-	fs_cache_name(id, name);
-	fd = openat(fs->cache_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	do { /* a name is only taken when a lost journal began to count anew: then the file there may be somebody's data */
+		id = journal_next_seq(fs->journal);
+		fs_cache_name(id, name);
+		fd = openat(fs->cache_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	} while (fd < 0 && errno == EEXIST && ++tries < 100000);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot make a cache file in '%s'", fs->cache_dir);
 	*ret_id = id;
@@ -371,6 +375,15 @@ void file_evict(struct fs *fs)
 	struct file *f, *next;
 
 	lock_take(&fs->lock);
+	while (fs->cache.bytes > fs->options.cache_size) { /* what nobody asked for since the last mount goes first */
+		struct file old = { .fs = fs, .fd = -1, .log_fd = -1 };
+		uint64_t bytes;
+
+		old.id = kept_evict_locked(fs, &bytes);
+		if (!old.id)
+			break;
+		trash_locked(fs, &old, false);
+	}
 	for (f = fs->cache.lru_first; f && fs->cache.bytes > fs->options.cache_size; f = next) {
 		next = f->lru_next;
 		if (file_is_idle_locked(f)) {

@@ -3,6 +3,7 @@
 #include "backends/base/fileio.h"
 #include "backends/base/log.h"
 #include "fs/file.h"
+#include "fs/kept.h"
 #include "fs/listing.h"
 #include "fs/naming.h"
 #include "fs/park.h"
@@ -237,6 +238,7 @@ static int fs_open(struct fs *fs, const char *source, struct error *err)
 	r = pending_init(fs, err);
 	if (r == 0)
 		r = add_source(fs, source, err);
+	kept_load(fs);
 	if (r == 0)
 		r = recovery_run(fs, err);
 	return r == 0 ? start_threads(fs, err) : r;
@@ -296,6 +298,9 @@ void fs_free(struct fs *fs)
 	for (struct pending *op = fs->queue.first; op; op = op->next)
 		if (op->node && op->node->file)
 			op->node->file->outlives_us = true;
+	if (fs->has_ticker) /* it ran: what it knows is right */
+		kept_save(fs);
+	kept_release(fs);
 	if (fs->queue.claims)
 		pending_release(fs);
 	tree_release(&fs->tree);

@@ -58,8 +58,7 @@ void journal_wake_locked(struct journal *j)
 
 static uint64_t journal_enqueue(struct journal *j, struct journal_op *op)
 {
-	LOCKED (&j->lock)
-		;
+	LOCKED(&j->lock);
 	op->ticket = ++j->last_ticket;
 	*j->last_next = op;
 	j->last_next = &op->next;
@@ -92,8 +91,7 @@ uint64_t journal_next_seq(struct journal *j)
 
 	/* Half of what was reserved is used: have the next batch reserve more. */
 	if (seq % (JOURNAL_SEQ_STEP / 4) == 0) {
-		LOCKED (&j->lock)
-			;
+		LOCKED(&j->lock);
 		j->needs_reserve = true;
 		journal_wake_locked(j);
 	}
@@ -273,8 +271,7 @@ int journal_wait(struct journal *j, uint64_t ticket, struct error *err)
 {
 	if (ticket == 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the journal");
-	LOCKED (&j->lock)
-		;
+	LOCKED(&j->lock);
 	assert(ticket <= j->last_ticket);
 	return journal_wait_locked(j, ticket, err);
 }
@@ -323,8 +320,7 @@ static int journal_sync_by_checkpoint_locked(struct journal *j, struct error *er
 
 int journal_sync(struct journal *j, struct error *err)
 {
-	LOCKED (&j->lock)
-		;
+	LOCKED(&j->lock);
 	uint64_t ticket = j->last_ticket;
 	int r = journal_wait_locked(j, ticket, err);
 

@@ -80,8 +80,7 @@ static void attrs_forget_buckets(struct journal_attrs *a)
 {
 	struct attrs_bucket *b, *next;
 
-	LOCKED (&a->lock)
-		;
+	LOCKED(&a->lock);
 	HASH_ITER (hh, a->buckets, b, next) {
 		HASH_DEL(a->buckets, b);
 		free(b);
@@ -112,8 +111,7 @@ static int64_t attrs_bucket_id(struct journal_attrs *a, const char *store, const
 	wanted = attrs_bucket_new(store, bucket, &len);
 	if (!wanted)
 		return 0;
-	LOCKED (&a->lock)
-		;
+	LOCKED(&a->lock);
 	HASH_FIND (hh, a->buckets, wanted->name, len, found)
 		;
 	return found ? found->id : 0;
@@ -129,8 +127,7 @@ static void attrs_note_bucket(struct journal_attrs *a, const char *store, const 
 	if (!b)
 		return; /* not found then: its attributes are asked for again */
 	b->id = id;
-	LOCKED (&a->lock)
-		;
+	LOCKED(&a->lock);
 	HASH_FIND (hh, a->buckets, b->name, len, old)
 		;
 	if (old) {
@@ -329,8 +326,7 @@ static void attrs_enqueue(struct journal *j, struct attrs_op *op)
 	if (is_full)
 		free(op);
 	if (is_first) {
-		LOCKED (&j->lock)
-			;
+		LOCKED(&j->lock);
 		journal_wake_locked(j);
 	}
 }
@@ -354,8 +350,7 @@ void journal_attrs_delete(struct journal *j, const char *store, const char *buck
 
 size_t journal_attrs_queued(struct journal_attrs *a)
 {
-	LOCKED (&a->lock)
-		;
+	LOCKED(&a->lock);
 	return a->queued;
 }
 
@@ -434,8 +429,7 @@ void journal_attrs_flush(struct journal_attrs *a)
 	struct attrs_op *ops;
 	int code = SQLITE_OK;
 
-	LOCKED (&a->write_lock)
-		;
+	LOCKED(&a->write_lock);
 	lock_take(&a->lock);
 	ops = a->first;
 	a->first = NULL;
@@ -462,8 +456,7 @@ void journal_attrs_flush(struct journal_attrs *a)
 		(void)journal_exec(a->writer,
 				   "ROLLBACK"); /* what was queued is lost, as it may be */
 	if (code != SQLITE_OK && attrs_is_damage(code)) {
-		LOCKED (&a->read_lock)
-			;
+		LOCKED(&a->read_lock);
 		attrs_reset(a, code);
 	}
 }
@@ -489,8 +482,7 @@ static int attrs_read(struct journal_attrs *a, int64_t id, const char *from_key,
 	sqlite3_stmt *stmt;
 	int code;
 
-	LOCKED (&a->read_lock)
-		;
+	LOCKED(&a->read_lock);
 	if (!a->reader)
 		return SQLITE_OK;
 	stmt = to_key ? a->range : a->range_to_end;
@@ -527,10 +519,8 @@ int journal_attrs_each(struct journal *j, const char *store, const char *bucket,
 	if (code == SQLITE_OK)
 		return 0;
 	if (attrs_is_damage(code)) {
-		LOCKED (&j->attrs->write_lock)
-			;
-		LOCKED (&j->attrs->read_lock)
-			;
+		LOCKED(&j->attrs->write_lock);
+		LOCKED(&j->attrs->read_lock);
 		attrs_reset(j->attrs, code);
 	}
 	return -EIO;

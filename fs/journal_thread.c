@@ -68,8 +68,7 @@ static void journal_checkpoint_beside(struct journal *j)
 	lock_drop(&j->lock);
 	code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
 	journal_checkpoint_failed(code);
-	LOCKED (&j->lock)
-		;
+	LOCKED(&j->lock);
 	if (code == SQLITE_OK && generation == j->wal_generation && done > 0)
 		j->backfilled = (uint64_t)done;
 }

@@ -3,6 +3,7 @@
 #include "backends/base/log.h"
 #include "fs/pending.h"
 #include "fs/file.h"
+#include "fs/kept.h"
 #include "fs/listing.h"
 #include <sys/stat.h>
 
@@ -136,6 +137,13 @@ int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *e
 	n = tree_by_ino(&fs->tree, ino);
 	r = !n ? -ESTALE : n->file ? file_open_fd_locked(n->file, err) : 1;
 	size = n && !truncates ? n->size : 0;
+	if (r > 0 && !truncates && (fd = kept_take_locked(fs, n, &id)) >= 0) {
+		r = file_attach_locked(fs, n, FILE_WHOLE, id, fd) ? 0 : -ENOMEM;
+		if (r == 0)
+			memcpy(n->file->base_version, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
+		else
+			(void)close(fd);
+	}
 	lock_drop(&fs->lock);
 	if (r <= 0)
 		return r;

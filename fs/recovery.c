@@ -3,6 +3,7 @@
 #include "fs/attrs.h"
 #include "fs/extentlog.h"
 #include "fs/file.h"
+#include "fs/kept.h"
 #include "fs/listing.h"
 #include "fs/naming.h"
 #include "fs/pending.h"
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 
 /* The cache files of rows that could not be taken up: they stay. */
-struct kept {
+struct left_rows {
 	struct fs *fs;
 	uint64_t *ids;
 	size_t count;
@@ -218,7 +219,7 @@ static int recover_name(struct fs *fs, struct pending *op, const struct journal_
 	return 0;
 }
 
-static void keep_file(struct kept *kept, uint64_t id)
+static void keep_file(struct left_rows *kept, uint64_t id)
 {
 	uint64_t *ids = id ? realloc(kept->ids, (kept->count + 1) * sizeof(*ids)) : NULL;
 
@@ -230,7 +231,7 @@ static void keep_file(struct kept *kept, uint64_t id)
 
 static int recover_row(void *arg, const struct journal_row *row, struct error *err)
 {
-	struct kept *kept = arg;
+	struct left_rows *kept = arg;
 	struct fs *fs = kept->fs;
 	struct location where = { store_by_name(fs, row->store), (char *)row->bucket, (char *)row->key };
 	struct location from = { where.store, (char *)row->from_bucket, (char *)row->from_key };
@@ -271,7 +272,7 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 	return 0;
 }
 
-static bool is_wanted(const struct fs *fs, const struct kept *kept, uint64_t id)
+static bool is_wanted(const struct fs *fs, const struct left_rows *kept, uint64_t id)
 {
 	for (const struct file *f = fs->cache.lru_first; f; f = f->lru_next)
 		if (f->id == id)
@@ -279,11 +280,11 @@ static bool is_wanted(const struct fs *fs, const struct kept *kept, uint64_t id)
 	for (size_t i = 0; i < kept->count; i++)
 		if (kept->ids[i] == id)
 			return true;
-	return false;
+	return kept_has_locked(fs, id);
 }
 
 /* Cache files that no row speaks of hold only what can be fetched again. */
-static void sweep_cache(struct fs *fs, const struct kept *kept)
+static void sweep_cache(struct fs *fs, const struct left_rows *kept)
 {
 	int fd = openat(fs->cache_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -308,7 +309,7 @@ static void sweep_cache(struct fs *fs, const struct kept *kept)
 
 int recovery_run(struct fs *fs, struct error *err)
 {
-	struct kept kept = { .fs = fs };
+	struct left_rows kept = { .fs = fs };
 	int r;
 
 	LOCKED(&fs->lock); /* nobody else is there yet; the functions below want it held */

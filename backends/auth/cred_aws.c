@@ -142,8 +142,7 @@ static void fly(struct cred_aws_provider *p)
 	struct error err = ERROR_INIT;
 	int r = chain_fetch(&context, &fetched, &winner, &err);
 
-	LOCKED (&p->lock)
-		;
+	LOCKED(&p->lock);
 	p->is_flying = false;
 	p->flights++;
 	p->last_result = r;
@@ -223,8 +222,7 @@ static int finish_flight_locked(struct cred_aws_provider *p, struct error *err)
 
 int cred_aws_get(struct cred_aws_provider *p, struct cred_aws *ret, struct error *err)
 {
-	LOCKED (&p->lock)
-		;
+	LOCKED(&p->lock);
 	enum cred_state state = state_locked(p);
 
 	if (state == CRED_ADVISORY)
@@ -240,8 +238,7 @@ int cred_aws_get(struct cred_aws_provider *p, struct cred_aws *ret, struct error
 
 int cred_aws_peek(struct cred_aws_provider *p, struct cred_aws *ret, struct error *err)
 {
-	LOCKED (&p->lock)
-		;
+	LOCKED(&p->lock);
 
 	if (state_locked(p) == CRED_ADVISORY)
 		refresh_beside_locked(p);
@@ -255,16 +252,14 @@ int cred_aws_peek(struct cred_aws_provider *p, struct cred_aws *ret, struct erro
 
 bool cred_aws_is_ready(struct cred_aws_provider *p)
 {
-	LOCKED (&p->lock)
-		;
+	LOCKED(&p->lock);
 
 	return state_locked(p) != CRED_STALE;
 }
 
 bool cred_aws_is_fetched_within(struct cred_aws_provider *p, uint64_t ms)
 {
-	LOCKED (&p->lock)
-		;
+	LOCKED(&p->lock);
 
 	return p->winner && !p->winner->is_fixed && !p->is_forgotten &&
 	       clock_mono_ms() - p->fetched_mono_ms < ms;
@@ -272,16 +267,14 @@ bool cred_aws_is_fetched_within(struct cred_aws_provider *p, uint64_t ms)
 
 bool cred_aws_is_fetching(struct cred_aws_provider *p)
 {
-	LOCKED (&p->lock)
-		;
+	LOCKED(&p->lock);
 
 	return p->is_flying;
 }
 
 bool cred_aws_forget(struct cred_aws_provider *p)
 {
-	LOCKED (&p->lock)
-		;
+	LOCKED(&p->lock);
 
 	if (!p->winner || p->winner->is_fixed)
 		return false;
@@ -314,8 +307,7 @@ void cred_aws_provider_free(struct cred_aws_provider *p)
 		return;
 	cancel_fire(&p->cancel);
 	{
-		LOCKED (&p->lock)
-			;
+		LOCKED(&p->lock);
 		has_thread = p->has_thread;
 	}
 	if (has_thread)

@@ -47,8 +47,7 @@ static int signer_sign(struct signer *s, struct http_request *request, struct er
 	if (r < 0 || !cred.access_key_id)
 		return r;
 	{
-		LOCKED (&signer->lock)
-			;
+		LOCKED(&signer->lock);
 		memcpy(region, signer->region, sizeof(region));
 	}
 	scope.wall_s = clock_wall_s() + clock_skew_s();
@@ -154,8 +153,7 @@ int sigv4_signer_new(struct cred_aws_provider *provider, const char *region, con
 void sigv4_signer_set_region(struct signer *s, const char *region)
 {
 	struct sigv4_signer *signer = to_sigv4(s);
-	LOCKED (&signer->lock)
-		;
+	LOCKED(&signer->lock);
 
 	(void)snprintf(signer->region, sizeof(signer->region), "%s",
 		       region); /* no region is that long */

@@ -121,6 +121,17 @@ static int read_content_range(const struct http_response *response, uint64_t *re
 	return 0;
 }
 
+static int out_of_object(struct error *err)
+{
+	return error_set(err, ERR_RANGE, "the range ends outside the object");
+}
+
+/* S3 cuts a range at the object's end; the caller, who counts on every byte, is told instead. */
+static bool ends_in_object(const struct store_get_args *args, uint64_t size)
+{
+	return args->offset < size && args->length <= size - args->offset;
+}
+
 static int judge_part(struct get *g, const struct http_response *response,
 		      struct store_object *object, struct error *err)
 {
@@ -130,10 +141,12 @@ static int judge_part(struct get *g, const struct http_response *response,
 
 	if (r < 0)
 		return r;
-	wanted_last =
-		args->length && args->length < total - first ? first + args->length - 1 : total - 1;
+	wanted_last = args->length && args->length < total - first ? first + args->length - 1
+								   : total - 1;
 	if (first != args->offset || last != wanted_last)
 		return wrong_range(err);
+	if (!ends_in_object(args, total))
+		return out_of_object(err);
 	object->size = total;
 	g->body_bytes = last - first + 1;
 	g->is_whole = g->body_bytes == total;
@@ -147,6 +160,8 @@ static int judge_whole(struct get *g, const struct http_response *response,
 
 	if (r < 0)
 		return r;
+	if (is_ranged(g->args) && !ends_in_object(g->args, object->size))
+		return out_of_object(err);
 	if (is_ranged(g->args) && (g->args->offset || g->args->length < object->size)) {
 		g->ignores_range = true;
 		return error_set(err, ERR_UNSUPPORTED,
@@ -352,14 +367,12 @@ static int get_unranged(struct s3_store *s, const char *bucket, const char *key,
 	r = get_once(s, bucket, key, &whole, err);
 	g->object = whole.object;
 	arena_absorb(&g->arena, &whole.arena);
-	if (r >= 0 && args->offset >= g->object.size)
-		r = error_set(err, ERR_RANGE, "the range lies outside the object");
+	if (r >= 0 && !ends_in_object(args, g->object.size))
+		r = out_of_object(err);
 	if (r >= 0 && g->sink->on_head)
 		r = g->sink->on_head(g->sink->arg, &g->object, err);
 	if (r >= 0) {
-		length = g->object.size - args->offset;
-		if (args->length && args->length < length)
-			length = args->length;
+		length = args->length ? args->length : g->object.size - args->offset;
 		r = copy_to_sink(whole_sink.fd, args->offset, length, g->sink, err);
 	}
 	(void)fclose(file); /* only read from */
@@ -374,7 +387,7 @@ int s3_get(struct store *store, const char *bucket, const char *key,
 	int r;
 
 	if (args->length > (uint64_t)INT64_MAX - args->offset)
-		return error_set(err, ERR_RANGE, "the range lies outside the object");
+		return out_of_object(err);
 	r = get_once(s3_of(store), bucket, key, &g, err);
 	if (r < 0 && g.ignores_range) {
 		*err = ERROR_INIT;

