@@ -104,6 +104,13 @@ static int buckets_page(struct s3_store *s, struct buckets_reader *b, struct err
 	return r;
 }
 
+static int compare_buckets(const void *a, const void *b)
+{
+	const struct store_bucket *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
 int s3_bucket_list(struct store *store, struct store_bucket_page *ret, struct error *err)
 {
 	struct buckets_reader b = { .page = ret };
@@ -116,6 +123,8 @@ int s3_bucket_list(struct store *store, struct store_bucket_page *ret, struct er
 	} while (r >= 0 && b.token && b.count > before);
 	if (r < 0)
 		return r;
+	if (b.count) /* some servers list them by age */
+		qsort(b.buckets, b.count, sizeof(*b.buckets), compare_buckets);
 	ret->buckets = b.buckets;
 	ret->count = b.count;
 	return 0;
@@ -153,9 +162,19 @@ int s3_bucket_create(struct store *store, const char *bucket, struct error *err)
 	const char *location = s3_region_name(s, s3_region_of(s, NULL));
 	int r;
 
-	/* us-east-1 has no name here, and AWS refuses it when it is named. */
-	if (!strcmp(location, "us-east-1"))
+	/* us-east-1 has no name here, and AWS refuses it when it is named. There, and only there,
+	 * making a bucket again that one has already is a success: so it is asked for first. */
+	if (!strcmp(location, "us-east-1")) {
 		location = NULL;
+		r = s3_bucket_exists(store, bucket, err);
+		if (r >= 0)
+			return error_set(err, ERR_EXISTS, "bucket '%.64s': it exists already",
+					 bucket);
+		if (err->kind != ERR_NOT_FOUND && err->kind != ERR_PERMISSION &&
+		    err->kind != ERR_INVALID)
+			return r;
+		*err = ERROR_INIT;
+	}
 	r = create_once(s, bucket, location, err);
 	/* A server of one's own may sign for one region and know no locations at all. */
 	if (r < 0 && location && !s->is_aws && strstr(err->service_code, "LocationConstraint")) {

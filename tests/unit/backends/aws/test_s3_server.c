@@ -382,22 +382,21 @@ static void versions_are_kept_and_listed(void **state)
 	OK(get(room, "v", &(struct store_get_args){ .version_id = page.objects[2].version_id },
 	       &text, &err));
 	assert_string_equal(buf_cstr(&text), "one");
-	/* versitygw (1.8) comes back to the version it was to go on behind, for ever: a loop that
-	 * is refused. */
 	args.max_keys = 1;
-	for (err = ERROR_INIT, count = 0; count < 3; count++) {
+	for (count = 0; count <= 3; count++) {
 		CLEANUP(store_page_release) struct store_page one = STORE_PAGE_INIT;
 
-		args.token = token[0] ? token : NULL;
-		if (store_list_versions(room->store, room->bucket, &args, &one, &err) < 0) {
-			assert_int_equal(err.kind, ERR_PROTOCOL);
+		if (count == 3 && !token[0]) /* else an empty page comes last */
 			break;
-		}
-		assert_int_equal(one.count, 1);
-		assert_string_equal(one.objects[0].version_id, page.objects[count].version_id);
+		args.token = token[0] ? token : NULL;
+		OK(store_list_versions(room->store, room->bucket, &args, &one, &err));
+		assert_int_equal(one.count, count < 3);
+		if (count < 3)
+			assert_string_equal(one.objects[0].version_id,
+					    page.objects[count].version_id);
 		(void)snprintf(token, sizeof(token), "%s", one.next_token ? one.next_token : "");
 	}
-	assert_true(err.kind == ERR_PROTOCOL || !token[0]);
+	assert_string_equal(token, "");
 	OK(store_versioning_set(room->store, room->bucket, false, &err));
 }
 
