@@ -8,9 +8,9 @@
 
 static struct suite current;
 
-void suite_use(struct store *store, bool is_reference)
+void suite_use(const struct suite *settings)
 {
-	current = (struct suite){ .store = store, .is_reference = is_reference };
+	current = *settings;
 }
 
 struct suite *suite_current(void)
@@ -148,7 +148,7 @@ bool holds_key(struct suite *s, const char *key, const char *text)
 	if (!is_held) {
 		/* It may be there under a name that no listing can say. */
 		(void)store_delete(s->store, s->bucket, key, NULL, NULL, NULL);
-		if (s->is_reference)
+		if (s->is_reference && strlen(key) <= s->key_max)
 			fail_msg("the reference must hold the key '%.100s': %s", key, s->err.message);
 		print_message("  not tested: this server cannot hold the key '%.60s'\n", key);
 	}

@@ -1,7 +1,8 @@
 /*
  * The suite over every store there is: the directory, the directory without extended attributes, and S3 when
  * SKYDIR_TEST_S3_ENDPOINT, SKYDIR_TEST_S3_KEY and SKYDIR_TEST_S3_SECRET are set (SKYDIR_TEST_S3_REGION and
- * SKYDIR_TEST_S3_CONDITIONS, yes by default, may be). SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
+ * SKYDIR_TEST_S3_CONDITIONS, yes by default, may be; SKYDIR_TEST_S3_LAX for servers that ignore checks, as moto
+ * does). SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
  */
 #include "backends/local/local.h"
 #include "backends/providers.h"
@@ -17,7 +18,7 @@ static const struct test_list *const lists[] = {
 	&suite_multipart_tests, &suite_bucket_tests, &suite_version_tests, &suite_native_tests,
 };
 
-static int run_all(const char *title, struct store *store, bool is_reference)
+static int run_all(const char *title, const struct suite *settings)
 {
 	struct CMUnitTest all[128];
 	size_t count = 0;
@@ -27,7 +28,7 @@ static int run_all(const char *title, struct store *store, bool is_reference)
 		memcpy(all + count, lists[i]->tests, lists[i]->count * sizeof(*all));
 		count += lists[i]->count;
 	}
-	suite_use(store, is_reference);
+	suite_use(settings);
 	return _cmocka_run_group_tests(title, all, count, NULL, NULL);
 }
 
@@ -69,27 +70,34 @@ static int run_s3(const char *home)
 		http_engine_free(context.engine);
 		return 1;
 	}
-	failed = run_all("s3", store, false);
+	failed = run_all("s3", &(struct suite){ .store = store, .key_max = STORE_KEY_MAX,
+						.is_lax = getenv("SKYDIR_TEST_S3_LAX") != NULL });
 	store_free(store);
 	http_engine_free(context.engine);
 	return failed;
 }
 
-static int run_local(const char *title, const char *root, bool uses_side_files, bool is_layered)
+#define PREFIX "some/folder/"
+enum layering { BARE, TRACED, PREFIXED };
+
+static int run_local(const char *title, const char *root, bool uses_side_files, enum layering layering)
 {
 	struct local_options options = { .root = root, .skips_fsync = true, .uses_side_files = uses_side_files };
 	struct store *store = NULL;
 	struct error err = ERROR_INIT;
 	int r = local_store_new_with("local", &options, &store, &err), failed;
 
-	if (r >= 0 && is_layered)
+	if (r >= 0 && layering == TRACED)
 		r = store_trace_new(store, &store, &err);
+	if (r >= 0 && layering == PREFIXED)
+		r = store_prefix_new(store, PREFIX, &store, &err);
 	if (r < 0) {
 		print_error("%s: %s\n", title, err.message);
 		store_free(store);
 		return 1;
 	}
-	failed = run_all(title, store, true);
+	failed = run_all(title, &(struct suite){ .store = store, .is_reference = true,
+						 .key_max = STORE_KEY_MAX - (layering == PREFIXED ? strlen(PREFIX) : 0) });
 	store_free(store);
 	return failed;
 }
@@ -107,8 +115,9 @@ int main(void)
 		return 1;
 	}
 	(void)snprintf(path, sizeof(path), "%s/data", root);
-	failed += run_local("local", path, false, false);
-	failed += run_local("local with side files, traced", path, true, true);
+	failed += run_local("local", path, false, BARE);
+	failed += run_local("local with side files, traced", path, true, TRACED);
+	failed += run_local("local below a prefix", path, false, PREFIXED);
 	failed += run_s3(root);
 	(void)snprintf(path, sizeof(path), "rm -rf '%s'", root);
 	if (system(path) != 0)
