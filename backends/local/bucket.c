@@ -59,8 +59,8 @@ int commit_begin(struct local *l, const char *bucket, struct commit *ret, struct
 		char name[32];
 
 		(void)snprintf(name, sizeof(name), LOCAL_STATE_DIR "/lock-%02u", stripe);
-		l->commit[stripe].fd = openat(l->root_fd, name, O_RDWR | O_CREAT | O_CLOEXEC |
-					      O_NOFOLLOW, 0644);
+		l->commit[stripe].fd =
+			openat(l->root_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 		errnum = l->commit[stripe].fd < 0 ? errno : 0;
 	}
 	while (!errnum && flock(l->commit[stripe].fd, LOCK_EX) < 0)
@@ -84,7 +84,8 @@ void commit_end(struct commit *c)
 
 static int compare_buckets(const void *a, const void *b)
 {
-	return strcmp(((const struct store_bucket *)a)->name, ((const struct store_bucket *)b)->name);
+	return strcmp(((const struct store_bucket *)a)->name,
+		      ((const struct store_bucket *)b)->name);
 }
 
 static int add_bucket(struct local *l, const char *name, struct store_bucket_page *page,
@@ -94,7 +95,8 @@ static int add_bucket(struct local *l, const char *name, struct store_bucket_pag
 	struct statx stx;
 
 	if (name[0] == '.' ||
-	    statx(l->root_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME | STATX_BASIC_STATS, &stx) < 0 ||
+	    statx(l->root_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME | STATX_BASIC_STATS, &stx) <
+		    0 ||
 	    !S_ISDIR(stx.stx_mode))
 		return 0;
 	if (!(page->count & (page->count - 1))) {
@@ -151,7 +153,8 @@ int local_bucket_create(struct store *s, const char *bucket, struct error *err)
 		return r;
 	if (mkdirat(l->root_fd, bucket, 0755) < 0) {
 		if (errno == EEXIST)
-			return error_set(err, ERR_EXISTS, "bucket '%.64s' is there already", bucket);
+			return error_set(err, ERR_EXISTS, "bucket '%.64s' is there already",
+					 bucket);
 		return error_errno(err, errno, "making bucket '%.64s'", bucket);
 	}
 	if (!l->skips_fsync && fsync(l->root_fd) < 0)
@@ -267,8 +270,8 @@ int local_bucket_exists(struct store *s, const char *bucket, struct error *err)
 }
 
 /* A small file of the bucket's state: its length, 0 when it is not there. */
-static int read_state(struct local *l, const char *bucket, const char *name, char *data, size_t size,
-		      struct error *err)
+static int read_state(struct local *l, const char *bucket, const char *name, char *data,
+		      size_t size, struct error *err)
 {
 	CLEANUP(closep) int dir = bucket_state_open(l, bucket, "", false, err);
 	CLEANUP(closep) int fd = -1;
@@ -386,7 +389,8 @@ int local_policy_set(struct store *s, const char *bucket, struct str json, struc
 	if (json.len) {
 		r = json_parse(json, POLICY_MAX - 1, &parsed, err);
 		if (r < 0)
-			return error_set(err, ERR_INVALID, "the policy is no JSON of at most %d bytes",
+			return error_set(err, ERR_INVALID,
+					 "the policy is no JSON of at most %d bytes",
 					 POLICY_MAX - 1);
 		return write_state(l, bucket, "policy.json", json, err);
 	}

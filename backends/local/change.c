@@ -15,11 +15,13 @@ int local_copy(struct store *s, const char *from_bucket, const char *from_key, c
 	struct local *l = local_of(s);
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	CLEANUP(temp_release) struct temp temp = TEMP_INIT;
-	struct data_watch w = { .cancel = args->cancel, .deadline_mono_ms = args->deadline_mono_ms };
+	struct data_watch w = { .cancel = args->cancel,
+				.deadline_mono_ms = args->deadline_mono_ms };
 	struct condition condition = { args->if_version, args->if_absent };
 	struct record source, record = { 0 };
 	struct stat st;
-	CLEANUP(closep) int fd = object_open(l, from_bucket, from_key, NULL, &arena, &st, &source, err);
+	CLEANUP(closep)
+	int fd = object_open(l, from_bucket, from_key, NULL, &arena, &st, &source, err);
 	int r = fd < 0 ? fd : object_check_version(args->if_source_version, from_key, &source, err);
 
 	if (r >= 0)
@@ -69,7 +71,8 @@ static int hold_begin(struct local *l, const char *bucket, const char *key, cons
 		return h->bucket_fd;
 	h->fd = tree_open_object(h->bucket_fd, key, &h->st);
 	if (h->fd == -ENOENT)
-		return error_set(err, ERR_NOT_FOUND, "no object '%.120s' in bucket '%.60s'", key, bucket);
+		return error_set(err, ERR_NOT_FOUND, "no object '%.120s' in bucket '%.60s'", key,
+				 bucket);
 	if (h->fd < 0)
 		return error_errno(err, -h->fd, "'%.150s'", key);
 	r = record_read(l, h->fd, key, &h->st, &h->arena, &h->record, err);
@@ -108,8 +111,11 @@ int local_set_meta(struct store *s, const char *bucket, const char *key, const c
 		   struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
-	struct store_copy_args args = { .if_source_version = if_version, .if_version = if_version,
-					.replaces_meta = true, .meta = meta, .meta_count = count };
+	struct store_copy_args args = { .if_source_version = if_version,
+					.if_version = if_version,
+					.replaces_meta = true,
+					.meta = meta,
+					.meta_count = count };
 	char version[STORE_VERSION_MAX];
 	struct store_object o;
 	int r = set_meta_in_place(local_of(s), bucket, key, if_version, meta, count, version, err);
@@ -137,7 +143,8 @@ static int append_by_copy(struct local *l, const char *bucket, const char *key,
 	CLEANUP(temp_release) struct temp temp = TEMP_INIT;
 	struct data_watch w = { .progress = source->progress };
 	struct condition condition = { .if_version = h->record.version };
-	struct record record = { .content_type = h->record.content_type, .meta = h->record.meta,
+	struct record record = { .content_type = h->record.content_type,
+				 .meta = h->record.meta,
 				 .meta_count = h->record.meta_count };
 	int r = temp_open(l, &temp, err);
 
@@ -145,7 +152,8 @@ static int append_by_copy(struct local *l, const char *bucket, const char *key,
 		r = data_copy(h->fd, 0, temp.fd, 0, h->record.size, &w, err);
 	if (r >= 0)
 		r = data_from_source(source, temp.fd, h->record.size, &w, err);
-	return r < 0 ? r : object_commit(l, bucket, key, &temp, &record, &condition, ret_version, err);
+	return r < 0 ? r
+		     : object_commit(l, bucket, key, &temp, &record, &condition, ret_version, err);
 }
 
 /* The file that the commit lock showed, for writing. */
@@ -239,25 +247,29 @@ int local_compose(struct store *s, const char *bucket, const char *const *keys, 
 	struct local *l = local_of(s);
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(16 << 20);
 	CLEANUP(temp_release) struct temp temp = TEMP_INIT;
-	struct data_watch w = { .cancel = args->cancel, .deadline_mono_ms = args->deadline_mono_ms };
+	struct data_watch w = { .cancel = args->cancel,
+				.deadline_mono_ms = args->deadline_mono_ms };
 	struct condition condition = { args->if_version, args->if_absent };
 	struct record record = { .content_type = args->content_type,
 				 .meta = (struct store_meta *)args->meta,
 				 .meta_count = args->meta_count };
 	uint64_t end = 0;
-	int r = count > COMPOSE_MAX ? error_set(err, ERR_TOO_LARGE, "more than %d objects to compose",
-						COMPOSE_MAX) : temp_open(l, &temp, err);
+	int r = count > COMPOSE_MAX ? error_set(err, ERR_TOO_LARGE,
+						"more than %d objects to compose", COMPOSE_MAX)
+				    : temp_open(l, &temp, err);
 
 	for (size_t i = 0; r >= 0 && i < count; i++) {
 		struct record source;
 		struct stat st;
-		CLEANUP(closep) int fd = object_open(l, bucket, keys[i], NULL, &arena, &st, &source, err);
+		CLEANUP(closep)
+		int fd = object_open(l, bucket, keys[i], NULL, &arena, &st, &source, err);
 
 		r = fd < 0 ? fd : data_copy(fd, 0, temp.fd, end, source.size, &w, err);
 		if (r >= 0)
 			end += source.size;
 	}
-	return r < 0 ? r : object_commit(l, bucket, key, &temp, &record, &condition, ret_version, err);
+	return r < 0 ? r
+		     : object_commit(l, bucket, key, &temp, &record, &condition, ret_version, err);
 }
 
 /* The object that the new name belonged to goes into the history, or with the rename. */
@@ -281,8 +293,9 @@ static int replace_target(struct local *l, const char *bucket, const char *key, 
 }
 
 /* Where old versions are kept a rename is a copy and a delete marker, so that both names have their history. */
-static int rename_by_copy(struct store *s, const char *bucket, const char *from_key, const char *key,
-			  const char *if_source_version, char *ret_version, struct error *err)
+static int rename_by_copy(struct store *s, const char *bucket, const char *from_key,
+			  const char *key, const char *if_source_version, char *ret_version,
+			  struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	struct store_copy_args args = { 0 };
@@ -341,7 +354,8 @@ int local_rename(struct store *s, const char *bucket, const char *from_key, cons
 		return r;
 	if (h.state != VERSIONING_NEVER) {
 		commit_end(&h.commit);
-		return rename_by_copy(s, bucket, from_key, key, if_source_version, ret_version, err);
+		return rename_by_copy(s, bucket, from_key, key, if_source_version, ret_version,
+				      err);
 	}
 	if (strcmp(from_key, key) != 0)
 		r = rename_locked(l, bucket, from_key, key, &h, err);

@@ -130,8 +130,10 @@ static int data_to_buf(int from, const struct store_get_args *args, uint64_t len
 int data_to_sink(int from, const struct store_get_args *args, uint64_t length,
 		 struct store_sink *sink, struct error *err)
 {
-	struct data_watch w = { .cancel = args->cancel, .deadline_mono_ms = args->deadline_mono_ms,
-				.on_data = sink->on_data, .arg = sink->arg };
+	struct data_watch w = { .cancel = args->cancel,
+				.deadline_mono_ms = args->deadline_mono_ms,
+				.on_data = sink->on_data,
+				.arg = sink->arg };
 	int r = data_check(&w, err);
 
 	if (r < 0)

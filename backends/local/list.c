@@ -15,7 +15,8 @@ struct token {
 	enum token_kind kind;
 	uint64_t start_mono_ns;
 	char key[STORE_KEY_MAX + 1];
-	char name[80]; /* of the version: of its file in the history, or "" for the current object */
+	char name
+		[80]; /* of the version: of its file in the history, or "" for the current object */
 };
 
 struct lister {
@@ -24,7 +25,7 @@ struct lister {
 	const struct store_list_args *args;
 	struct store_page *page;
 	struct str prefix;
-	char *start;	   /* the directory that the prefix leads into */
+	char *start; /* the directory that the prefix leads into */
 	unsigned max;
 	struct token from; /* what the last page ended with */
 	struct token last; /* what was added last */
@@ -49,8 +50,8 @@ static int token_parse(const char *text, struct token *ret, struct error *err)
 		goto bad;
 	ret->start_mono_ns = strtoull(text, &end, 16);
 	ret->kind = (enum token_kind)text[16];
-	if (end != text + 16 || (ret->kind != TOKEN_OBJECT && ret->kind != TOKEN_PREFIX &&
-				 ret->kind != TOKEN_VERSION))
+	if (end != text + 16 ||
+	    (ret->kind != TOKEN_OBJECT && ret->kind != TOKEN_PREFIX && ret->kind != TOKEN_VERSION))
 		goto bad;
 	text += 17;
 	len = strcspn(text, ".");
@@ -124,7 +125,8 @@ static int lister_begin(struct lister *l, const char *bucket, const struct store
 		if (r < 0)
 			return r;
 	}
-	l->start = str_dup((struct str){ args->prefix, slash ? (size_t)(slash - args->prefix) + 1 : 0 });
+	l->start = str_dup(
+		(struct str){ args->prefix, slash ? (size_t)(slash - args->prefix) + 1 : 0 });
 	store_page_release(page);
 	page->objects = arena_alloc(&page->arena, l->max * sizeof(*page->objects));
 	if (!l->start || !page->objects)
@@ -153,8 +155,9 @@ static enum verdict judge(struct lister *l, int item, struct str key)
 	}
 	if (item == WALK_DIR && starts_with(l->prefix, key))
 		return ENTER;
-	return memcmp(key.ptr, l->prefix.ptr, key.len < l->prefix.len ? key.len : l->prefix.len) > 0 ?
-	       PAST : SKIP;
+	return memcmp(key.ptr, l->prefix.ptr, key.len < l->prefix.len ? key.len : l->prefix.len) > 0
+		       ? PAST
+		       : SKIP;
 }
 
 static int look_at_cancel(struct lister *l, struct error *err)
@@ -174,7 +177,9 @@ static int add_object(struct lister *l, struct walk *w, struct str key, struct e
 	int r = 0;
 
 	if (fd < 0 && fd != -EACCES)
-		return fd == -ENOENT ? 0 : error_errno(err, -fd, "'%.*s'", (int)(key.len < 150 ? key.len : 150), key.ptr);
+		return fd == -ENOENT ? 0
+				     : error_errno(err, -fd, "'%.*s'",
+						   (int)(key.len < 150 ? key.len : 150), key.ptr);
 	o = page_add(l, TOKEN_OBJECT, key, "", &r, err);
 	if (!o)
 		return r;
@@ -273,8 +278,9 @@ static int side_fill(struct side *s, struct error *err)
 	return 0;
 }
 
-static int add_version(struct lister *l, struct str key, const char *name, const struct record *record,
-		       const struct stat *st, bool is_marker, const char *id, struct error *err)
+static int add_version(struct lister *l, struct str key, const char *name,
+		       const struct record *record, const struct stat *st, bool is_marker,
+		       const char *id, struct error *err)
 {
 	const char *own_key;
 	struct store_object *o;
@@ -370,7 +376,8 @@ static int compare_sides(const struct side *a, const struct side *b)
 	return r ? r : (a->key.len > b->key.len) - (a->key.len < b->key.len);
 }
 
-static int versions_walk(struct lister *l, struct side *current, struct side *old, struct error *err)
+static int versions_walk(struct lister *l, struct side *current, struct side *old,
+			 struct error *err)
 {
 	for (;;) {
 		struct side *first;
@@ -398,7 +405,8 @@ static int versions_walk(struct lister *l, struct side *current, struct side *ol
 		if (v == ADD && first->item == WALK_DIR)
 			r = version_prefix(l, first->key, err);
 		else if (v == ADD)
-			r = add_versions(l, first->key, has_current ? current->walk : NULL, has_old, err);
+			r = add_versions(l, first->key, has_current ? current->walk : NULL, has_old,
+					 err);
 		if (r)
 			return r;
 		current->item = has_current ? -1 : current->item;

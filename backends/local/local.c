@@ -179,12 +179,16 @@ int local_store_new_with(const char *name, const struct local_options *options, 
 		.ops = &local_ops,
 		.name = strdup(name),
 		.caps = STORE_CAP_CONDITIONAL_PUT | STORE_CAP_CONDITIONAL_DELETE | STORE_CAP_COPY |
-			STORE_CAP_PART_COPY | STORE_CAP_APPEND | STORE_CAP_COMPOSE | STORE_CAP_RENAME |
-			STORE_CAP_LIST_METADATA | STORE_CAP_DELETE_MANY | STORE_CAP_VERSIONING |
-			STORE_CAP_BUCKETS | STORE_CAP_FLAT,
-		.limits = { .max_object_bytes = INT64_MAX, .max_put_bytes = INT64_MAX,
-			    .max_copy_bytes = INT64_MAX, .min_part_bytes = 1,
-			    .max_part_bytes = INT64_MAX, .max_parts = 10000, .max_list_keys = 1000,
+			STORE_CAP_PART_COPY | STORE_CAP_APPEND | STORE_CAP_COMPOSE |
+			STORE_CAP_RENAME | STORE_CAP_LIST_METADATA | STORE_CAP_DELETE_MANY |
+			STORE_CAP_VERSIONING | STORE_CAP_BUCKETS | STORE_CAP_FLAT,
+		.limits = { .max_object_bytes = INT64_MAX,
+			    .max_put_bytes = INT64_MAX,
+			    .max_copy_bytes = INT64_MAX,
+			    .min_part_bytes = 1,
+			    .max_part_bytes = INT64_MAX,
+			    .max_parts = 10000,
+			    .max_list_keys = 1000,
 			    .max_metadata_bytes = 8192 },
 	};
 	if (!l->root || !l->snapshots || !l->store.name)

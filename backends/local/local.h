@@ -7,7 +7,8 @@
 #include "backends/store/store.h"
 
 /* root is created (0700) when missing. */
-int local_store_new(const char *name, const char *root, struct store **ret, struct error *err) MUST_CHECK;
+int local_store_new(const char *name, const char *root, struct store **ret,
+		    struct error *err) MUST_CHECK;
 
 struct local_options {
 	const char *root;

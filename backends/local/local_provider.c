@@ -4,9 +4,11 @@
 #include <string.h>
 
 static const struct provider_option local_options_table[] = {
-	{ .key = "root", .help = "the directory that holds the buckets "
-				 "(default: skydir/local in $XDG_DATA_HOME)" },
-	{ .key = "fsync", .help = "whether what was written survives a power failure: yes (default) or no" },
+	{ .key = "root",
+	  .help = "the directory that holds the buckets "
+		  "(default: skydir/local in $XDG_DATA_HOME)" },
+	{ .key = "fsync",
+	  .help = "whether what was written survives a power failure: yes (default) or no" },
 	{ .key = NULL },
 };
 
@@ -32,7 +34,8 @@ static int local_provider_store_new(const struct backend_context *context, const
 			if (!root)
 				return error_set(err, ERR_NO_MEMORY, "no memory for a path");
 			if (root[0] != '/')
-				return error_set(err, ERR_CONFIG, "%s: root = '%s' is no absolute path",
+				return error_set(err, ERR_CONFIG,
+						 "%s: root = '%s' is no absolute path",
 						 values[i].origin, values[i].value);
 		} else if (!strcmp(values[i].key, "fsync") &&
 			   str_to_bool(str_of(values[i].value), &syncs) < 0) {

@@ -72,7 +72,8 @@ int name_key_path(struct str key, enum name_kind kind, struct buf *ret)
 	for (;;) {
 		const char *slash = memchr(key.ptr, '/', key.len);
 		size_t len = slash ? (size_t)(slash - key.ptr) : key.len;
-		int r = name_component((struct str){ key.ptr, len }, slash ? NAME_PLAIN : kind, ret);
+		int r = name_component((struct str){ key.ptr, len }, slash ? NAME_PLAIN : kind,
+				       ret);
 
 		if (r || !slash)
 			return r;

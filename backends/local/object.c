@@ -88,8 +88,8 @@ int local_head(struct store *s, const char *bucket, const char *key, const char 
 {
 	struct record record;
 	struct stat st;
-	CLEANUP(closep) int fd = object_open(local_of(s), bucket, key, version_id, arena, &st, &record,
-					     err);
+	CLEANUP(closep)
+	int fd = object_open(local_of(s), bucket, key, version_id, arena, &st, &record, err);
 
 	return fd < 0 ? fd : fill_object(&record, &st, key, arena, ret, err);
 }
@@ -103,8 +103,9 @@ int local_get(struct store *s, const char *bucket, const char *key,
 	struct record record;
 	struct stat st;
 	uint64_t length;
-	CLEANUP(closep) int fd = object_open(local_of(s), bucket, key, args->version_id,
-					     arena ? arena : &own, &st, &record, err);
+	CLEANUP(closep)
+	int fd = object_open(local_of(s), bucket, key, args->version_id, arena ? arena : &own, &st,
+			     &record, err);
 	int r;
 
 	if (fd < 0)
@@ -277,7 +278,8 @@ int local_put(struct store *s, const char *bucket, const char *key,
 {
 	struct local *l = local_of(s);
 	CLEANUP(temp_release) struct temp temp = TEMP_INIT;
-	struct data_watch w = { .cancel = args->cancel, .deadline_mono_ms = args->deadline_mono_ms,
+	struct data_watch w = { .cancel = args->cancel,
+				.deadline_mono_ms = args->deadline_mono_ms,
 				.progress = source->progress };
 	struct condition condition = { args->if_version, args->if_absent };
 	struct record record = { .content_type = args->content_type,

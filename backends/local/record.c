@@ -20,8 +20,8 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#define RECORD_XATTR "user.skydir.object"
-#define RECORD_MAGIC "skydir1"
+#define RECORD_XATTR	      "user.skydir.object"
+#define RECORD_MAGIC	      "skydir1"
 #define RECORD_META_COUNT_MAX 1024
 
 void record_fresh_version(char ret[33])
@@ -241,8 +241,9 @@ int record_read(struct local *l, int fd, const char *name, const struct stat *st
 
 static int format(const struct record *r, const char *name, struct buf *out)
 {
-	int e = buf_addf(out, "%s%cv%s%ci%" PRIu64 "%cs%" PRIu64 "%ct%" PRId64 "%cq%" PRIu64
-			      "%cf%u%ck%" PRIu64 "%c",
+	int e = buf_addf(out,
+			 "%s%cv%s%ci%" PRIu64 "%cs%" PRIu64 "%ct%" PRId64 "%cq%" PRIu64
+			 "%cf%u%ck%" PRIu64 "%c",
 			 RECORD_MAGIC, 0, r->version, 0, r->ino, 0, r->size, 0, r->mtime_ns, 0,
 			 r->seq, 0, r->flags, 0, key_hash(name), 0);
 
@@ -301,8 +302,11 @@ int record_write(struct local *l, int fd, const char *name, struct record *r, st
 
 void record_to_object(const struct record *r, const struct stat *st, struct store_object *ret)
 {
-	*ret = (struct store_object){ .size = r->size, .modified_wall_ns = mtime_ns(st),
-				      .content_type = r->content_type, .meta = r->meta,
-				      .meta_count = r->meta_count, .has_meta = true };
+	*ret = (struct store_object){ .size = r->size,
+				      .modified_wall_ns = mtime_ns(st),
+				      .content_type = r->content_type,
+				      .meta = r->meta,
+				      .meta_count = r->meta_count,
+				      .has_meta = true };
 	memcpy(ret->version, r->version, sizeof(r->version));
 }

@@ -107,12 +107,15 @@ static int add_entry(struct snapshot *s, struct str component, bool is_dir, enum
 		return 0;
 	r = grow(&s->entries, &s->room, s->count + 1, sizeof(*s->entries), SNAPSHOT_ENTRIES_MAX);
 	if (!r)
-		r = grow(&s->names, &s->names_room, s->names_len + component.len + 1, 1, UINT32_MAX);
+		r = grow(&s->names, &s->names_room, s->names_len + component.len + 1, 1,
+			 UINT32_MAX);
 	if (r)
 		return r;
 	s->entries[s->count++] = (struct snapshot_entry){
-		.offset = (uint32_t)s->names_len, .length = (uint16_t)(component.len + is_dir),
-		.is_dir = is_dir, .kind = (uint8_t)kind,
+		.offset = (uint32_t)s->names_len,
+		.length = (uint16_t)(component.len + is_dir),
+		.is_dir = is_dir,
+		.kind = (uint8_t)kind,
 	};
 	if (component.len)
 		memcpy(s->names + s->names_len, component.ptr, component.len);
@@ -325,8 +328,8 @@ int snapshot_get(struct local *l, int dirfd, enum walk_tree tree, uint64_t fresh
 	if (!s) {
 		r = load(dirfd, &st, tree, &s);
 		if (r == -EFBIG)
-			return error_set(err, ERR_TOO_LARGE, "a directory of '%s' has too many files",
-					 l->root);
+			return error_set(err, ERR_TOO_LARGE,
+					 "a directory of '%s' has too many files", l->root);
 		if (r < 0)
 			return error_errno(err, -r, "reading a directory of '%s'", l->root);
 		remember(l->snapshots, s);

@@ -29,7 +29,8 @@ static int open_by_steps(int dirfd, const char *path, int flags)
 		name[part.len] = '\0';
 		if (!strcmp(name, ".."))
 			return -EXDEV;
-		next = openat(at, name, rest.ptr ? O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC : flags);
+		next = openat(at, name,
+			      rest.ptr ? O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC : flags);
 		if (next < 0)
 			return -errno;
 		(void)close(at);
@@ -186,7 +187,8 @@ static int open_regular(int dirfd, const char *path, struct stat *ret_st)
 	int fd = tree_open(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV || fd == -ENXIO ? -ENOENT : fd;
+		return fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV || fd == -ENXIO ? -ENOENT
+										      : fd;
 	if (fstat(fd, ret_st) == 0 && S_ISREG(ret_st->st_mode))
 		return fd;
 	(void)close(fd);
@@ -276,7 +278,8 @@ static int remove_one(int dirfd, const char *path)
 
 	parent = tree_open_parent(dirfd, path, &name);
 	if (parent < 0)
-		return parent == -ENOTDIR || parent == -ELOOP || parent == -EXDEV ? -ENOENT : parent;
+		return parent == -ENOTDIR || parent == -ELOOP || parent == -EXDEV ? -ENOENT
+										  : parent;
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))

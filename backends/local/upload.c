@@ -139,14 +139,15 @@ static void drop_other_parts(int dir, unsigned number, const char *keep)
 	while ((e = readdir(d))) {
 		struct store_part part;
 
-		if (parse_part(e->d_name, &part) && part.number == number && strcmp(e->d_name, keep))
+		if (parse_part(e->d_name, &part) && part.number == number &&
+		    strcmp(e->d_name, keep))
 			(void)unlinkat(fd, e->d_name, 0); /* one too many only takes room */
 	}
 	(void)closedir(d);
 }
 
-static int add_part(struct local *l, int dir, unsigned number, struct temp *temp,
-		    uint64_t size, struct store_part *ret, struct error *err)
+static int add_part(struct local *l, int dir, unsigned number, struct temp *temp, uint64_t size,
+		    struct store_part *ret, struct error *err)
 {
 	struct store_part part = { .number = number, .size = size };
 	char name[48];
@@ -244,7 +245,8 @@ int local_upload_complete(struct store *s, const char *bucket, const char *key,
 	CLEANUP(temp_release) struct temp temp = TEMP_INIT;
 	CLEANUP(closep) int head = -1;
 	CLEANUP(closep) int dir = open_upload(l, bucket, key, upload_id, &head, err);
-	struct data_watch w = { .cancel = args->cancel, .deadline_mono_ms = args->deadline_mono_ms };
+	struct data_watch w = { .cancel = args->cancel,
+				.deadline_mono_ms = args->deadline_mono_ms };
 	struct condition condition = { args->if_version, args->if_absent };
 	struct record record;
 	struct stat st;
@@ -318,7 +320,8 @@ int local_upload_parts(struct store *s, const char *bucket, const char *key, con
 		struct store_part part;
 		struct stat st;
 
-		if (!parse_part(e->d_name, &part) || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (!parse_part(e->d_name, &part) ||
+		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		part.size = (uint64_t)st.st_size;
 		if (count == room) {
@@ -344,8 +347,8 @@ int local_upload_parts(struct store *s, const char *bucket, const char *key, con
 	return 0;
 }
 
-static int add_upload(int uploads, const char *id, const char *prefix, struct store_upload_page *page,
-		      struct error *err)
+static int add_upload(int uploads, const char *id, const char *prefix,
+		      struct store_upload_page *page, struct error *err)
 {
 	CLEANUP(closep) int dir = tree_open(uploads, id, O_RDONLY | O_DIRECTORY), head = -1;
 	char key[STORE_KEY_MAX + 1];
@@ -380,7 +383,9 @@ static int compare_uploads(const void *a, const void *b)
 	const struct store_upload *x = a, *y = b;
 	int r = strcmp(x->key, y->key);
 
-	return r ? r : (x->started_wall_ns > y->started_wall_ns) - (x->started_wall_ns < y->started_wall_ns);
+	return r ? r
+		 : (x->started_wall_ns > y->started_wall_ns) -
+			       (x->started_wall_ns < y->started_wall_ns);
 }
 
 int local_upload_list(struct store *s, const char *bucket, const char *prefix,

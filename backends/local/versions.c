@@ -39,7 +39,8 @@ static bool parse_name(const char *name, struct history_entry *ret)
 
 static int newest_first(const void *a, const void *b)
 {
-	return strcmp(((const struct history_entry *)b)->name, ((const struct history_entry *)a)->name);
+	return strcmp(((const struct history_entry *)b)->name,
+		      ((const struct history_entry *)a)->name);
 }
 
 static int history_dir_path(const char *key, const char *name, struct buf *ret, struct error *err)
@@ -65,7 +66,8 @@ static int read_entries(DIR *dir, struct arena *arena, struct history *h)
 			struct history_entry *more;
 
 			room = room ? room * 2 : 4;
-			more = room <= HISTORY_COUNT_MAX ? arena_alloc(arena, room * sizeof(*more)) : NULL;
+			more = room <= HISTORY_COUNT_MAX ? arena_alloc(arena, room * sizeof(*more))
+							 : NULL;
 			if (!more)
 				return -ENOMEM;
 			if (h->count)
@@ -99,8 +101,9 @@ int history_load(struct local *l, const char *bucket, const char *key, struct ar
 		return r;
 	h.dir_fd = tree_open(tree, path.data, O_RDONLY | O_DIRECTORY);
 	if (h.dir_fd < 0)
-		return h.dir_fd == -ENOENT || h.dir_fd == -ENOTDIR ?
-		       0 : error_errno(err, -h.dir_fd, "versions of '%.100s'", key);
+		return h.dir_fd == -ENOENT || h.dir_fd == -ENOTDIR
+			       ? 0
+			       : error_errno(err, -h.dir_fd, "versions of '%.100s'", key);
 	r = tree_open(h.dir_fd, "", O_RDONLY | O_DIRECTORY);
 	dir = r >= 0 ? fdopendir(r) : NULL;
 	if (!dir && r >= 0)

@@ -18,10 +18,10 @@ struct walk {
 	struct str after;
 	struct level *levels;
 	size_t depth, room;
-	struct buf key;		/* of the item last returned */
-	size_t item;		/* its index in the deepest level */
-	bool enters;		/* walk_enter was called: key is the directory */
-	int dir_fd;		/* of the deepest level, -1 until needed */
+	struct buf key; /* of the item last returned */
+	size_t item;	/* its index in the deepest level */
+	bool enters;	/* walk_enter was called: key is the directory */
+	int dir_fd;	/* of the deepest level, -1 until needed */
 };
 
 static int compare(struct str a, struct str b)
@@ -124,7 +124,8 @@ static int push_level(struct walk *w, struct error *err)
 		r = w->dir_fd;
 		w->dir_fd = -1;
 		/* It went meanwhile, or never was. */
-		if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EXDEV || r == -ENAMETOOLONG)
+		if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EXDEV ||
+		    r == -ENAMETOOLONG)
 			return 0;
 		return error_errno(err, -r, "directory '%.150s'", buf_cstr(&w->key));
 	}
@@ -141,7 +142,8 @@ static int push_level(struct walk *w, struct error *err)
 	if (r < 0)
 		return r;
 	w->levels[w->depth++] = (struct level){
-		.snapshot = s, .index = first_index(s, buf_str(&w->key), w->after),
+		.snapshot = s,
+		.index = first_index(s, buf_str(&w->key), w->after),
 		.key_len = w->key.len,
 	};
 	return 0;
@@ -201,14 +203,16 @@ int walk_open_object(struct walk *w, struct stat *ret_st)
 	const struct level *level = &w->levels[w->depth - 1];
 	const struct snapshot_entry *e = &level->snapshot->entries[w->item];
 	CLEANUP(buf_release) struct buf name = BUF_INIT(LOCAL_PATH_MAX);
-	int fd = name_component(snapshot_name(level->snapshot, w->item), (enum name_kind)e->kind, &name);
+	int fd = name_component(snapshot_name(level->snapshot, w->item), (enum name_kind)e->kind,
+				&name);
 
 	if (fd)
 		return fd;
 	if (w->dir_fd < 0)
 		w->dir_fd = open_dir(w->args.tree_fd,
 				     (struct str){ buf_cstr(&w->key), level->key_len });
-	fd = w->dir_fd < 0 ? w->dir_fd : tree_open(w->dir_fd, name.data, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	fd = w->dir_fd < 0 ? w->dir_fd
+			   : tree_open(w->dir_fd, name.data, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd >= 0 && fstat(fd, ret_st) == 0 && S_ISREG(ret_st->st_mode))
 		return fd;
 	if (fd >= 0)
@@ -238,18 +242,21 @@ static int quick_look(int dirfd, enum walk_tree tree, unsigned depth)
 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		if (e->d_type == DT_UNKNOWN || depth == QUICK_DEPTH || memchr(name.ptr, '%', name.len))
+		if (e->d_type == DT_UNKNOWN || depth == QUICK_DEPTH ||
+		    memchr(name.ptr, '%', name.len))
 			found = -EAGAIN;
 		else if (e->d_type == DT_REG && tree == WALK_OBJECTS && name.len <= 253)
 			found = 1;
-		else if (e->d_type == DT_DIR && (sub = tree_open(fd, e->d_name, O_RDONLY | O_DIRECTORY)) >= 0)
+		else if (e->d_type == DT_DIR &&
+			 (sub = tree_open(fd, e->d_name, O_RDONLY | O_DIRECTORY)) >= 0)
 			found = quick_look(sub, tree, depth + 1);
 	}
 	(void)closedir(dir);
 	return found;
 }
 
-int walk_has_object(struct local *l, const struct walk_args *args, struct str key, struct error *err)
+int walk_has_object(struct local *l, const struct walk_args *args, struct str key,
+		    struct error *err)
 {
 	CLEANUP(walk_freep) struct walk *w = NULL;
 	CLEANUP(freep) char *start = str_dup(key);

@@ -24,8 +24,8 @@ static int copy_once(struct store *s, const struct big_copy *c, char *ret_versio
 			    err);
 }
 
-static int copy_parts(const struct big_copy *c, const char *upload_id, struct store_part **ret_parts,
-		      size_t *ret_count, struct error *err)
+static int copy_parts(const struct big_copy *c, const char *upload_id,
+		      struct store_part **ret_parts, size_t *ret_count, struct error *err)
 {
 	const struct store_limits *limits = &c->store->limits;
 	uint64_t part = store_part_size(limits, c->size, limits->max_part_bytes);
@@ -47,8 +47,8 @@ static int copy_parts(const struct big_copy *c, const char *upload_id, struct st
 
 		if (c->args->deadline_mono_ms && clock_mono_ms() >= c->args->deadline_mono_ms)
 			return error_set(err, ERR_TIMEOUT, "the time for the copy is over");
-		r = store_part_copy(c->store, c->from_bucket, c->from_key, c->source_version, offset,
-				    length, c->bucket, c->key, upload_id, (unsigned)i + 1,
+		r = store_part_copy(c->store, c->from_bucket, c->from_key, c->source_version,
+				    offset, length, c->bucket, c->key, upload_id, (unsigned)i + 1,
 				    c->args->cancel, &parts[i], err);
 		if (r < 0)
 			return r;
@@ -65,9 +65,12 @@ static int copy_by_parts(struct big_copy *c, char *ret_version, struct error *er
 	CLEANUP(freep) char *upload_id = NULL;
 	const struct store_copy_args *args = c->args;
 	struct store_object source = { 0 };
-	struct store_put_args put = { .if_version = args->if_version, .if_absent = args->if_absent,
-				      .meta = args->meta, .meta_count = args->meta_count,
-				      .content_type = args->content_type, .cancel = args->cancel,
+	struct store_put_args put = { .if_version = args->if_version,
+				      .if_absent = args->if_absent,
+				      .meta = args->meta,
+				      .meta_count = args->meta_count,
+				      .content_type = args->content_type,
+				      .cancel = args->cancel,
 				      .deadline_mono_ms = args->deadline_mono_ms };
 	size_t count = 0;
 	int r = store_head(c->store, c->from_bucket, c->from_key, NULL, &arena, &source, err);
@@ -89,8 +92,8 @@ static int copy_by_parts(struct big_copy *c, char *ret_version, struct error *er
 		return r;
 	r = copy_parts(c, upload_id, &parts, &count, err);
 	if (r >= 0)
-		r = store_upload_complete(c->store, c->bucket, c->key, upload_id, parts, count, &put,
-					  ret_version, err);
+		r = store_upload_complete(c->store, c->bucket, c->key, upload_id, parts, count,
+					  &put, ret_version, err);
 	if (r < 0)
 		/* Best effort: what stays shows in store_upload_list. */
 		(void)store_upload_abort(c->store, c->bucket, c->key, upload_id, NULL);
@@ -101,8 +104,12 @@ int store_copy(struct store *s, const char *from_bucket, const char *from_key, c
 	       const char *key, const struct store_copy_args *args, char *ret_version,
 	       struct error *err)
 {
-	struct big_copy c = { .store = s, .from_bucket = from_bucket, .from_key = from_key,
-			      .bucket = bucket, .key = key, .args = args };
+	struct big_copy c = { .store = s,
+			      .from_bucket = from_bucket,
+			      .from_key = from_key,
+			      .bucket = bucket,
+			      .key = key,
+			      .args = args };
 	bool can_part_copy = s->caps & STORE_CAP_PART_COPY;
 	struct error local_error;
 	int r;
@@ -118,7 +125,8 @@ int store_copy(struct store *s, const char *from_bucket, const char *from_key, c
 		return error_set(err, ERR_CANCELLED, "the caller gave up");
 	if (args->deadline_mono_ms && clock_mono_ms() >= args->deadline_mono_ms)
 		return error_set(err, ERR_TIMEOUT, "the time for the copy is over");
-	if (can_part_copy && s->limits.max_copy_bytes && args->source_size > s->limits.max_copy_bytes)
+	if (can_part_copy && s->limits.max_copy_bytes &&
+	    args->source_size > s->limits.max_copy_bytes)
 		return copy_by_parts(&c, ret_version, err);
 	r = copy_once(s, &c, ret_version, err);
 	/* A size that was not known costs a second try, not a HEAD before every copy. */

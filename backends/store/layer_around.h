@@ -9,7 +9,7 @@
 
 /* One call on its way. */
 struct around_call {
-	const char *slot; /* "put", static */
+	const char *slot;	  /* "put", static */
 	const char *bucket, *key; /* "" where the slot has none */
 	uint64_t start_mono_ns;
 	uint64_t hook_state; /* the hooks' own */
@@ -19,7 +19,8 @@ struct around_layer {
 	/* Negative: the call does not happen and fails so. */
 	int (*before)(struct around_layer *layer, struct around_call *call, struct error *err);
 	/* Gets the call's result and returns what the caller gets. */
-	int (*after)(struct around_layer *layer, struct around_call *call, int r, struct error *err);
+	int (*after)(struct around_layer *layer, struct around_call *call, int r,
+		     struct error *err);
 	void (*release)(struct around_layer *layer); /* frees the layer itself */
 };
 /* Fills the embedded store of a zeroed layer; hooks are the caller's to set. The name is next's. */

@@ -34,7 +34,8 @@ static uint64_t next_random_locked(struct chaos *c)
 static int fail(const struct around_call *call, enum error_kind kind, struct error *err)
 {
 	int r = error_set(err, kind, "chaos: %s of '%.60s' %s", call->slot, call->key,
-			  (call->hook_state & 0xff) == STRIKE_AFTER ? "was done and the answer lost" : "was not done");
+			  (call->hook_state & 0xff) == STRIKE_AFTER ? "was done and the answer lost"
+								    : "was not done");
 
 	err->http_status = kind == ERR_THROTTLED || kind == ERR_UNAVAILABLE ? 503 : 0;
 	return r;
@@ -64,7 +65,8 @@ static int chaos_before(struct around_layer *layer, struct around_call *call, st
 
 		if (!is_spared && dice < c->options.before_permille)
 			strike = STRIKE_BEFORE;
-		else if (!is_spared && dice < c->options.before_permille + c->options.after_permille)
+		else if (!is_spared &&
+			 dice < c->options.before_permille + c->options.after_permille)
 			strike = STRIKE_AFTER;
 		if (strike != STRIKE_NONE) {
 			c->faults++;
@@ -76,7 +78,8 @@ static int chaos_before(struct around_layer *layer, struct around_call *call, st
 	return strike == STRIKE_BEFORE ? fail(call, kind, err) : 0;
 }
 
-static int chaos_after(struct around_layer *layer, struct around_call *call, int r, struct error *err)
+static int chaos_after(struct around_layer *layer, struct around_call *call, int r,
+		       struct error *err)
 {
 	(void)layer; /* all was decided before the call */
 	if (r < 0 || (call->hook_state & 0xff) != STRIKE_AFTER)

@@ -9,4 +9,5 @@
  */
 #include "backends/store/store.h"
 
-int store_prefix_new(struct store *next, const char *prefix, struct store **ret, struct error *err) MUST_CHECK;
+int store_prefix_new(struct store *next, const char *prefix, struct store **ret,
+		     struct error *err) MUST_CHECK;

@@ -5,21 +5,24 @@
 #include "backends/store/layer_around.h"
 #include <stdio.h>
 
-static int trace_after(struct around_layer *layer, struct around_call *call, int r, struct error *err)
+static int trace_after(struct around_layer *layer, struct around_call *call, int r,
+		       struct error *err)
 {
 	uint64_t us = (clock_mono_ns() - call->start_mono_ns) / 1000;
 	const char *result = r < 0 ? error_name(err->kind) : "ok";
 	char labels[96];
 
-	(void)snprintf(labels, sizeof(labels), "store=\"%.32s\",slot=\"%s\"", layer->store.name, call->slot);
+	(void)snprintf(labels, sizeof(labels), "store=\"%.32s\",slot=\"%s\"", layer->store.name,
+		       call->slot);
 	metric_add(metric_get(METRIC_COUNTER, "store_calls_total", labels), 1);
 	if (r < 0) {
 		(void)snprintf(labels, sizeof(labels), "store=\"%.32s\",slot=\"%s\",kind=\"%s\"",
 			       layer->store.name, call->slot, result);
 		metric_add(metric_get(METRIC_COUNTER, "store_call_errors_total", labels), 1);
 	}
-	log_debug("store.call", "store=%s slot=%s bucket='%s' key='%s' us=%llu result=%s", layer->store.name,
-		  call->slot, call->bucket, call->key, (unsigned long long)us, result);
+	log_debug("store.call", "store=%s slot=%s bucket='%s' key='%s' us=%llu result=%s",
+		  layer->store.name, call->slot, call->bucket, call->key, (unsigned long long)us,
+		  result);
 	return r;
 }
 

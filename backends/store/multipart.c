@@ -4,7 +4,8 @@
 
 #define PART_BYTES (16ull << 20)
 
-static struct store_source slice(const struct store_source *source, uint64_t offset, uint64_t length)
+static struct store_source slice(const struct store_source *source, uint64_t offset,
+				 uint64_t length)
 {
 	struct store_source part = *source;
 
@@ -19,8 +20,9 @@ static struct store_source slice(const struct store_source *source, uint64_t off
 }
 
 static int send_parts(struct store *s, const char *bucket, const char *key, const char *upload_id,
-		      const struct store_source *source, uint64_t part_bytes, struct store_part *parts,
-		      const struct store_put_args *args, struct error *err)
+		      const struct store_source *source, uint64_t part_bytes,
+		      struct store_part *parts, const struct store_put_args *args,
+		      struct error *err)
 {
 	uint64_t total = store_source_length(source);
 
@@ -31,8 +33,8 @@ static int send_parts(struct store *s, const char *bucket, const char *key, cons
 
 		if (args->deadline_mono_ms && clock_mono_ms() >= args->deadline_mono_ms)
 			return error_set(err, ERR_TIMEOUT, "the time for the upload is over");
-		r = store_upload_part(s, bucket, key, upload_id, (unsigned)i + 1, &part, args->cancel,
-				      &parts[i], err);
+		r = store_upload_part(s, bucket, key, upload_id, (unsigned)i + 1, &part,
+				      args->cancel, &parts[i], err);
 		if (r < 0)
 			return r;
 		if (source->progress)
@@ -69,7 +71,8 @@ int store_upload_range(struct store *s, const char *bucket, const char *key,
 		return r;
 	r = send_parts(s, bucket, key, upload_id, source, part_bytes, parts, args, err);
 	if (r >= 0)
-		r = store_upload_complete(s, bucket, key, upload_id, parts, count, args, ret_version, err);
+		r = store_upload_complete(s, bucket, key, upload_id, parts, count, args,
+					  ret_version, err);
 	if (r < 0)
 		/* Best effort: what stays shows in store_upload_list. */
 		(void)store_upload_abort(s, bucket, key, upload_id, NULL);

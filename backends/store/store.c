@@ -37,8 +37,8 @@ static int check_key(const char *key, struct error *err)
 	if (!*key)
 		return error_set(err, ERR_INVALID, "the key is empty");
 	if (strlen(key) > STORE_KEY_MAX)
-		return error_set(err, ERR_NAME_TOO_LONG, "the key '%.64s...' is longer than %d bytes",
-				 key, STORE_KEY_MAX);
+		return error_set(err, ERR_NAME_TOO_LONG,
+				 "the key '%.64s...' is longer than %d bytes", key, STORE_KEY_MAX);
 	return 0;
 }
 
@@ -59,7 +59,8 @@ static int check_meta(const struct store *s, const struct store_meta *meta, size
 		const char *name = meta[i].name;
 
 		assert(name && meta[i].value);
-		if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(name))
+		if (!*name ||
+		    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(name))
 			return error_set(err, ERR_INVALID, "'%.64s' is no name for metadata", name);
 		bytes += strlen(name) + strlen(meta[i].value);
 	}
@@ -188,7 +189,8 @@ int store_put(struct store *s, const char *bucket, const char *key,
 {
 	FIND_SLOT(s, put, "write objects");
 	CHECK(check_put(s, bucket, key, args, err));
-	CHECK(check_size(s, "an object", store_source_length(source), s->limits.max_put_bytes, err));
+	CHECK(check_size(s, "an object", store_source_length(source), s->limits.max_put_bytes,
+			 err));
 	return s->ops->put(s, bucket, key, source, args, ret_version, err);
 }
 
@@ -273,8 +275,8 @@ int store_part_copy(struct store *s, const char *from_bucket, const char *from_k
 	CHECK(check_cancel(cancel, 0, err));
 	if (!length || offset + length < offset)
 		return error_set(err, ERR_RANGE, "no range to copy");
-	return s->ops->part_copy(s, from_bucket, from_key, if_source_version, offset, length, bucket,
-				 key, upload_id, number, cancel, ret, err);
+	return s->ops->part_copy(s, from_bucket, from_key, if_source_version, offset, length,
+				 bucket, key, upload_id, number, cancel, ret, err);
 }
 
 int store_upload_complete(struct store *s, const char *bucket, const char *key,
@@ -446,8 +448,8 @@ uint64_t store_part_size(const struct store_limits *limits, uint64_t object_size
 	uint64_t size = wanted;
 
 	if (limits->max_parts) {
-		uint64_t least = object_size / limits->max_parts +
-				 (object_size % limits->max_parts ? 1 : 0);
+		uint64_t least =
+			object_size / limits->max_parts + (object_size % limits->max_parts ? 1 : 0);
 
 		if (size < least)
 			size = (least + unit - 1) / unit * unit;

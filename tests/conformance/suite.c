@@ -89,8 +89,8 @@ int suite_teardown(void **state)
 	return 0;
 }
 
-int try_put_text(struct suite *s, const char *key, const char *text, const struct store_put_args *args,
-		 char *ret_version)
+int try_put_text(struct suite *s, const char *key, const char *text,
+		 const struct store_put_args *args, char *ret_version)
 {
 	struct store_source source = STORE_SOURCE_INIT;
 	struct store_put_args none = { 0 };
@@ -149,7 +149,8 @@ bool holds_key(struct suite *s, const char *key, const char *text)
 		/* It may be there under a name that no listing can say. */
 		(void)store_delete(s->store, s->bucket, key, NULL, NULL, NULL);
 		if (s->is_reference && strlen(key) <= s->key_max)
-			fail_msg("the reference must hold the key '%.100s': %s", key, s->err.message);
+			fail_msg("the reference must hold the key '%.100s': %s", key,
+				 s->err.message);
 		print_message("  not tested: this server cannot hold the key '%.60s'\n", key);
 	}
 	return is_held;
@@ -163,16 +164,21 @@ char *list_text(struct suite *s, const char *prefix, char delimiter, const char 
 	char *token = NULL;
 
 	do {
-		struct store_list_args args = { .prefix = prefix, .delimiter = delimiter, .token = token,
-						.start_after = start_after, .max_keys = max_keys };
+		struct store_list_args args = { .prefix = prefix,
+						.delimiter = delimiter,
+						.token = token,
+						.start_after = start_after,
+						.max_keys = max_keys };
 
 		OK(store_list(s->store, s->bucket, &args, &page, &s->err));
 		if (max_keys)
 			assert_true(page.count <= max_keys);
 		for (size_t i = 0; i < page.count; i++) {
 			assert_int_equal(page.objects[i].is_prefix,
-					 delimiter && strlen(page.objects[i].key) > strlen(prefix) &&
-					 strchr(page.objects[i].key + strlen(prefix), delimiter) != NULL);
+					 delimiter &&
+						 strlen(page.objects[i].key) > strlen(prefix) &&
+						 strchr(page.objects[i].key + strlen(prefix),
+							delimiter) != NULL);
 			assert_int_equal(buf_addf(&text, "%s|", page.objects[i].key), 0);
 		}
 		free(token);

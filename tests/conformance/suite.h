@@ -14,11 +14,11 @@
 
 struct suite {
 	struct store *store;
-	bool is_reference;  /* must hold every key */
-	size_t key_max;	    /* bytes of the longest key; less than STORE_KEY_MAX below a prefix */
-	bool is_lax;	    /* a test server known to ignore some conditions and checks */
-	char bucket[64];    /* of the test that runs */
-	struct error err;   /* of the last call made through OK and FAILS */
+	bool is_reference; /* must hold every key */
+	size_t key_max;	   /* bytes of the longest key; less than STORE_KEY_MAX below a prefix */
+	bool is_lax;	   /* a test server known to ignore some conditions and checks */
+	char bucket[64];   /* of the test that runs */
+	struct error err;  /* of the last call made through OK and FAILS */
 };
 
 /* The call succeeds, or the test fails with the error's text. Needs `s` of type struct suite *. */
@@ -57,15 +57,15 @@ struct suite {
 		}                                                                                  \
 	} while (0)
 
-int suite_setup(void **state);	  /* of each test: a fresh bucket */
+int suite_setup(void **state); /* of each test: a fresh bucket */
 int suite_teardown(void **state);
 void suite_use(const struct suite *settings); /* for the tests that follow */
 struct suite *suite_current(void);
 
 void suite_empty_bucket(struct suite *s, const char *bucket);
 void put_text(struct suite *s, const char *key, const char *text, char *ret_version);
-int try_put_text(struct suite *s, const char *key, const char *text, const struct store_put_args *args,
-		 char *ret_version);
+int try_put_text(struct suite *s, const char *key, const char *text,
+		 const struct store_put_args *args, char *ret_version);
 /* The object's bytes; the caller frees. Fails the test when it cannot be read. */
 char *get_text(struct suite *s, const char *key);
 void expect_text(struct suite *s, const char *key, const char *text);
@@ -73,7 +73,8 @@ void expect_absent(struct suite *s, const char *key);
 /* Puts a key; false (and a message) when this server cannot hold it beside what is there. */
 bool holds_key(struct suite *s, const char *key, const char *text);
 /* All pages of a listing as "key|key|prefix/ ...|"; the caller frees. */
-char *list_text(struct suite *s, const char *prefix, char delimiter, const char *start_after, unsigned max_keys);
+char *list_text(struct suite *s, const char *prefix, char delimiter, const char *start_after,
+		unsigned max_keys);
 /* The same bytes for the same seed. */
 void fill_pattern(char *data, size_t len, uint64_t seed);
 
@@ -81,7 +82,9 @@ struct test_list {
 	const struct CMUnitTest *tests;
 	size_t count;
 };
-extern const struct test_list suite_object_tests, suite_key_tests, suite_list_tests, suite_condition_tests,
-	suite_copy_tests, suite_multipart_tests, suite_bucket_tests, suite_version_tests, suite_native_tests;
+extern const struct test_list suite_object_tests, suite_key_tests, suite_list_tests,
+	suite_condition_tests, suite_copy_tests, suite_multipart_tests, suite_bucket_tests,
+	suite_version_tests, suite_native_tests;
 #define SUITE_TEST(name) cmocka_unit_test_setup_teardown(name, suite_setup, suite_teardown)
-#define SUITE_LIST(list, tests) const struct test_list list = { tests, sizeof(tests) / sizeof((tests)[0]) }
+#define SUITE_LIST(list, tests)                                                                    \
+	const struct test_list list = { tests, sizeof(tests) / sizeof((tests)[0]) }

@@ -22,7 +22,8 @@ static void buckets_are_made_listed_and_deleted(void **state)
 	FAILS_IF_STRICT(ERR_EXISTS, store_bucket_create(s->store, other, &s->err));
 	OK(store_bucket_list(s->store, &page, &s->err));
 	for (size_t i = 0; i < page.count; i++)
-		found += !strcmp(page.buckets[i].name, other) || !strcmp(page.buckets[i].name, s->bucket);
+		found += !strcmp(page.buckets[i].name, other) ||
+			 !strcmp(page.buckets[i].name, s->bucket);
 	assert_int_equal(found, 2);
 	store_bucket_page_release(&page);
 	OK(store_bucket_delete(s->store, other, &s->err));
@@ -58,9 +59,13 @@ static void a_policy_is_kept(void **state)
 	struct buf json = BUF_INIT(64 << 10);
 	char text[512];
 
-	(void)snprintf(text, sizeof(text), "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
-		       "\"Principal\":\"*\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::%s/*\"}]}", s->bucket);
-	if (store_policy_get(s->store, s->bucket, &json, &s->err) < 0 && s->err.kind == ERR_UNSUPPORTED) {
+	(void)snprintf(text, sizeof(text),
+		       "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
+		       "\"Principal\":\"*\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3::"
+		       ":%s/*\"}]}",
+		       s->bucket);
+	if (store_policy_get(s->store, s->bucket, &json, &s->err) < 0 &&
+	    s->err.kind == ERR_UNSUPPORTED) {
 		print_message("  not tested: this store holds no policies\n");
 		skip();
 	}
@@ -69,7 +74,8 @@ static void a_policy_is_kept(void **state)
 	OK(store_policy_set(s->store, s->bucket, str_of(text), &s->err));
 	OK(store_policy_get(s->store, s->bucket, &json, &s->err));
 	assert_non_null(strstr(buf_cstr(&json), "s3:GetObject"));
-	FAILS_IF_STRICT(ERR_INVALID, store_policy_set(s->store, s->bucket, STR("{ no policy"), &s->err));
+	FAILS_IF_STRICT(ERR_INVALID,
+			store_policy_set(s->store, s->bucket, STR("{ no policy"), &s->err));
 	OK(store_policy_set(s->store, s->bucket, STR(""), &s->err));
 	buf_clear(&json);
 	FAILS(ERR_NOT_FOUND, store_policy_get(s->store, s->bucket, &json, &s->err));
@@ -117,7 +123,8 @@ static void a_signed_url_opens_one_object(void **state)
 
 	NEEDS_CAP(STORE_CAP_PRESIGN);
 	put_text(s, "signed +%&?.txt", "for those who hold the URL", NULL);
-	OK(store_presign(s->store, s->bucket, "signed +%&?.txt", STORE_PRESIGN_GET, 60, &url, &s->err));
+	OK(store_presign(s->store, s->bucket, "signed +%&?.txt", STORE_PRESIGN_GET, 60, &url,
+			 &s->err));
 	get[4] = buf_cstr(&url);
 	r = run_curl(get, output);
 	if (r < 0) {

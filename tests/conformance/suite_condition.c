@@ -80,7 +80,8 @@ static void *race(void *arg)
 
 	(void)snprintf(text, sizeof(text), "racer %d", r->number);
 	source.mem = str_of(text);
-	r->result = store_put(r->suite->store, r->suite->bucket, "k", &source, &args, version, &r->err);
+	r->result =
+		store_put(r->suite->store, r->suite->bucket, "k", &source, &args, version, &r->err);
 	return NULL;
 }
 
@@ -91,7 +92,9 @@ static void run_race(struct suite *s, const char *if_version, bool if_absent)
 	char want[16];
 
 	for (int i = 0; i < RACERS; i++) {
-		racers[i] = (struct racer){ .suite = s, .number = i, .if_version = if_version, .if_absent = if_absent };
+		racers[i] = (struct racer){
+			.suite = s, .number = i, .if_version = if_version, .if_absent = if_absent
+		};
 		assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
 	}
 	for (int i = 0; i < RACERS; i++)
@@ -100,7 +103,8 @@ static void run_race(struct suite *s, const char *if_version, bool if_absent)
 		if (racers[i].result >= 0) {
 			assert_int_equal(winner, -1);
 			winner = i;
-		} else if (racers[i].err.kind != ERR_PRECONDITION && racers[i].err.kind != ERR_CONFLICT) {
+		} else if (racers[i].err.kind != ERR_PRECONDITION &&
+			   racers[i].err.kind != ERR_CONFLICT) {
 			fail_msg("racer %d: %s", i, racers[i].err.message);
 		}
 	}
@@ -128,10 +132,8 @@ static void of_many_writers_one_wins(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	SUITE_TEST(only_the_first_creates),
-	SUITE_TEST(a_put_replaces_the_version_it_knows),
-	SUITE_TEST(a_put_over_what_is_gone_fails),
-	SUITE_TEST(a_delete_takes_the_version_it_knows),
+	SUITE_TEST(only_the_first_creates),	   SUITE_TEST(a_put_replaces_the_version_it_knows),
+	SUITE_TEST(a_put_over_what_is_gone_fails), SUITE_TEST(a_delete_takes_the_version_it_knows),
 	SUITE_TEST(of_many_writers_one_wins),
 };
 SUITE_LIST(suite_condition_tests, tests);

@@ -7,13 +7,16 @@ static const struct store_meta new_meta[] = { { "mode", "2" } };
 
 static void put_source(struct suite *s, const char *key, char *ret_version)
 {
-	struct store_put_args args = { .meta = old_meta, .meta_count = 2, .content_type = "text/x-test" };
+	struct store_put_args args = { .meta = old_meta,
+				       .meta_count = 2,
+				       .content_type = "text/x-test" };
 	char version[STORE_VERSION_MAX];
 
 	OK(try_put_text(s, key, "bytes of the source", &args, ret_version ? ret_version : version));
 }
 
-static void expect_meta(struct suite *s, const char *bucket, const char *key, size_t count, const char *mode)
+static void expect_meta(struct suite *s, const char *bucket, const char *key, size_t count,
+			const char *mode)
 {
 	struct arena arena = ARENA_INIT(1 << 20);
 	struct store_object o = { 0 };
@@ -34,7 +37,8 @@ static void a_copy_keeps_bytes_and_metadata(void **state)
 
 	NEEDS_CAP(STORE_CAP_COPY);
 	put_source(s, "from/it +%&?.txt", NULL);
-	OK(store_copy(s->store, s->bucket, "from/it +%&?.txt", s->bucket, "to", &args, version, &s->err));
+	OK(store_copy(s->store, s->bucket, "from/it +%&?.txt", s->bucket, "to", &args, version,
+		      &s->err));
 	expect_text(s, "to", "bytes of the source");
 	expect_text(s, "from/it +%&?.txt", "bytes of the source");
 	expect_meta(s, s->bucket, "to", 2, "1");
@@ -88,21 +92,25 @@ static void a_copy_heeds_conditions(void **state)
 	NEEDS_CAP(STORE_CAP_COPY);
 	put_text(s, "from", "one", old);
 	put_text(s, "from", "two!", now);
-	FAILS_IF_STRICT(ERR_PRECONDITION, store_copy(s->store, s->bucket, "from", s->bucket, "to", &args, version, &s->err));
+	FAILS_IF_STRICT(ERR_PRECONDITION, store_copy(s->store, s->bucket, "from", s->bucket, "to",
+						     &args, version, &s->err));
 	if (!s->is_lax)
 		expect_absent(s, "to");
 	args.if_source_version = now;
 	OK(store_copy(s->store, s->bucket, "from", s->bucket, "to", &args, version, &s->err));
-	FAILS(ERR_NOT_FOUND, store_copy(s->store, s->bucket, "none", s->bucket, "to", &(struct store_copy_args){ 0 }, version, &s->err));
+	FAILS(ERR_NOT_FOUND, store_copy(s->store, s->bucket, "none", s->bucket, "to",
+					&(struct store_copy_args){ 0 }, version, &s->err));
 	if (!s->is_reference) {
 		/* No S3 server that is tested here heeds conditions on the target of a copy. */
 		print_message("  not tested: conditions on the target\n");
 		return;
 	}
 	args = (struct store_copy_args){ .if_absent = true };
-	FAILS(ERR_PRECONDITION, store_copy(s->store, s->bucket, "from", s->bucket, "to", &args, version, &s->err));
+	FAILS(ERR_PRECONDITION,
+	      store_copy(s->store, s->bucket, "from", s->bucket, "to", &args, version, &s->err));
 	args = (struct store_copy_args){ .if_version = old };
-	FAILS(ERR_PRECONDITION, store_copy(s->store, s->bucket, "from", s->bucket, "to", &args, version, &s->err));
+	FAILS(ERR_PRECONDITION,
+	      store_copy(s->store, s->bucket, "from", s->bucket, "to", &args, version, &s->err));
 	args = (struct store_copy_args){ .if_absent = true };
 	OK(store_copy(s->store, s->bucket, "from", s->bucket, "fresh", &args, version, &s->err));
 }

@@ -27,12 +27,45 @@ static void any_bytes_make_a_key(void **state)
 {
 	struct suite *s = *state;
 	static const char *const keys[] = {
-		"with space", " leading and trailing ", "100%", "%20", "%2F", "%252e", "a+b", "a%2Bb",
-		"quote\"'`quote", "&<>&amp;", "]]>", "?query=1&x", "#fragment", "semi;colon,comma", "back\\slash",
-		"~tilde$dollar!bang*star(paren)", "[bracket]{brace}|pipe^", "d\xc3\xa9j\xc3\xa0/\xe2\x82\xac/\xf0\x9f\x98\x80",
-		"e\xcc\x81", "colon:name", "tab\there", "line\nfeed", "carriage\rreturn", "\x01\x02\x1f\x7f", "a=b@c",
-		"-rf", ".hidden", "...", "a.", "CON", "mixed/Case", "MIXED/case",
-		"a%=", "a%@", "a%+", "a%v", "%=", "dir%v/x", "a%40%@/%=",
+		"with space",
+		" leading and trailing ",
+		"100%",
+		"%20",
+		"%2F",
+		"%252e",
+		"a+b",
+		"a%2Bb",
+		"quote\"'`quote",
+		"&<>&amp;",
+		"]]>",
+		"?query=1&x",
+		"#fragment",
+		"semi;colon,comma",
+		"back\\slash",
+		"~tilde$dollar!bang*star(paren)",
+		"[bracket]{brace}|pipe^",
+		"d\xc3\xa9j\xc3\xa0/\xe2\x82\xac/\xf0\x9f\x98\x80",
+		"e\xcc\x81",
+		"colon:name",
+		"tab\there",
+		"line\nfeed",
+		"carriage\rreturn",
+		"\x01\x02\x1f\x7f",
+		"a=b@c",
+		"-rf",
+		".hidden",
+		"...",
+		"a.",
+		"CON",
+		"mixed/Case",
+		"MIXED/case",
+		"a%=",
+		"a%@",
+		"a%+",
+		"a%v",
+		"%=",
+		"dir%v/x",
+		"a%40%@/%=",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -43,8 +76,22 @@ static void keys_that_are_no_paths_are_keys(void **state)
 {
 	struct suite *s = *state;
 	static const char *const keys[] = {
-		"a//b", "a///b", "/lead", "//", "trail/", "trail//", ".", "..", "./a", "../a", "a/./b", "a/../b", "a/.",
-		"a/..", "../../../../etc/passwd", "a/b/../../../../x",
+		"a//b",
+		"a///b",
+		"/lead",
+		"//",
+		"trail/",
+		"trail//",
+		".",
+		"..",
+		"./a",
+		"../a",
+		"a/./b",
+		"a/../b",
+		"a/.",
+		"a/..",
+		"../../../../etc/passwd",
+		"a/b/../../../../x",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -55,7 +102,8 @@ static void long_keys_are_keys(void **state)
 {
 	struct suite *s = *state;
 	char key[STORE_KEY_MAX + 2];
-	static const size_t lengths[] = { 239, 240, 241, 252, 253, 254, 255, 256, 480, 493, 494, 495, 1023, 1024 };
+	static const size_t lengths[] = { 239, 240, 241, 252, 253, 254,	 255,
+					  256, 480, 493, 494, 495, 1023, 1024 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		memset(key, 'k', lengths[i]);
@@ -82,10 +130,13 @@ static void an_object_stands_beside_its_directory(void **state)
 {
 	struct suite *s = *state;
 	static const char *const keys[] = { "x", "x/y", "x/y/z", "x/" };
-	static const int orders[][4] = { { 0, 1, 2, 3 }, { 3, 2, 1, 0 }, { 1, 0, 3, 2 }, { 2, 0, 1, 3 } };
+	static const int orders[][4] = {
+		{ 0, 1, 2, 3 }, { 3, 2, 1, 0 }, { 1, 0, 3, 2 }, { 2, 0, 1, 3 }
+	};
 	char *names;
 
-	if (!(s->store->caps & STORE_CAP_FLAT) || !holds_key(s, "probe", "1") || !holds_key(s, "probe/x", "2")) {
+	if (!(s->store->caps & STORE_CAP_FLAT) || !holds_key(s, "probe", "1") ||
+	    !holds_key(s, "probe/x", "2")) {
 		print_message("  not tested: this server's keys are not flat\n");
 		skip();
 	}
@@ -108,7 +159,8 @@ static void an_object_stands_beside_its_directory(void **state)
 			OK(store_delete(s->store, s->bucket, gone, NULL, NULL, &s->err));
 			expect_absent(s, gone);
 			for (size_t m = k + 1; m < 4; m++)
-				expect_text(s, keys[orders[(i + 1) % 4][m]], keys[orders[(i + 1) % 4][m]]);
+				expect_text(s, keys[orders[(i + 1) % 4][m]],
+					    keys[orders[(i + 1) % 4][m]]);
 		}
 	}
 }
@@ -116,7 +168,9 @@ static void an_object_stands_beside_its_directory(void **state)
 static void hostile_keys_are_listed_in_order(void **state)
 {
 	struct suite *s = *state;
-	static const char *const keys[] = { "\x01", " ", "!", "%", "%=", "+", "-", "a b", "a!/x", "a&b", "a+/x", "a.b", "a0", "\xc3\xa9", "\xf0\x9f\x98\x80" };
+	static const char *const keys[] = { "\x01", " ",   "!",	  "%",	      "%=",
+					    "+",    "-",   "a b", "a!/x",     "a&b",
+					    "a+/x", "a.b", "a0",  "\xc3\xa9", "\xf0\x9f\x98\x80" };
 	struct buf want = BUF_INIT(1 << 16);
 	char *names;
 

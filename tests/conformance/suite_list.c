@@ -8,14 +8,16 @@ static void expect_list(struct suite *s, const char *prefix, char delimiter, con
 	char *found = list_text(s, prefix, delimiter, after, max_keys);
 
 	if (strcmp(found, want) != 0)
-		print_error("prefix '%s' after '%s' pages of %u\n", prefix, after ? after : "", max_keys);
+		print_error("prefix '%s' after '%s' pages of %u\n", prefix, after ? after : "",
+			    max_keys);
 	assert_string_equal(found, want);
 	free(found);
 }
 
 static void put_tree(struct suite *s)
 {
-	static const char *const keys[] = { "a.txt", "a/1", "a/2", "a/deep/er/x", "b", "c/d/e", "c0", "z" };
+	static const char *const keys[] = { "a.txt", "a/1",   "a/2", "a/deep/er/x",
+					    "b",     "c/d/e", "c0",  "z" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		put_text(s, keys[i], keys[i], NULL);
@@ -29,7 +31,8 @@ static void an_empty_bucket_is_an_empty_page(void **state)
 
 	expect_list(s, "", 0, NULL, 0, "");
 	expect_list(s, "some/where/", '/', NULL, 0, "");
-	FAILS(ERR_NOT_FOUND, store_list(s->store, "skydir-no-such-bucket-1", &args, &page, &s->err));
+	FAILS(ERR_NOT_FOUND,
+	      store_list(s->store, "skydir-no-such-bucket-1", &args, &page, &s->err));
 	store_page_release(&page);
 }
 
@@ -144,11 +147,14 @@ static void deleting_page_by_page_reaches_all(void **state)
 		put_text(s, key, "x", NULL);
 	}
 	do {
-		struct store_list_args args = { .prefix = "x/", .delimiter = '/', .max_keys = 7, .token = token };
+		struct store_list_args args = {
+			.prefix = "x/", .delimiter = '/', .max_keys = 7, .token = token
+		};
 
 		OK(store_list(s->store, s->bucket, &args, &page, &s->err));
 		for (size_t i = 0; i < page.count; i++, seen++)
-			OK(store_delete(s->store, s->bucket, page.objects[i].key, NULL, NULL, &s->err));
+			OK(store_delete(s->store, s->bucket, page.objects[i].key, NULL, NULL,
+					&s->err));
 		free(token);
 		token = page.next_token ? strdup(page.next_token) : NULL;
 		store_page_release(&page);

@@ -20,7 +20,9 @@ static size_t part_length(const struct parts *p, unsigned number)
 static void begin(struct parts *p, struct suite *s, const char *key)
 {
 	const struct store_meta meta = { "mode", "33188" };
-	struct store_put_args args = { .meta = &meta, .meta_count = 1, .content_type = "text/x-test" };
+	struct store_put_args args = { .meta = &meta,
+				       .meta_count = 1,
+				       .content_type = "text/x-test" };
 
 	*p = (struct parts){ .suite = s };
 	p->part_bytes = (size_t)s->store->limits.min_part_bytes;
@@ -48,13 +50,14 @@ static int send_part(struct parts *p, const char *key, unsigned number)
 				 &p->list[number - 1], &s->err);
 }
 
-static int complete(struct parts *p, const char *key, const struct store_put_args *args, char *ret_version)
+static int complete(struct parts *p, const char *key, const struct store_put_args *args,
+		    char *ret_version)
 {
 	struct suite *s = p->suite;
 	struct store_put_args none = { 0 };
 
-	return store_upload_complete(s->store, s->bucket, key, p->upload_id, p->list, 3, args ? args : &none,
-				     ret_version, &s->err);
+	return store_upload_complete(s->store, s->bucket, key, p->upload_id, p->list, 3,
+				     args ? args : &none, ret_version, &s->err);
 }
 
 static void expect_whole(struct parts *p, const char *key)
@@ -125,12 +128,13 @@ static void a_part_comes_from_a_file_or_an_object(void **state)
 	begin(&p, s, "k");
 	whole.mem = (struct str){ p.data, p.total };
 	OK(store_put(s->store, s->bucket, "from", &whole, &none, version, &s->err));
-	OK(store_part_copy(s->store, s->bucket, "from", version, p.part_bytes, p.part_bytes, s->bucket, "k",
-			   p.upload_id, 2, NULL, &p.list[1], &s->err));
+	OK(store_part_copy(s->store, s->bucket, "from", version, p.part_bytes, p.part_bytes,
+			   s->bucket, "k", p.upload_id, 2, NULL, &p.list[1], &s->err));
 	OK(send_part(&p, "k", 1));
 	source.length = part_length(&p, 3);
 	assert_int_equal(pwrite(fd, p.data + 2 * p.part_bytes, source.length, 5), source.length);
-	OK(store_upload_part(s->store, s->bucket, "k", p.upload_id, 3, &source, NULL, &p.list[2], &s->err));
+	OK(store_upload_part(s->store, s->bucket, "k", p.upload_id, 3, &source, NULL, &p.list[2],
+			     &s->err));
 	OK(complete(&p, "k", NULL, old));
 	expect_whole(&p, "k");
 	(void)close(fd);
@@ -147,8 +151,9 @@ static void a_part_copy_asks_for_its_version(void **state)
 	begin(&p, s, "k");
 	put_text(s, "from", "0123456789", old);
 	put_text(s, "from", "abcdefghijk", NULL);
-	FAILS_IF_STRICT(ERR_PRECONDITION, store_part_copy(s->store, s->bucket, "from", old, 0, 5, s->bucket, "k",
-							  p.upload_id, 1, NULL, &p.list[0], &s->err));
+	FAILS_IF_STRICT(ERR_PRECONDITION,
+			store_part_copy(s->store, s->bucket, "from", old, 0, 5, s->bucket, "k",
+					p.upload_id, 1, NULL, &p.list[0], &s->err));
 	OK(store_upload_abort(s->store, s->bucket, "k", p.upload_id, &s->err));
 	end(&p);
 }
@@ -232,13 +237,15 @@ static void what_is_not_of_the_upload_is_refused(void **state)
 	begin(&p, s, "k");
 	for (unsigned i = 1; i <= 3; i++)
 		OK(send_part(&p, "k", i));
-	FAILS(ERR_INVALID, store_upload_part(s->store, s->bucket, "k", p.upload_id, 0, &source, NULL, &p.list[0], &s->err));
+	FAILS(ERR_INVALID, store_upload_part(s->store, s->bucket, "k", p.upload_id, 0, &source,
+					     NULL, &p.list[0], &s->err));
 	p.list[1].tag[0] = p.list[1].tag[0] == 'a' ? 'b' : 'a';
 	p.list[1].checksum[0] = '\0';
 	assert_true(complete(&p, "k", NULL, version) < 0);
 	expect_absent(s, "k");
 	if (s->is_reference) /* others may call it done */
-		FAILS(ERR_NOT_FOUND, store_upload_abort(s->store, s->bucket, "k", "../../etc", &s->err));
+		FAILS(ERR_NOT_FOUND,
+		      store_upload_abort(s->store, s->bucket, "k", "../../etc", &s->err));
 	end(&p);
 }
 

@@ -1,7 +1,8 @@
 #include "tests/conformance/suite.h"
 #include <string.h>
 
-static int append(struct suite *s, const char *key, uint64_t at, const char *text, const char *if_version, char *ret)
+static int append(struct suite *s, const char *key, uint64_t at, const char *text,
+		  const char *if_version, char *ret)
 {
 	struct store_source source = STORE_SOURCE_INIT;
 
@@ -49,7 +50,8 @@ static void objects_are_composed(void **state)
 	expect_text(s, "all", "left right left ");
 	OK(store_compose(s->store, s->bucket, keys, 2, "a", &args, version, &s->err));
 	expect_text(s, "a", "left right ");
-	FAILS(ERR_NOT_FOUND, store_compose(s->store, s->bucket, missing, 2, "all", &args, version, &s->err));
+	FAILS(ERR_NOT_FOUND,
+	      store_compose(s->store, s->bucket, missing, 2, "all", &args, version, &s->err));
 	expect_text(s, "all", "left right left ");
 }
 
@@ -72,8 +74,10 @@ static void an_object_is_renamed_at_once(void **state)
 	OK(store_head(s->store, s->bucket, "deep/to", NULL, &arena, &o, &s->err));
 	assert_string_equal(o.version, version);
 	assert_string_equal(store_object_meta(&o, "mode"), "1");
-	FAILS(ERR_PRECONDITION, store_rename(s->store, s->bucket, "deep/to", "x", "0123", version, &s->err));
-	FAILS(ERR_NOT_FOUND, store_rename(s->store, s->bucket, "from", "x", NULL, version, &s->err));
+	FAILS(ERR_PRECONDITION,
+	      store_rename(s->store, s->bucket, "deep/to", "x", "0123", version, &s->err));
+	FAILS(ERR_NOT_FOUND,
+	      store_rename(s->store, s->bucket, "from", "x", NULL, version, &s->err));
 	/* Into and out of what becomes a directory of its own name. */
 	OK(store_rename(s->store, s->bucket, "deep/to", "deep", NULL, version, &s->err));
 	OK(store_rename(s->store, s->bucket, "deep", "deep/er/still", NULL, version, &s->err));

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static int get_range(struct suite *s, const char *key, uint64_t offset, uint64_t length, struct buf *ret)
+static int get_range(struct suite *s, const char *key, uint64_t offset, uint64_t length,
+		     struct buf *ret)
 {
 	struct store_sink sink = STORE_SINK_INIT;
 	struct store_get_args args = { .offset = offset, .length = length };
@@ -79,8 +80,9 @@ static void ranges_are_exact_at_their_edges(void **state)
 		uint64_t offset, length;
 		const char *want;
 	} rows[] = {
-		{ 0, 1, "0" }, { 9, 1, "9" }, { 9, 0, "9" }, { 0, 10, "0123456789" },
-		{ 0, 0, "0123456789" }, { 3, 4, "3456" }, { 5, 0, "56789" },
+		{ 0, 1, "0" },		 { 9, 1, "9" },		 { 9, 0, "9" },
+		{ 0, 10, "0123456789" }, { 0, 0, "0123456789" }, { 3, 4, "3456" },
+		{ 5, 0, "56789" },
 	};
 
 	put_text(s, "digits", "0123456789", NULL);
@@ -131,8 +133,11 @@ static void bytes_travel_between_files(void **state)
 	struct store_source source = { .fd = from, .offset = hole, .length = size };
 	_Atomic uint64_t progress = 0;
 	struct seen seen = { 0 };
-	struct store_sink sink = { .fd = to, .fd_offset = 100, .on_data = count_data,
-				   .on_head = count_head, .arg = &seen };
+	struct store_sink sink = { .fd = to,
+				   .fd_offset = 100,
+				   .on_data = count_data,
+				   .on_head = count_head,
+				   .arg = &seen };
 	struct store_get_args get = { .offset = 11, .length = size - 22 };
 	struct store_put_args put = { 0 };
 	char version[STORE_VERSION_MAX];
@@ -179,7 +184,8 @@ static void a_get_asks_for_one_version(void **state)
 	put_text(s, "k", "old", old);
 	OK(store_get(s->store, s->bucket, "k", &args, &sink, NULL, NULL, &s->err));
 	put_text(s, "k", "newer", now);
-	FAILS(ERR_PRECONDITION, store_get(s->store, s->bucket, "k", &args, &sink, NULL, NULL, &s->err));
+	FAILS(ERR_PRECONDITION,
+	      store_get(s->store, s->bucket, "k", &args, &sink, NULL, NULL, &s->err));
 	args.if_version = now;
 	buf_clear(&content);
 	OK(store_get(s->store, s->bucket, "k", &args, &sink, NULL, NULL, &s->err));
@@ -197,9 +203,12 @@ static void what_is_not_there_is_not_found(void **state)
 	struct store_object o;
 
 	expect_absent(s, "nothing");
-	FAILS(ERR_NOT_FOUND, store_get(s->store, s->bucket, "nothing", &args, &sink, NULL, NULL, &s->err));
-	FAILS(ERR_NOT_FOUND, store_get(s->store, "skydir-no-such-bucket-1", "k", &args, &sink, NULL, NULL, &s->err));
-	FAILS(ERR_NOT_FOUND, store_head(s->store, "skydir-no-such-bucket-1", "k", NULL, &arena, &o, &s->err));
+	FAILS(ERR_NOT_FOUND,
+	      store_get(s->store, s->bucket, "nothing", &args, &sink, NULL, NULL, &s->err));
+	FAILS(ERR_NOT_FOUND, store_get(s->store, "skydir-no-such-bucket-1", "k", &args, &sink, NULL,
+				       NULL, &s->err));
+	FAILS(ERR_NOT_FOUND,
+	      store_head(s->store, "skydir-no-such-bucket-1", "k", NULL, &arena, &o, &s->err));
 	arena_release(&arena);
 	buf_release(&content);
 }
@@ -208,10 +217,14 @@ static void metadata_comes_back_as_it_was(void **state)
 {
 	struct suite *s = *state;
 	const struct store_meta meta[] = {
-		{ "mtime", "1700000000.123456789" }, { "mode", "33188" }, { "note", "a = b; c" },
+		{ "mtime", "1700000000.123456789" },
+		{ "mode", "33188" },
+		{ "note", "a = b; c" },
 		{ "name", "d\xc3\xa9j\xc3\xa0 vu \xe2\x82\xac" },
 	};
-	struct store_put_args args = { .meta = meta, .meta_count = 4, .content_type = "text/x-test" };
+	struct store_put_args args = { .meta = meta,
+				       .meta_count = 4,
+				       .content_type = "text/x-test" };
 	struct arena arena = ARENA_INIT(1 << 20);
 	struct store_object o = { 0 };
 	bool has_text;
@@ -240,7 +253,9 @@ static void metadata_is_replaced_without_the_bytes(void **state)
 	struct suite *s = *state;
 	const struct store_meta before[] = { { "mode", "1" }, { "gone", "yes" } };
 	const struct store_meta after[] = { { "mode", "2" } };
-	struct store_put_args args = { .meta = before, .meta_count = 2, .content_type = "text/x-test" };
+	struct store_put_args args = { .meta = before,
+				       .meta_count = 2,
+				       .content_type = "text/x-test" };
 	struct arena arena = ARENA_INIT(1 << 20);
 	struct store_object o = { 0 };
 	char old[STORE_VERSION_MAX], now[STORE_VERSION_MAX] = "";
@@ -253,9 +268,11 @@ static void metadata_is_replaced_without_the_bytes(void **state)
 	assert_string_equal(o.version, now);
 	assert_string_equal(o.content_type, "text/x-test");
 	expect_text(s, "k", "bytes");
-	FAILS(ERR_NOT_FOUND, store_set_meta(s->store, s->bucket, "none", NULL, after, 1, now, &s->err));
+	FAILS(ERR_NOT_FOUND,
+	      store_set_meta(s->store, s->bucket, "none", NULL, after, 1, now, &s->err));
 	if (s->is_reference)
-		FAILS(ERR_PRECONDITION, store_set_meta(s->store, s->bucket, "k", old, after, 1, now, &s->err));
+		FAILS(ERR_PRECONDITION,
+		      store_set_meta(s->store, s->bucket, "k", old, after, 1, now, &s->err));
 	arena_release(&arena);
 }
 

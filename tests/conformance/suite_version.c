@@ -27,7 +27,10 @@ static char *versions_text(struct suite *s, const char *prefix, char delimiter, 
 	char *token = NULL;
 
 	do {
-		struct store_list_args args = { .prefix = prefix, .delimiter = delimiter, .token = token, .max_keys = max_keys };
+		struct store_list_args args = { .prefix = prefix,
+						.delimiter = delimiter,
+						.token = token,
+						.max_keys = max_keys };
 
 		OK(store_list_versions(s->store, s->bucket, &args, &page, &s->err));
 		for (size_t i = 0; i < page.count; i++) {
@@ -36,9 +39,13 @@ static char *versions_text(struct suite *s, const char *prefix, char delimiter, 
 			if (o->is_prefix)
 				assert_int_equal(buf_addf(&text, "%s|", o->key), 0);
 			else if (o->is_delete_marker)
-				assert_int_equal(buf_addf(&text, "%s:x%s|", o->key, o->is_latest ? "*" : ""), 0);
+				assert_int_equal(
+					buf_addf(&text, "%s:x%s|", o->key, o->is_latest ? "*" : ""),
+					0);
 			else
-				assert_int_equal(buf_addf(&text, "%s:%d%s|", o->key, (int)o->size, o->is_latest ? "*" : ""), 0);
+				assert_int_equal(buf_addf(&text, "%s:%d%s|", o->key, (int)o->size,
+							  o->is_latest ? "*" : ""),
+						 0);
 			if (!o->is_prefix)
 				assert_non_null(o->version_id);
 		}
@@ -185,7 +192,8 @@ static void suspended_versioning_keeps_what_there_is(void **state)
 	put_text(s, "k", "22", NULL);
 	put_text(s, "k", "333", NULL);
 	if (s->is_lax)
-		print_message("  not tested: moto 5.2.5 drops old versions when versioning is suspended\n");
+		print_message("  not tested: moto 5.2.5 drops old versions when versioning is "
+			      "suspended\n");
 	else
 		expect_versions(s, "", 0, "k:3*|k:1|");
 }

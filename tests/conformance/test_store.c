@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 static const struct test_list *const lists[] = {
-	&suite_object_tests, &suite_key_tests,	   &suite_list_tests,   &suite_condition_tests, &suite_copy_tests,
-	&suite_multipart_tests, &suite_bucket_tests, &suite_version_tests, &suite_native_tests,
+	&suite_object_tests,	&suite_key_tests,     &suite_list_tests,
+	&suite_condition_tests, &suite_copy_tests,    &suite_multipart_tests,
+	&suite_bucket_tests,	&suite_version_tests, &suite_native_tests,
 };
 
 static int run_all(const char *title, const struct suite *settings)
@@ -55,7 +56,9 @@ static int run_s3(const char *home)
 		{ "conditional-writes", set_or("SKYDIR_TEST_S3_CONDITIONS", "yes"), "test" },
 	};
 	struct http_engine_options options = { 0 };
-	struct backend_context context = { .getenv = environment, .home = home, .xdg_data_home = home };
+	struct backend_context context = { .getenv = environment,
+					   .home = home,
+					   .xdg_data_home = home };
 	struct store *store = NULL;
 	struct error err = ERROR_INIT;
 	int failed;
@@ -65,12 +68,14 @@ static int run_s3(const char *home)
 		return 0;
 	}
 	if (http_engine_new(&options, &context.engine, &err) < 0 ||
-	    provider_store_new(&context, "s3", "s3", values, ARRAY_SIZE(values), &store, &err) < 0) {
+	    provider_store_new(&context, "s3", "s3", values, ARRAY_SIZE(values), &store, &err) <
+		    0) {
 		print_error("S3: %s\n", err.message);
 		http_engine_free(context.engine);
 		return 1;
 	}
-	failed = run_all("s3", &(struct suite){ .store = store, .key_max = STORE_KEY_MAX,
+	failed = run_all("s3", &(struct suite){ .store = store,
+						.key_max = STORE_KEY_MAX,
 						.is_lax = getenv("SKYDIR_TEST_S3_LAX") != NULL });
 	store_free(store);
 	http_engine_free(context.engine);
@@ -80,9 +85,12 @@ static int run_s3(const char *home)
 #define PREFIX "some/folder/"
 enum layering { BARE, TRACED, PREFIXED };
 
-static int run_local(const char *title, const char *root, bool uses_side_files, enum layering layering)
+static int run_local(const char *title, const char *root, bool uses_side_files,
+		     enum layering layering)
 {
-	struct local_options options = { .root = root, .skips_fsync = true, .uses_side_files = uses_side_files };
+	struct local_options options = { .root = root,
+					 .skips_fsync = true,
+					 .uses_side_files = uses_side_files };
 	struct store *store = NULL;
 	struct error err = ERROR_INIT;
 	int r = local_store_new_with("local", &options, &store, &err), failed;
@@ -96,8 +104,11 @@ static int run_local(const char *title, const char *root, bool uses_side_files, 
 		store_free(store);
 		return 1;
 	}
-	failed = run_all(title, &(struct suite){ .store = store, .is_reference = true,
-						 .key_max = STORE_KEY_MAX - (layering == PREFIXED ? strlen(PREFIX) : 0) });
+	failed = run_all(title,
+			 &(struct suite){ .store = store,
+					  .is_reference = true,
+					  .key_max = STORE_KEY_MAX -
+						     (layering == PREFIXED ? strlen(PREFIX) : 0) });
 	store_free(store);
 	return failed;
 }

@@ -19,7 +19,9 @@ struct fixture {
 
 static struct store *open_store(struct fixture *f, bool uses_side_files)
 {
-	struct local_options options = { .root = f->root, .skips_fsync = true, .uses_side_files = uses_side_files };
+	struct local_options options = { .root = f->root,
+					 .skips_fsync = true,
+					 .uses_side_files = uses_side_files };
 	struct store *s = NULL;
 
 	assert_int_equal(local_store_new_with("local", &options, &s, &f->err), 0);
@@ -153,7 +155,8 @@ static void a_change_by_other_tools_changes_the_version(void **state)
 		assert_int_equal(put(s, "k", "12345", version), 0);
 		assert_int_equal(head(s, "k", &o), 0);
 		assert_string_equal(o.version, version);
-		(void)usleep(20000); /* past the granularity of mtimes: the clock of the file system is not ours */
+		(void)usleep(
+			20000); /* past the granularity of mtimes: the clock of the file system is not ours */
 		write_file(f, "b/k", "54321");
 		assert_int_equal(head(s, "k", &o), 0);
 		assert_string_not_equal(o.version, version);
@@ -168,7 +171,9 @@ static void a_change_by_other_tools_changes_the_version(void **state)
 static void symlinks_lead_nowhere(void **state)
 {
 	struct fixture *f = *state;
-	CLEANUP(freep) char *dir = path_of(f, "b/dir"), *file = path_of(f, "b/passwd"), *outside = path_of(f, "outside");
+	CLEANUP(freep)
+	char *dir = path_of(f, "b/dir"),
+	     *file = path_of(f, "b/passwd"), *outside = path_of(f, "outside");
 	CLEANUP(freep) char *bucket = path_of(f, "linked");
 	struct store_object o;
 	struct error err;
@@ -180,7 +185,8 @@ static void symlinks_lead_nowhere(void **state)
 	assert_int_equal(symlink("outside", bucket), 0);
 	assert_true(head(f->store, "dir/secret", &o) < 0);
 	assert_true(head(f->store, "passwd", &o) < 0);
-	assert_int_equal(store_bucket_exists(f->store, "linked", &err), -error_errnum(ERR_NOT_FOUND));
+	assert_int_equal(store_bucket_exists(f->store, "linked", &err),
+			 -error_errnum(ERR_NOT_FOUND));
 	expect_keys(f->store, "");
 	assert_true(put(f->store, "dir/new", "x", NULL) < 0);
 	/* The link itself is replaced, never what it points at. */
@@ -305,7 +311,9 @@ static void a_large_directory_is_sorted_once(void **state)
 	}
 	start = clock_mono_ms();
 	do {
-		struct store_list_args args = { .prefix = "", .delimiter = '/', .max_keys = PAGE, .token = token };
+		struct store_list_args args = {
+			.prefix = "", .delimiter = '/', .max_keys = PAGE, .token = token
+		};
 		char key[16];
 
 		assert_int_equal(store_list(f->store, "b", &args, &page, &f->err), 0);
@@ -318,7 +326,8 @@ static void a_large_directory_is_sorted_once(void **state)
 	} while (token);
 	store_page_release(&page);
 	assert_int_equal(seen, COUNT);
-	print_message("  %d objects in pages of %d: %llu ms\n", COUNT, PAGE, (unsigned long long)(clock_mono_ms() - start));
+	print_message("  %d objects in pages of %d: %llu ms\n", COUNT, PAGE,
+		      (unsigned long long)(clock_mono_ms() - start));
 }
 
 /* Writers and deleters of `a`, `a/b`, `a/b/c` at once: whoever looks finds whole objects or none. */
@@ -350,7 +359,8 @@ static void *disturb(void *arg)
 		if (r < 0)
 			w->problem = "a write failed";
 		r = store_get(s, "b", key, &args, &sink, NULL, NULL, &err);
-		if ((r < 0 && err.kind != ERR_NOT_FOUND) || (r >= 0 && strcmp(buf_cstr(&content), key) != 0))
+		if ((r < 0 && err.kind != ERR_NOT_FOUND) ||
+		    (r >= 0 && strcmp(buf_cstr(&content), key) != 0))
 			w->problem = "a read went wrong";
 		buf_clear(&content);
 		if (store_get(s, "b", keys[4], &args, &sink, NULL, NULL, &err) < 0)

@@ -55,7 +55,8 @@ static void names_come_back(void **state)
 		}
 		assert_int_equal(name_component((struct str){ component, len }, kind, &name), 0);
 		for (struct str rest = buf_str(&name), part; (part = str_split(&rest, '/')).ptr;)
-			assert_true(part.len && part.len <= 255 && strncmp(part.ptr, "..", part.len) != 0);
+			assert_true(part.len && part.len <= 255 &&
+				    strncmp(part.ptr, "..", part.len) != 0);
 		assert_int_equal(name_decode(buf_str(&name), &back, &found), 0);
 		assert_int_equal(found, kind);
 		assert_int_equal(back.len, len);
@@ -65,7 +66,8 @@ static void names_come_back(void **state)
 
 static void names_that_are_not_canonical_are_none(void **state)
 {
-	static const char *const names[] = { "a%=", "%2f%=", "%00%=", "%2E%=", "a%25%=", "%zz%=", "%2%=", "a%+", "a%=%=" };
+	static const char *const names[] = { "a%=",   "%2f%=", "%00%=", "%2E%=", "a%25%=",
+					     "%zz%=", "%2%=",  "a%+",	"a%=%=" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -23,8 +23,9 @@ static int note(struct store *s, const char *what, const char *key, struct error
 	return 0;
 }
 
-static int fake_put(struct store *s, const char *bucket, const char *key, const struct store_source *source,
-		    const struct store_put_args *args, char *ret_version, struct error *err)
+static int fake_put(struct store *s, const char *bucket, const char *key,
+		    const struct store_source *source, const struct store_put_args *args,
+		    char *ret_version, struct error *err)
 {
 	int r = note(s, "put", key, err);
 
@@ -56,8 +57,9 @@ static int fake_head(struct store *s, const char *bucket, const char *key, const
 	return note(s, "head", key, err);
 }
 
-static int fake_copy(struct store *s, const char *from_bucket, const char *from_key, const char *bucket,
-		     const char *key, const struct store_copy_args *args, char *ret_version, struct error *err)
+static int fake_copy(struct store *s, const char *from_bucket, const char *from_key,
+		     const char *bucket, const char *key, const struct store_copy_args *args,
+		     char *ret_version, struct error *err)
 {
 	(void)from_bucket;
 	(void)bucket;
@@ -67,8 +69,8 @@ static int fake_copy(struct store *s, const char *from_bucket, const char *from_
 	return note(s, "copy", from_key, err);
 }
 
-static int fake_begin(struct store *s, const char *bucket, const char *key, const struct store_put_args *args,
-		      char **ret_upload_id, struct error *err)
+static int fake_begin(struct store *s, const char *bucket, const char *key,
+		      const struct store_put_args *args, char **ret_upload_id, struct error *err)
 {
 	int r = note(s, "begin", key, err);
 
@@ -79,25 +81,27 @@ static int fake_begin(struct store *s, const char *bucket, const char *key, cons
 	return r;
 }
 
-static int fake_part(struct store *s, const char *bucket, const char *key, const char *upload_id, unsigned number,
-		     const struct store_source *source, struct cancel *cancel, struct store_part *ret,
-		     struct error *err)
+static int fake_part(struct store *s, const char *bucket, const char *key, const char *upload_id,
+		     unsigned number, const struct store_source *source, struct cancel *cancel,
+		     struct store_part *ret, struct error *err)
 {
 	char what[32];
 
 	(void)bucket;
 	(void)upload_id;
 	(void)cancel;
-	(void)snprintf(what, sizeof(what), "part%u:%llu", number, (unsigned long long)store_source_length(source));
+	(void)snprintf(what, sizeof(what), "part%u:%llu", number,
+		       (unsigned long long)store_source_length(source));
 	fake_of(s)->bytes += store_source_length(source);
 	*ret = (struct store_part){ .number = number };
 	return note(s, what, key, err);
 }
 
 static int fake_part_copy(struct store *s, const char *from_bucket, const char *from_key,
-			  const char *if_source_version, uint64_t offset, uint64_t length, const char *bucket,
-			  const char *key, const char *upload_id, unsigned number, struct cancel *cancel,
-			  struct store_part *ret, struct error *err)
+			  const char *if_source_version, uint64_t offset, uint64_t length,
+			  const char *bucket, const char *key, const char *upload_id,
+			  unsigned number, struct cancel *cancel, struct store_part *ret,
+			  struct error *err)
 {
 	char what[64];
 
@@ -112,9 +116,9 @@ static int fake_part_copy(struct store *s, const char *from_bucket, const char *
 	return note(s, what, key, err);
 }
 
-static int fake_complete(struct store *s, const char *bucket, const char *key, const char *upload_id,
-			 const struct store_part *parts, size_t count, const struct store_put_args *args,
-			 char *ret_version, struct error *err)
+static int fake_complete(struct store *s, const char *bucket, const char *key,
+			 const char *upload_id, const struct store_part *parts, size_t count,
+			 const struct store_put_args *args, char *ret_version, struct error *err)
 {
 	(void)bucket;
 	(void)upload_id;
@@ -125,7 +129,8 @@ static int fake_complete(struct store *s, const char *bucket, const char *key, c
 	return note(s, "complete", key, err);
 }
 
-static int fake_abort(struct store *s, const char *bucket, const char *key, const char *upload_id, struct error *err)
+static int fake_abort(struct store *s, const char *bucket, const char *key, const char *upload_id,
+		      struct error *err)
 {
 	(void)bucket;
 	(void)upload_id;
@@ -139,9 +144,17 @@ static void fake_free(struct store *s)
 }
 
 static const struct store_ops fake_ops = {
-	.type = "fake", .put = fake_put, .delete = fake_delete, .head = fake_head, .copy = fake_copy,
-	.upload_begin = fake_begin, .upload_part = fake_part, .part_copy = fake_part_copy,
-	.upload_complete = fake_complete, .upload_abort = fake_abort, .free = fake_free,
+	.type = "fake",
+	.put = fake_put,
+	.delete = fake_delete,
+	.head = fake_head,
+	.copy = fake_copy,
+	.upload_begin = fake_begin,
+	.upload_part = fake_part,
+	.part_copy = fake_part_copy,
+	.upload_complete = fake_complete,
+	.upload_abort = fake_abort,
+	.free = fake_free,
 };
 
 struct fake_store *fake_store_new(void)
@@ -150,11 +163,15 @@ struct fake_store *fake_store_new(void)
 
 	assert_non_null(f);
 	f->log = BUF_INIT(1 << 20);
-	f->store = (struct store){ .ops = &fake_ops, .name = strdup("fake"),
+	f->store = (struct store){ .ops = &fake_ops,
+				   .name = strdup("fake"),
 				   .caps = STORE_CAP_COPY | STORE_CAP_PART_COPY | STORE_CAP_FLAT,
-				   .limits = { .max_object_bytes = 1000, .max_put_bytes = 100,
-					       .max_copy_bytes = 100, .min_part_bytes = 10,
-					       .max_part_bytes = 50, .max_parts = 10,
+				   .limits = { .max_object_bytes = 1000,
+					       .max_put_bytes = 100,
+					       .max_copy_bytes = 100,
+					       .min_part_bytes = 10,
+					       .max_part_bytes = 50,
+					       .max_parts = 10,
 					       .max_metadata_bytes = 32 } };
 	return f;
 }

@@ -31,12 +31,16 @@ static void check_slots(const struct store_ops *ops, const char *transparent)
 		size_t offset;
 	} slots[] = {
 #define SLOT(name) { "|" #name "|", offsetof(struct store_ops, name) }
-		SLOT(list), SLOT(head), SLOT(get), SLOT(put), SLOT(delete), SLOT(delete_many), SLOT(copy),
-		SLOT(set_meta), SLOT(upload_begin), SLOT(upload_part), SLOT(part_copy), SLOT(upload_complete),
-		SLOT(upload_abort), SLOT(upload_parts), SLOT(upload_list), SLOT(bucket_list), SLOT(bucket_create),
-		SLOT(bucket_delete), SLOT(bucket_exists), SLOT(versioning_get), SLOT(versioning_set),
-		SLOT(list_versions), SLOT(policy_get), SLOT(policy_set), SLOT(presign), SLOT(append), SLOT(compose),
-		SLOT(rename), SLOT(describe), SLOT(free),
+		SLOT(list),	     SLOT(head),	   SLOT(get),
+		SLOT(put),	     SLOT(delete),	   SLOT(delete_many),
+		SLOT(copy),	     SLOT(set_meta),	   SLOT(upload_begin),
+		SLOT(upload_part),   SLOT(part_copy),	   SLOT(upload_complete),
+		SLOT(upload_abort),  SLOT(upload_parts),   SLOT(upload_list),
+		SLOT(bucket_list),   SLOT(bucket_create),  SLOT(bucket_delete),
+		SLOT(bucket_exists), SLOT(versioning_get), SLOT(versioning_set),
+		SLOT(list_versions), SLOT(policy_get),	   SLOT(policy_set),
+		SLOT(presign),	     SLOT(append),	   SLOT(compose),
+		SLOT(rename),	     SLOT(describe),	   SLOT(free),
 	};
 
 	assert_int_equal(sizeof(*ops), sizeof(ops->type) + ARRAY_SIZE(slots) * sizeof(void *));
@@ -58,11 +62,14 @@ static void every_layer_knows_every_slot(void **state)
 	(void)state;
 	check_slots(&around_ops, "|describe|");
 	assert_int_equal(store_prefix_new(s, "p/", &s, NULL), 0);
-	check_slots(s->ops, "|bucket_list|bucket_create|bucket_delete|bucket_exists|versioning_get|versioning_set|"
+	check_slots(s->ops, "|bucket_list|bucket_create|bucket_delete|bucket_exists|versioning_get|"
+			    "versioning_set|"
 			    "policy_get|policy_set|describe|");
 	assert_int_equal(store_readonly_new(s, &s, NULL), 0);
-	check_slots(s->ops, "|list|head|get|upload_parts|upload_list|bucket_list|bucket_exists|versioning_get|"
-			    "list_versions|policy_get|describe|");
+	check_slots(
+		s->ops,
+		"|list|head|get|upload_parts|upload_list|bucket_list|bucket_exists|versioning_get|"
+		"list_versions|policy_get|describe|");
 	assert_int_equal(store_trace_new(s, &s, NULL), 0);
 	assert_int_equal(store_chaos_new(s, &chaos, &s, NULL), 0);
 	assert_string_equal(s->name, "fake");
@@ -86,7 +93,8 @@ static void nothing_passes_a_read_only_layer(void **state)
 	assert_true(store_delete(s, "b", "k", NULL, NULL, &err) < 0);
 	assert_int_equal(err.kind, ERR_READ_ONLY);
 	assert_true(store_delete_many(s, "b", keys, 1, results, &err) < 0);
-	assert_true(store_copy(s, "b", "k", "b", "l", &(struct store_copy_args){ .source_size = 500 }, version, &err) < 0);
+	assert_true(store_copy(s, "b", "k", "b", "l",
+			       &(struct store_copy_args){ .source_size = 500 }, version, &err) < 0);
 	assert_int_equal(err.kind, ERR_READ_ONLY);
 	assert_int_equal(store_head(s, "b", "k", NULL, &arena, &o, &err), 0);
 	fake_expect(f, "head(k)|");
@@ -117,8 +125,10 @@ static void a_prefix_is_put_before_every_key(void **state)
 static void a_trace_counts_calls_and_errors(void **state)
 {
 	struct fake_store *f = fake_store_new();
-	struct metric *calls = metric_get(METRIC_COUNTER, "store_calls_total", "store=\"fake\",slot=\"put\"");
-	struct metric *errors = metric_get(METRIC_COUNTER, "store_call_errors_total", "store=\"fake\",slot=\"put\",kind=\"permission\"");
+	struct metric *calls =
+		metric_get(METRIC_COUNTER, "store_calls_total", "store=\"fake\",slot=\"put\"");
+	struct metric *errors = metric_get(METRIC_COUNTER, "store_call_errors_total",
+					   "store=\"fake\",slot=\"put\",kind=\"permission\"");
 	int64_t calls_before = metric_value(calls), errors_before = metric_value(errors);
 	struct store *s;
 
@@ -179,7 +189,9 @@ static void the_same_seed_gives_the_same_faults(void **state)
 
 static void faults_can_be_aimed(void **state)
 {
-	struct chaos_options options = { .before_permille = 1000, .skip_calls = 2, .max_faults = 3 };
+	struct chaos_options options = { .before_permille = 1000,
+					 .skip_calls = 2,
+					 .max_faults = 3 };
 	char calls[9];
 
 	(void)state;

@@ -41,7 +41,8 @@ static void arguments_are_checked_before_the_slot_is_called(void **state)
 {
 	struct fake_store *f = *state;
 	char key[STORE_KEY_MAX + 2], data[101] = "";
-	const struct store_meta upper = { "Mode", "1" }, large = { "mode", "0123456789012345678901234567890" };
+	const struct store_meta upper = { "Mode", "1" },
+				large = { "mode", "0123456789012345678901234567890" };
 	struct store_put_args both = { .if_absent = true, .if_version = "v" };
 	struct store_put_args bad_meta = { .meta = &upper, .meta_count = 1 };
 	struct store_put_args big_meta = { .meta = &large, .meta_count = 1 };
@@ -80,8 +81,10 @@ static void parts_must_ascend(void **state)
 	struct store_put_args args = { 0 };
 	struct error err;
 
-	expect(store_upload_complete(&f->store, "b", "k", "id", parts, 2, &args, version, &err), &err, ERR_INVALID);
-	expect(store_upload_complete(&f->store, "b", "k", "id", parts, 0, &args, version, &err), &err, ERR_INVALID);
+	expect(store_upload_complete(&f->store, "b", "k", "id", parts, 2, &args, version, &err),
+	       &err, ERR_INVALID);
+	expect(store_upload_complete(&f->store, "b", "k", "id", parts, 0, &args, version, &err),
+	       &err, ERR_INVALID);
 	fake_expect(f, "");
 }
 
@@ -107,7 +110,8 @@ static void a_large_copy_goes_in_parts_of_one_version(void **state)
 
 	f->object_size = 120;
 	assert_int_equal(store_copy(&f->store, "b", "from", "b", "to", &args, version, NULL), 0);
-	fake_expect(f, "head(from)|begin(to)|copy1@v:0+50(to)|copy2@v:50+50(to)|copy3@v:100+20(to)|complete(to)|");
+	fake_expect(f, "head(from)|begin(to)|copy1@v:0+50(to)|copy2@v:50+50(to)|copy3@v:100+20(to)|"
+		       "complete(to)|");
 	args.source_size = 100;
 	assert_int_equal(store_copy(&f->store, "b", "from", "b", "to", &args, version, NULL), 0);
 	fake_expect(f, "copy(from)|");
@@ -122,7 +126,8 @@ static void a_copy_of_unknown_size_tries_once_first(void **state)
 	f->fails_at = 1;
 	f->fails_with = ERR_TOO_LARGE;
 	assert_int_equal(store_copy(&f->store, "b", "from", "b", "to", &args, version, NULL), 0);
-	fake_expect(f, "copy(from)|head(from)|begin(to)|copy1@v:0+50(to)|copy2@v:50+50(to)|copy3@v:100+1(to)|complete(to)|");
+	fake_expect(f, "copy(from)|head(from)|begin(to)|copy1@v:0+50(to)|copy2@v:50+50(to)|copy3@v:"
+		       "100+1(to)|complete(to)|");
 }
 
 static void a_failed_copy_leaves_no_upload(void **state)
@@ -134,7 +139,8 @@ static void a_failed_copy_leaves_no_upload(void **state)
 	f->object_size = 120;
 	f->fails_at = 4;
 	f->fails_with = ERR_UNAVAILABLE;
-	expect(store_copy(&f->store, "b", "from", "b", "to", &args, version, &err), &err, ERR_UNAVAILABLE);
+	expect(store_copy(&f->store, "b", "from", "b", "to", &args, version, &err), &err,
+	       ERR_UNAVAILABLE);
 	fake_expect(f, "head(from)|begin(to)|copy1@v:0+50(to)|copy2@v:50+50(to)|abort(to)|");
 }
 
@@ -148,22 +154,27 @@ static void a_range_is_uploaded_in_parts_when_it_must(void **state)
 	struct error err;
 
 	source.mem = (struct str){ data, 100 };
-	assert_int_equal(store_upload_range(&f->store, "b", "k", &source, 0, 50, &args, version, NULL), 0);
+	assert_int_equal(
+		store_upload_range(&f->store, "b", "k", &source, 0, 50, &args, version, NULL), 0);
 	fake_expect(f, "put(k)|");
 	source.mem.len = 130;
 	source.progress = &progress;
-	assert_int_equal(store_upload_range(&f->store, "b", "k", &source, 0, 50, &args, version, NULL), 0);
+	assert_int_equal(
+		store_upload_range(&f->store, "b", "k", &source, 0, 50, &args, version, NULL), 0);
 	fake_expect(f, "begin(k)|part1:50(k)|part2:50(k)|part3:30(k)|complete(k)|");
 	assert_int_equal(progress, 130);
 	f->fails_at = 3;
 	f->fails_with = ERR_TIMEOUT;
-	expect(store_upload_range(&f->store, "b", "k", &source, 0, 50, &args, version, &err), &err, ERR_TIMEOUT);
+	expect(store_upload_range(&f->store, "b", "k", &source, 0, 50, &args, version, &err), &err,
+	       ERR_TIMEOUT);
 	fake_expect(f, "begin(k)|part1:50(k)|part2:50(k)|abort(k)|");
 }
 
 static void the_part_size_fits_the_limits(void **state)
 {
-	const struct store_limits s3 = { .min_part_bytes = 5 << 20, .max_part_bytes = 5ull << 30, .max_parts = 10000 };
+	const struct store_limits s3 = { .min_part_bytes = 5 << 20,
+					 .max_part_bytes = 5ull << 30,
+					 .max_parts = 10000 };
 	const uint64_t mib = 1 << 20;
 
 	(void)state;
