@@ -141,8 +141,8 @@ static int judge_part(struct get *g, const struct http_response *response,
 
 	if (r < 0)
 		return r;
-	wanted_last = args->length && args->length < total - first ? first + args->length - 1
-								   : total - 1;
+	wanted_last =
+		args->length && args->length < total - first ? first + args->length - 1 : total - 1;
 	if (first != args->offset || last != wanted_last)
 		return wrong_range(err);
 	if (!ends_in_object(args, total))

@@ -16,9 +16,9 @@
 #include "backends/http/ratelimit.h"
 #include "backends/http/url.h"
 
-#define S3_REGION_MAX	 40
-#define S3_REGIONS	 64  /* AWS has some 35 */
-#define S3_BUCKETS_KNOWN 256 /* whose region is not the store's; beyond, the oldest goes */
+#define S3_REGION_MAX	   40
+#define S3_REGIONS	   64  /* AWS has some 35 */
+#define S3_BUCKETS_KNOWN   256 /* whose region is not the store's; beyond, the oldest goes */
 #define S3_BUCKET_NAME_MAX 256
 #define S3_ANSWER_MAX	   (16 << 20) /* 1000 keys of 1024 bytes, each byte as %XX, are 3 MiB */
 #define S3_DEFAULT_REGION  "us-east-1"
@@ -44,7 +44,7 @@ struct s3_store {
 	char *host;			    /* likewise; NULL: Amazon's, by region */
 	enum s3_style style;		    /* never AUTO here */
 	enum s3_conditions conditions;
-	bool is_aws;			    /* the host is Amazon's own */
+	bool is_aws; /* the host is Amazon's own */
 	bool requester_pays;
 	struct ratelimit ratelimit;
 	struct lock lock;
