@@ -355,7 +355,10 @@ class Mount:
         return self.skydir("sync", *(path or (self.top,)))
 
     def status(self):
-        return json.loads(self.skydir("status", self.top, "-o", "json").stdout)
+        """What `skydir status` tells of this mount."""
+        mounts = json.loads(self.skydir("status", self.top, "-o", "json").stdout)["mounts"]
+        assert len(mounts) == 1, mounts
+        return mounts[0]
 
     @property
     def pid(self):

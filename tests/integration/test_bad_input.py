@@ -298,7 +298,7 @@ def test_corrupt_uploads_are_noticed(make_mount):
 def test_corrupt_downloads_are_noticed_where_the_server_gives_a_checksum(make_mount):
     m = make_mount("s3").start()
     data = os.urandom(300_000)
-    m.client.put(m.bucket, "f", data, ChecksumAlgorithm="CRC32C")
+    m.client.put(m.bucket, "f", data, ChecksumAlgorithm="CRC32")
     os.listdir(m.path)
     m.proxy.fault("G", "corrupt", count=1)
     assert (m.path / "f").read_bytes() == data
@@ -427,7 +427,7 @@ def test_the_cache_disk_is_not_there(make_mount):
     m.write_config()
     done = m.mount(check=False)
     assert done.returncode in (1, 2, 3, 4)
-    assert "/proc/no/such/place" in done.stderr
+    assert "/proc/no" in done.stderr
 
 
 def test_a_damaged_journal_does_not_stop_the_mount(make_mount):

@@ -117,24 +117,6 @@ def test_append_to_a_big_object(mount):
     assert mount.read("f") == data + b"the end"
 
 
-@pytest.mark.stores("s3", "moto")
-def test_a_small_change_in_a_big_object_moves_little(mount):
-    data = bytearray(random.Random(3).randbytes(48 * MiB))
-    mount.client.put(mount.bucket, "f", bytes(data))
-    os.listdir(mount.path)
-    mount.proxy.reset()
-    with open(mount.path / "f", "r+b") as f:
-        f.seek(30 * MiB)
-        f.write(b"changed")
-    with open(mount.path / "f", "ab") as f:
-        f.write(b"appended")
-    mount.sync()
-    counters = mount.proxy.counters()
-    data[30 * MiB:30 * MiB + 7] = b"changed"
-    assert sha256(mount.client.get(mount.bucket, "f")) == sha256(data + b"appended")
-    assert counters["bytes_up"] + counters["bytes_down"] < 40 * MiB, counters
-
-
 def test_a_sparse_file(mount):
     with open(mount.path / "f", "wb") as f:
         f.truncate(40 * MiB)

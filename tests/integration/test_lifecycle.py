@@ -32,7 +32,7 @@ def test_nothing_is_left_after_umount(mount):
     pid = mount.pid
     mount.umount()
     assert not is_mounted(mount.top)
-    assert not os.path.exists(f"/proc/{pid}")
+    assert pid not in daemons_of(mount.dir / "run")
     assert os.listdir(mount.top) == []
     assert mount.client.get(mount.bucket, "f") == b"x"
     assert not [n for n in os.listdir(mount.dir / "run") if n.endswith(".sock")]
@@ -71,7 +71,8 @@ def test_sync_without_a_mount_uploads_what_was_left(mount):
     (mount.path / "d" / "f").write_text("orphan")
     mount.umount("--now")
     done = mount.skydir("status", "-o", "json")
-    assert json.loads(done.stdout) is not None
+    orphans = json.loads(done.stdout)["orphans"]
+    assert [o["dirty"]["files"] for o in orphans] == [1]
     mount.skydir("sync")
     assert mount.client.get(mount.bucket, "d/f") == b"orphan"
 
@@ -79,19 +80,16 @@ def test_sync_without_a_mount_uploads_what_was_left(mount):
 @HOLD
 def test_status_tells_what_is_dirty(mount):
     status = mount.status()
-    entry = status[0] if isinstance(status, list) else status
-    assert entry["dirty"]["files"] == 0
+    assert status["dirty"]["files"] == 0
     (mount.path / "f").write_bytes(b"x" * 12345)
     status = mount.status()
-    entry = status[0] if isinstance(status, list) else status
-    assert entry["dirty"]["files"] == 1
-    assert entry["dirty"]["bytes"] == 12345
-    assert entry["mountpoint"] == str(mount.top)
+    assert status["dirty"]["files"] == 1
+    assert status["dirty"]["bytes"] == 12345
+    assert status["mountpoint"] == str(mount.top)
     assert mount.skydir("status").stdout.strip()
     mount.sync()
     status = mount.status()
-    entry = status[0] if isinstance(status, list) else status
-    assert entry["dirty"]["files"] == 0
+    assert status["dirty"]["files"] == 0
 
 
 @HOLD
@@ -123,10 +121,12 @@ def test_kill_9_loses_nothing(mount):
 
 @HOLD
 def test_kill_9_while_a_file_is_open(mount):
-    with open(mount.path / "f", "wb", buffering=0) as f:
-        f.write(b"acknowledged")
-        mount.kill(signal.SIGKILL)
-        mount.unmount_lazily()
+    fd = os.open(mount.path / "f", os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b"acknowledged")
+    mount.kill(signal.SIGKILL)
+    mount.unmount_lazily()
+    with pytest.raises(OSError):
+        os.close(fd)
     mount.mount()
     assert (mount.path / "f").read_bytes() == b"acknowledged"
     assert mount.read("f") == b"acknowledged"
@@ -254,11 +254,13 @@ def test_changes_of_others_are_seen_after_a_while(make_mount):
 @pytest.mark.stores("s3", "moto")
 def test_no_lost_update_keep_both(mount):
     mount.client.put(mount.bucket, "f", b"base")
-    with open(mount.path / "f", "ab") as f:
+    with open(mount.path / "f", "a+b") as f:
+        f.seek(0)
+        assert f.read() == b"base"
         f.write(b" mine")
     mount.client.put(mount.bucket, "f", b"theirs")
-    mount.skydir("sync", mount.top, check=False)
-    keys = [k for k in mount.client.keys(mount.bucket)]
+    mount.sync()
+    keys = mount.client.keys(mount.bucket)
     contents = {mount.client.get(mount.bucket, k) for k in keys}
     assert contents == {b"theirs", b"base mine"}, keys
     assert mount.client.get(mount.bucket, "f") == b"theirs"
@@ -269,12 +271,28 @@ def test_no_lost_update_keep_both(mount):
 @pytest.mark.options(upload_delay="1h", on_conflict="overwrite")
 def test_on_conflict_overwrite(mount):
     mount.client.put(mount.bucket, "f", b"base")
-    with open(mount.path / "f", "ab") as f:
+    with open(mount.path / "f", "a+b") as f:
+        f.seek(0)
+        assert f.read() == b"base"
         f.write(b" mine")
     mount.client.put(mount.bucket, "f", b"theirs")
     mount.sync()
     assert mount.client.get(mount.bucket, "f") == b"base mine"
     assert mount.client.keys(mount.bucket) == ["f"]
+
+
+@HOLD
+@pytest.mark.stores("s3", "moto")
+def test_a_conflict_whose_base_is_gone_is_not_hidden(mount):
+    # What was not fetched before the others replaced it is nowhere any more: that must be said.
+    mount.client.put(mount.bucket, "f", b"base")
+    with open(mount.path / "f", "ab") as f:
+        f.write(b" mine")
+    mount.client.put(mount.bucket, "f", b"theirs")
+    done = mount.skydir("sync", mount.top, check=False)
+    assert mount.client.get(mount.bucket, "f") == b"theirs"
+    assert done.returncode != 0 and "f" in done.stderr
+    assert mount.status()["dirty"]["files"] == 1 or mount.status()["errors"]
 
 
 def test_mount_t_skydir(make_mount):

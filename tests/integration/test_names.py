@@ -19,7 +19,7 @@ HOSTILE = [
     "both", "both/below", "both/below/deeper", "three/", "%~", "%~x%=", "long/" + "n" * 300 + "/after",
     "n" * 700, "%~" + "y" * 254,
 ]
-LOW, FITS = "%~", 255
+FITS = 255
 
 
 def escape(segment):
@@ -31,20 +31,16 @@ def escape(segment):
 
 def names_of(segment, shadowed):
     """The path components that stand for one segment: a second writing of the rule, to judge the first."""
-    special = segment in (b"", b".", b"..") or segment.startswith(b"%~") or b"\0" in segment or len(segment) > FITS
-    if not special and not shadowed:
+    special = segment in (b"", b".", b"..") or segment.startswith(b"%~") or b"\0" in segment
+    if not special and not shadowed and len(segment) <= FITS:
         return [segment]
-    names, mark = [], b"%=" if shadowed else b""
-    rest = segment
-    while True:
-        whole = b"%~" + escape(rest) + mark
-        if len(whole) <= FITS:
-            return names + [whole]
-        used = 0
-        while len(b"%~" + escape(rest[:used + 1]) + b"%+") <= FITS and used + 1 <= len(rest):
-            used += 1
-        names.append(b"%~" + escape(rest[:used]) + b"%+")
-        rest = rest[used:]
+    whole = b"%~" + escape(segment) + (b"%=" if shadowed else b"")
+    if len(whole) <= FITS:
+        return [whole]
+    used = 0
+    while used < len(segment) and len(b"%~" + escape(segment[:used + 1]) + b"%+") <= FITS:
+        used += 1
+    return [b"%~" + escape(segment[:used]) + b"%+", *names_of(segment[used:], shadowed)]
 
 
 def path_of(key, keys):
