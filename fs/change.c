@@ -28,14 +28,11 @@ static int key_error(int r, struct error *err)
 }
 
 /* What is expected in the cloud at the key of a name that does not exist in the view. */
-static void expect_of_absent(struct fs *fs, const struct location *where, const struct node *tombstone,
-			     struct node *n, uint64_t *ret_ticket)
+static void expect_of_absent(struct fs *fs, const struct location *where, struct node *n, uint64_t *ret_ticket)
 {
-	bool had_delete = tombstone && tombstone->pending_count > 0;
-
-	n->expect = had_delete ? EXPECT_ANY : EXPECT_ABSENT;
-	if (had_delete) /* the new object takes the place of the one that was to go */
-		(void)pending_retract_locked(fs, PENDING_DELETE, where, ret_ticket);
+	n->expect = pending_touches_locked(fs, where) ? EXPECT_ANY : EXPECT_ABSENT;
+	/* The new object takes the place of one that was to go. */
+	(void)pending_retract_locked(fs, PENDING_DELETE, where, ret_ticket);
 }
 
 /* A new node in place of a tombstone, if there is one. */
@@ -51,7 +48,7 @@ static struct node *add_node(struct fs *fs, struct node *parent, const char *nam
 	}
 	n = tree_add(&fs->tree, parent, name, type);
 	if (n) {
-		expect_of_absent(fs, where, tombstone, n, ret_ticket);
+		expect_of_absent(fs, where, n, ret_ticket);
 		n->has_attrs = true;
 		n->mtime_ns = n->ctime_ns = clock_wall_ns();
 		tree_changed(&fs->tree, n);

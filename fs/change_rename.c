@@ -34,18 +34,17 @@ static int check_types(struct fs *fs, const struct node *n, const struct node *t
 static void replace_target(struct fs *fs, struct node *t, const struct location *to, struct target *ret,
 			   uint64_t *ret_ticket)
 {
-	*ret = (struct target){ EXPECT_ABSENT, NULL };
+	bool is_open = pending_touches_locked(fs, to);
+
+	*ret = (struct target){ is_open ? EXPECT_ANY : EXPECT_ABSENT, NULL };
+	if (!node_exists(t))
+		(void)pending_retract_locked(fs, PENDING_DELETE, to, ret_ticket);
 	if (!t)
 		return;
-	if (t->type == NODE_ABSENT) {
-		if (t->pending_count) {
-			ret->expect = EXPECT_ANY;
-			(void)pending_retract_locked(fs, PENDING_DELETE, to, ret_ticket);
-		}
-	} else {
-		/* What waits or runs at its key may change the object yet. */
-		bool is_open = t->pending_count > (t->put && t->put->state != PENDING_RUNNING);
-
+	if (t->type != NODE_ABSENT) {
+		/* Its own upload, if it has not begun, never happens; anything else at its key may change the object yet. */
+		if (t->pending_count == 1 && t->put && t->put->state != PENDING_RUNNING && !fs->queue.trees)
+			is_open = false;
 		ret->expect = is_open || t->remote_key ? EXPECT_ANY : (enum node_expect)t->expect;
 		ret->version = ret->expect == EXPECT_VERSION && t->version ? strdup(t->version) : NULL;
 		if (t->file && !file_is_complete_locked(t->file) && !t->file->origin.key)

@@ -4,6 +4,7 @@
 #include "backends/base/log.h"
 #include "fs/file.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #define KEPT_SLOTS     4096
@@ -25,6 +26,16 @@ struct kept {
 	size_t count;
 	uint64_t *ids; /* sorted, of what was loaded */
 };
+
+/* The files are not synced: after a power loss they may hold anything, so they count within one boot of the machine only. */
+static void boot_id(char ret[64])
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(256);
+
+	ret[0] = '\0';
+	if (fileio_read_file("/proc/sys/kernel/random/boot_id", &text, NULL) == 0)
+		(void)snprintf(ret, 64, "%.*s", (int)strcspn(buf_cstr(&text), "\n"), buf_cstr(&text));
+}
 
 static size_t slot_of(const char *where)
 {
@@ -88,12 +99,16 @@ void kept_load(struct fs *fs)
 	CLEANUP(freep) char *path = str_format("%s/kept.json", fs->cache_dir);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(KEPT_TEXT_MAX);
 	CLEANUP(json_putp) struct json_object *list = NULL;
+	char boot[64];
 
 	fs->kept = calloc(1, sizeof(*fs->kept));
 	if (!path || !fs->kept || fileio_read_file(path, &text, NULL) < 0)
 		return;
 	(void)unlink(path);
-	if (json_parse(buf_str(&text), KEPT_TEXT_MAX, &list, NULL) < 0 || !json_object_is_type(list, json_type_array))
+	boot_id(boot);
+	if (json_parse(buf_str(&text), KEPT_TEXT_MAX, &list, NULL) < 0 || !json_object_is_type(list, json_type_array) ||
+	    json_object_array_length(list) == 0 || !json_get_string(json_object_array_get_idx(list, 0), "boot") ||
+	    strcmp(json_get_string(json_object_array_get_idx(list, 0), "boot"), boot) != 0)
 		return; /* then it is all fetched again */
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *o = json_object_array_get_idx(list, i);
@@ -137,10 +152,16 @@ void kept_save(struct fs *fs)
 {
 	CLEANUP(freep) char *path = str_format("%s/kept.json", fs->cache_dir);
 	CLEANUP(json_putp) struct json_object *list = json_object_new_array();
+	struct json_object *head;
 	struct error err = ERROR_INIT;
+	char boot[64];
 
 	if (!path || !list || !fs->kept)
 		return;
+	boot_id(boot);
+	head = json_object_new_object();
+	json_object_object_add(head, "boot", json_object_new_string(boot));
+	json_object_array_add(list, head);
 	for (struct kept_entry *e = fs->kept->first; e; e = e->older_next)
 		if (!e->is_taken)
 			list_entry(list, e->id, e->size, e->where, e->version);

@@ -80,6 +80,17 @@ static void shadow_locked(struct fs *fs, struct node *dir, struct node *file, st
 		file->is_shadowed = true;
 }
 
+/* Whether something at or below a node exists here only, so far: then what a listing says cannot replace it. */
+static bool has_local_below(const struct node *n)
+{
+	if (node_is_local_locked(n))
+		return true;
+	for (const struct node *child = n->first_child; child; child = child->next)
+		if (has_local_below(child))
+			return true;
+	return false;
+}
+
 static struct node *merge_dir_locked(struct listing *l, const char *name, enum node_type type, struct str segment)
 {
 	struct fs *fs = l->fs;
@@ -109,6 +120,25 @@ static struct node *merge_dir_locked(struct listing *l, const char *name, enum n
 	return n;
 }
 
+/* An object beside a directory that keeps its name. */
+static void merge_shadowed_locked(struct listing *l, const struct store_object *object)
+{
+	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
+	struct str segment = { object->key + strlen(l->where.key), strlen(object->key) - strlen(l->where.key) };
+	struct node *n;
+
+	if (naming_encode(segment, NAMING_SHADOWED, &name) < 0 || memchr(name.data, '/', name.len))
+		return;
+	n = tree_child(&l->fs->tree, l->dir, name.data);
+	if (!n)
+		n = tree_add(&l->fs->tree, l->dir, name.data, NODE_FILE);
+	if (!n || node_is_local_locked(n) || n->changed > l->began_changes)
+		return;
+	n->is_shadowed = true;
+	n->listing_mark = l->mark;
+	node_fill_locked(l->fs, n, object, NULL);
+}
+
 static void merge_file_locked(struct listing *l, const char *name, const struct store_object *object,
 			      struct attrs *remembered)
 {
@@ -117,6 +147,10 @@ static void merge_file_locked(struct listing *l, const char *name, const struct 
 
 	if (n && (node_is_local_locked(n) || n->changed > l->began_changes)) {
 		n->listing_mark = l->mark;
+		return;
+	}
+	if (n && node_is_dir(n) && has_local_below(n)) {
+		merge_shadowed_locked(l, object);
 		return;
 	}
 	if (!n || node_is_dir(n) || !node_exists(n))
@@ -211,15 +245,8 @@ static void sweep_locked(struct listing *l)
 		if (n->listing_mark == l->mark || node_is_local_locked(n) || n->changed > l->began_changes ||
 		    n->is_pinned_path)
 			continue;
-		if (n->first_child && n->type != NODE_ABSENT) {
-			/* Gone in the cloud with all below it, but for what is local: then it stays. */
-			bool has_local = false;
-
-			for (struct node *c = n->first_child; c && !has_local; c = c->next)
-				has_local = node_is_local_locked(c) || c->first_child;
-			if (has_local)
-				continue;
-		}
+		if (has_local_below(n))
+			continue; /* gone in the cloud, but for what is still to go there */
 		tree_detach(&fs->tree, n);
 		tree_prune(&fs->tree, n);
 	}

@@ -48,7 +48,8 @@ static void finish(struct pending *op, int r, const struct error *err)
 			pending_retry_locked(op, NULL);
 		else
 			pending_done_locked(op);
-	} else if (error_is_retryable(err->kind) || err->kind == ERR_CANCELLED) {
+	} else if (error_is_retryable(err->kind) || err->kind == ERR_CANCELLED ||
+		   (err->kind == ERR_CONFLICT && op->attempts < 5)) { /* something else is in the way, for now */
 		if (op->attempts == 0 && err->kind != ERR_CANCELLED)
 			fs_note_error_locked(fs, op->key, err);
 		pending_retry_locked(op, err);

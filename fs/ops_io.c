@@ -9,33 +9,44 @@
 #define READ_MAX (1u << 20)
 
 /* Buffers for replies are kept per thread: a megabyte is too dear to allocate for each read. */
+static pthread_key_t buffer_key;
+static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
+static int buffer_error;
+
+static void make_buffer_key(void)
+{
+	buffer_error = pthread_key_create(&buffer_key, free);
+}
+
 static char *thread_buffer(void)
 {
-	static _Thread_local char *buffer;
+	char *buffer;
 
-	if (!buffer)
+	if (pthread_once(&buffer_once, make_buffer_key) || buffer_error)
+		return NULL;
+	buffer = pthread_getspecific(buffer_key);
+	if (!buffer) {
 		buffer = malloc(READ_MAX);
+		if (buffer && pthread_setspecific(buffer_key, buffer)) {
+			free(buffer);
+			buffer = NULL;
+		}
+	}
 	return buffer;
 }
 
-static void reply_data(struct parked *p, struct file *f, uint64_t offset, size_t size)
+/* Bytes of the cache file into this thread's buffer: how many, or -errno. */
+static ssize_t read_cache(const struct file *f, uint64_t offset, size_t size, char **ret_buffer)
 {
-	char *buffer = size ? thread_buffer() : NULL;
-	ssize_t got = 0;
+	ssize_t got;
 
-	if (size && !buffer) {
-		fuse_reply_err(p->req, ENOMEM);
-		return;
-	}
-	while (size) {
-		got = pread(f->fd, buffer, size, (off_t)offset);
-		if (got >= 0 || errno != EINTR)
-			break;
-	}
-	if (got < 0)
-		fuse_reply_err(p->req, EIO);
-	else
-		fuse_reply_buf(p->req, buffer, (size_t)got);
+	*ret_buffer = thread_buffer();
+	if (!*ret_buffer)
+		return -ENOMEM;
+	do {
+		got = size ? pread(f->fd, *ret_buffer, size, (off_t)offset) : 0;
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? -EIO : got;
 }
 
 static void read_try(struct parked *p)
@@ -45,6 +56,8 @@ static void read_try(struct parked *p)
 	struct file *f = n->file;
 	struct error err = ERROR_INIT;
 	struct job *jobs = NULL;
+	char *buffer = NULL;
+	ssize_t got;
 	uint64_t end;
 	int r;
 
@@ -63,14 +76,18 @@ static void read_try(struct parked *p)
 	fetch_submit(fs, jobs);
 	if (r == 0)
 		return;
-	if (r < 0)
-		fuse_reply_err(p->req, err.kind == ERR_PRECONDITION ? ESTALE : ops_errno(r, &err, "read"));
+	if (r > 0)
+		got = read_cache(f, p->offset, p->offset >= end ? 0 : (size_t)(end - p->offset), &buffer);
 	else
-		reply_data(p, f, p->offset, p->offset >= end ? 0 : (size_t)(end - p->offset));
-	park_free(p);
+		got = err.kind == ERR_PRECONDITION ? -ESTALE : -ops_errno(r, &err, "read");
 	lock_take(&fs->lock);
-	f->busy--;
+	f->busy--; /* before the reply: after it the file may be closed and gone */
 	lock_drop(&fs->lock);
+	if (got < 0)
+		fuse_reply_err(p->req, (int)-got);
+	else
+		fuse_reply_buf(p->req, buffer, (size_t)got);
+	park_free(p);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
@@ -343,6 +360,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	if (r < 0)
 		return r;
 	pending_put_cancel_locked(fs, to);
+	to->expect = EXPECT_ANY; /* from now on there is, or will be, an object that unlink has to delete */
 	to->size = from->size;
 	free(to->version);
 	to->version = strdup(from->version);

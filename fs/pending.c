@@ -8,6 +8,7 @@
 #include "fs/pending_heap.h"
 #include "fs/upload.h"
 #include <assert.h>
+#include <inttypes.h>
 
 #define RETRY_FIRST_MS	 1000u
 #define RETRY_MOST_MS	 60000u
@@ -193,6 +194,44 @@ static bool do_conflict(const struct pending *a, const struct pending *b)
 	return false;
 }
 
+static struct pending *earlier_at(const struct pending *op, const char *key, size_t len)
+{
+	char name[STORE_KEY_MAX + 2];
+	uint64_t hash;
+
+	if (len >= sizeof(name))
+		return NULL;
+	memcpy(name, key, len);
+	name[len] = '\0';
+	hash = claim_hash(op->store, op->bucket, name);
+	for (const struct claim *c = op->fs->queue.claims[hash % CLAIM_SLOTS]; c; c = c->next)
+		if (c->hash == hash && c->op->seq < op->seq && c->op->store == op->store &&
+		    strcmp(c->key, name) == 0 && strcmp(c->bucket, op->bucket) == 0)
+			return c->op;
+	return NULL;
+}
+
+/* A directory that takes the name of a file, or the other way round: what has the name now goes first. S3 itself would not mind, but
+ * servers whose objects are files (versitygw: ObjectParentIsFile) cannot hold both. */
+static struct pending *find_name_blocker(const struct pending *op)
+{
+	size_t len = strlen(op->key);
+	struct pending *found = NULL;
+	char key[STORE_KEY_MAX + 2];
+
+	if (op->kind == PENDING_DELETE || op->kind == PENDING_META)
+		return NULL;
+	for (size_t i = len; i-- > 0 && !found;)
+		if (op->key[i] == '/')
+			found = earlier_at(op, op->key, i);
+	if (!found && len && op->key[len - 1] != '/' && len < sizeof(key) - 1) {
+		memcpy(key, op->key, len);
+		key[len] = '/';
+		found = earlier_at(op, key, len + 1);
+	}
+	return found;
+}
+
 /* An earlier operation that touches the same key, or NULL. */
 static struct pending *find_blocker(const struct pending *op)
 {
@@ -202,7 +241,7 @@ static struct pending *find_blocker(const struct pending *op)
 		for (struct pending *a = q->first; a; a = a->next)
 			if (a->seq < op->seq && a != op && do_conflict(a, op))
 				return a;
-		return NULL;
+		return find_name_blocker(op);
 	}
 	for (int i = 0; i < 2; i++) {
 		const struct claim *mine = &op->claims[i];
@@ -213,7 +252,7 @@ static struct pending *find_blocker(const struct pending *op)
 			if (c->hash == mine->hash && c->op != op && c->op->seq < op->seq && do_conflict(c->op, op))
 				return c->op;
 	}
-	return NULL;
+	return find_name_blocker(op);
 }
 
 static void wait_for_locked(struct pending *op, uint64_t due_ms);
@@ -234,6 +273,8 @@ static void run_job(struct job *job)
 	op->state = PENDING_RUNNING;
 	op->started_ms = clock_mono_ms();
 	fs->queue.running++;
+	log_debug("change.begin", "seq=%" PRIu64 " what=%s key='%s' from='%s' attempts=%u", op->seq,
+		  pending_kind_name(op->kind), op->key, op->from_key ? op->from_key : "", op->attempts);
 	lock_drop(&fs->lock);
 	if (op->kind == PENDING_PUT)
 		upload_run(op);
@@ -443,6 +484,8 @@ void pending_done_locked(struct pending *op)
 	lock_assert_held(&fs->lock);
 	if (op->state == PENDING_RUNNING)
 		fs->queue.running--;
+	log_debug("change.end", "seq=%" PRIu64 " what=%s key='%s' abandoned=%d", op->seq, pending_kind_name(op->kind),
+		  op->key, op->is_abandoned);
 	if (op->state == PENDING_RUNNING && !op->is_abandoned)
 		note_gone_locked(op);
 	queue_unlink(op);
@@ -473,7 +516,7 @@ void pending_retry_locked(struct pending *op, const struct error *err)
 
 		op->attempts++;
 		op->error = *err;
-		op->is_failed = !error_is_retryable(err->kind);
+		op->is_failed = !error_is_retryable(err->kind) && err->kind != ERR_CONFLICT;
 		wait_ms = (uint64_t)RETRY_FIRST_MS << shift;
 		wait_ms = op->is_failed ? RETRY_REFUSED_MS : wait_ms > RETRY_MOST_MS ? RETRY_MOST_MS : wait_ms;
 		wait_ms = wait_ms / 2 + random_below(wait_ms / 2 + 1);
@@ -546,6 +589,8 @@ int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct locati
 	if (hold)
 		tree_pin(hold);
 	pending_insert_locked(fs, op);
+	log_debug("change.queue", "seq=%" PRIu64 " what=%s key='%s' from='%s'", op->seq, pending_kind_name(kind), op->key,
+		  op->from_key ? op->from_key : "");
 	*ret_ticket = pending_update_locked(op);
 	wait_for_locked(op, clock_mono_ms() + delay_ms);
 	return 0;
@@ -583,6 +628,7 @@ int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, stru
 	/* A deletion that waits at this key is no longer wanted: the upload replaces the object. */
 	(void)pending_retract_locked(fs, PENDING_DELETE, &where, ret_ticket);
 	pending_insert_locked(fs, op);
+	log_debug("change.queue", "seq=%" PRIu64 " what=upload key='%s' expect=%d", op->seq, op->key, n->expect);
 	*ret_ticket = pending_update_locked(op);
 	return 0;
 }
@@ -733,6 +779,22 @@ bool pending_hides_locked(const struct fs *fs, const struct store *store, const 
 	for (const struct pending *op = q->first; op; op = op->next)
 		if (op->kind == PENDING_RENAME_TREE && op->store == store && strcmp(op->from_bucket, bucket) == 0 &&
 		    is_prefix_of(op->from_key, key))
+			return true;
+	return false;
+}
+
+bool pending_touches_locked(const struct fs *fs, const struct location *where)
+{
+	const struct pending_queue *q = &fs->queue;
+	uint64_t hash = claim_hash(where->store, where->bucket, where->key);
+
+	for (const struct claim *c = q->claims[hash % CLAIM_SLOTS]; c; c = c->next)
+		if (c->hash == hash && c->op->store == where->store && strcmp(c->key, where->key) == 0 &&
+		    strcmp(c->bucket, where->bucket) == 0)
+			return true;
+	for (const struct pending *op = q->trees ? q->first : NULL; op; op = op->next)
+		if (op->kind == PENDING_RENAME_TREE && op->store == where->store &&
+		    (is_prefix_of(op->from_key, where->key) || is_prefix_of(op->key, where->key)))
 			return true;
 	return false;
 }

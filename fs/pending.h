@@ -111,6 +111,8 @@ void pending_released_locked(struct fs *fs, struct node *n);
  * here. is_moved: the listing is of a directory whose own rename is not through, so its old prefix is where it is. */
 bool pending_hides_locked(const struct fs *fs, const struct store *store, const char *bucket, const char *key, bool is_moved,
 			  uint64_t began);
+/* Whether anything waiting or running may yet change what the cloud has at this key. */
+bool pending_touches_locked(const struct fs *fs, const struct location *where);
 /* Does the operation's keys lie below the node (by the path)? */
 bool pending_is_below_locked(const struct pending *op, struct node *dir);
 

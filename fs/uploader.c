@@ -135,6 +135,18 @@ static void finish_failed(struct pending *op, struct file *f, const struct error
 	lock_drop(&fs->lock);
 }
 
+static bool changed_meanwhile(struct pending *op, struct file *f, const struct snapshot *s)
+{
+	struct fs *fs = op->fs;
+
+	LOCKED(&fs->lock);
+	if (f->generation == s->generation || op->is_abandoned)
+		return false;
+	f->busy--;
+	pending_retry_locked(op, NULL);
+	return true;
+}
+
 static void finish_done(struct pending *op, struct file *f, struct snapshot *s, const char *version)
 {
 	struct fs *fs = op->fs;
@@ -225,6 +237,8 @@ void upload_run(struct pending *op)
 			break;
 		}
 	}
+	if (r < 0 && changed_meanwhile(op, f, &s))
+		return; /* cut or written to while it was sent: no wonder, and no failure */
 	if (r < 0)
 		finish_failed(op, f, &err);
 	else

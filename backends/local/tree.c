@@ -341,7 +341,7 @@ int tree_sync_parents(struct local *l, int dirfd, const char *path, bool is_only
 		if (slash)
 			*slash = '\0';
 		fd = tree_open(dirfd, slash ? dir : "", O_RDONLY | O_DIRECTORY);
-		if (fd == -ENOENT)
+		if (fd == -ENOENT || fd == -ENOTDIR)
 			continue; /* gone again: somebody deleted what was in it */
 		if (fd < 0 || fsync(fd) < 0)
 			return error_errno(err, fd < 0 ? -fd : errno, "fsync of a directory");
