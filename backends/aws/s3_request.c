@@ -184,10 +184,29 @@ int s3_call_aim(struct s3_call *c, unsigned region, struct error *err)
 	return 0;
 }
 
+/* Over plain http the signature holds the payload's SHA-256. A file is hashed here, on the caller's thread: the signer runs on
+ * the engine's, where a big part would hold up every other transfer. */
+static int hash_body(struct s3_call *c, struct error *err)
+{
+	char hash[65];
+	int r;
+
+	if (s3_is_https(c->store) || c->request.body.kind != HTTP_BODY_FD || !c->request.signer ||
+	    http_fields_get(&c->request.headers, "x-amz-content-sha256"))
+		return 0;
+	r = sigv4_body_hash(&c->request.body, hash, err);
+	if (r < 0)
+		return r;
+	return http_fields_add(&c->request.headers, "x-amz-content-sha256", hash, err);
+}
+
 static int perform_in(struct s3_call *c, unsigned region, struct error *err)
 {
 	int r = s3_call_aim(c, region, err);
 
+	if (r < 0)
+		return r;
+	r = hash_body(c, err);
 	if (r < 0)
 		return r;
 	return http_perform(c->store->engine, &c->request, &c->response, err);

@@ -89,7 +89,7 @@ static void run_race(struct suite *s, const char *if_version, bool if_absent)
 {
 	struct racer racers[RACERS] = { 0 };
 	int winner = -1;
-	char want[16];
+	char want[32];
 
 	for (int i = 0; i < RACERS; i++) {
 		racers[i] = (struct racer){
