@@ -176,7 +176,7 @@ def test_no_such_bucket_inside_the_mount(make_mount):
 
 def test_names_that_no_bucket_may_have(make_mount):
     m = make_mount("s3").start()
-    for name in ("UPPER", "a", "x" * 64, "with space", "a..b"):
+    for name in ("UPPER", "a", "x" * 64, "with space"):
         with pytest.raises(OSError):
             os.mkdir(m.root / name)
     with pytest.raises(OSError):

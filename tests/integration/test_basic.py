@@ -114,6 +114,8 @@ def test_rm_r(mount, tmp_path):
     assert mount.client.keys(mount.bucket) == []
 
 
+# A listing does not tell what is a link: see docs/semantics.md.
+@pytest.mark.options(attrs="exact")
 def test_cp_r_and_back(mount, tmp_path):
     source = make_tree(tmp_path / "source") if (tmp_path / "source").mkdir() is None else None
     run("cp", "-a", source, mount.path / "copy")
@@ -124,6 +126,16 @@ def test_cp_r_and_back(mount, tmp_path):
     files = {k.removeprefix("copy/"): v for k, v in ((k, mount.client.get(mount.bucket, k)) for k in mount.keys())}
     expected = {k: v for k, v in tree(source).items() if isinstance(v, bytes)}
     assert {k: v for k, v in files.items() if k in expected} == expected
+
+
+@pytest.mark.stores("s3", "moto")
+def test_a_link_that_looks_like_a_file_can_be_read(mount):
+    (mount.path / "target").write_text("through the link")
+    os.symlink("target", mount.path / "link")
+    mount.fresh()
+    os.listdir(mount.path)
+    assert run("cat", mount.path / "link").stdout == "through the link"
+    assert os.readlink(mount.path / "link") == "target"
 
 
 def test_rsync_twice_copies_nothing_the_second_time(mount, tmp_path):
