@@ -110,11 +110,11 @@ static void fetch_finish(struct fetch *t, int r, struct error *err)
 
 	lock_take(&fs->lock);
 	unlink_fetch_locked(t);
-	if (r < 0 && err->kind == ERR_PRECONDITION) {
+	if (r < 0 && (err->kind == ERR_PRECONDITION || err->kind == ERR_RANGE)) {
 		f->is_new_version = true;
 		n->expires_ms = 0;
 	}
-	f->fetch_error = r < 0 ? (err->kind == ERR_PRECONDITION ? ESTALE : error_errnum(err->kind)) : 0;
+	f->fetch_error = r < 0 ? (f->is_new_version ? ESTALE : error_errnum(err->kind)) : 0;
 	/* A cancelled read-ahead that somebody came to wait for is simply planned again by the reader's next try. */
 	if (!f->is_whole && extents_covers(&f->present, 0, n->size) && !f->node->put)
 		f->is_whole = true;
@@ -247,7 +247,7 @@ int fetch_plan_locked(struct file *f, uint64_t start, uint64_t end, bool with_pr
 	limit = plan.end > end ? plan.end : end;
 	if (limit - end > f->fs->options.cache_size / 4)
 		limit = end + f->fs->options.cache_size / 4;
-	chunk = (limit - start) / 4;
+	chunk = (limit - start) / 8; /* many connections side by side, early on too */
 	chunk = chunk > FETCH_MAX ? FETCH_MAX : chunk < FETCH_MIN ? FETCH_MIN : PAGE_ROUND(chunk);
 	for (uint64_t at = start; next_hole(f, at, limit, &hole); at = hole.end) {
 		int r;

@@ -283,7 +283,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		return;
 	}
 	if (strncmp(name, "user.", 5) != 0) {
-		fuse_reply_err(req, ENODATA); /* what ls -l and the kernel ask of every file */
+		/* ACLs and labels, which ls -l asks of every file, unless it is told once that there are none here at all. */
+		fuse_reply_err(req, EOPNOTSUPP);
 		return;
 	}
 	p = ops_park(req, is_url ? url_run : getxattr_try, ino, name, NULL);

@@ -2,6 +2,7 @@
 #include "fs/file.h"
 #include "fs/listing.h"
 #include "fs/ops.h"
+#include "fs/siblings.h"
 #include "fs/upload.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -140,9 +141,13 @@ static void open_try(struct parked *p)
 	if (r == 0 && truncates)
 		r = file_truncate(f, 0, &err);
 	errnum = r < 0 ? ops_errno(r, &err, "open") : ops_commit(fs, ticket);
-	if (errnum == 0 && fuse_reply_open(p->req, &p->fi) == 0) {
-		park_free(p);
-		return;
+	if (errnum == 0) {
+		if (!is_writer(&p->fi))
+			siblings_opened(fs, p->ino);
+		if (fuse_reply_open(p->req, &p->fi) == 0) {
+			park_free(p);
+			return;
+		}
 	}
 	if (p->fi.fh) {
 		lock_take(&fs->lock);

@@ -89,7 +89,8 @@ static bool prefetch_grow(struct prefetch_stream *s, uint64_t max_window)
 	}
 	if (ahead > s->window / 2)
 		return false;
-	s->window = s->window > max_window / 2 ? max_window : s->window * 2;
+	/* Fourfold: at 25 ms and 80 MB/s a connection, doubling spends a quarter of a second on the way up. */
+	s->window = s->window > max_window / 4 ? max_window : s->window * 4;
 	return true;
 }
 

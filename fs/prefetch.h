@@ -5,7 +5,7 @@
  * Up to PREFETCH_STREAMS readers of one file are told apart by where each would read next (a read within a small
  * distance ahead or behind of a stream's position continues it: the kernel's read-ahead reorders). The first read of a
  * stream at offset 0, or the second in a row anywhere, counts as sequential; the window starts at 1 MiB (or the
- * whole file if it is no larger) and doubles with each further sequential read that has caught up with half of it,
+ * whole file if it is no larger) and grows fourfold with each further sequential read that has caught up with half of it,
  * up to max_window. A random read gets no window at all.
  */
 #include <stdbool.h>

@@ -96,6 +96,8 @@ struct node {
 	struct pending *put;  /* the upload of its local content that waits or runs; NULL: clean */
 	struct pending *meta; /* likewise a change of attributes only */
 	struct listing *listing; /* directories: the listing that runs */
+	uint64_t last_read_ino;	 /* directories: the small file read last; siblings.h */
+	uint32_t reads_in_order; /* directories: how many of them came in order */
 	struct store *store;  /* NODE_STORE only */
 };
 
