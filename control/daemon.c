@@ -1,4 +1,5 @@
 #include "control/daemon.h"
+#include "backends/http/engine.h"
 
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
@@ -253,6 +254,7 @@ static int run(const struct daemon_args *args, const sigset_t *set, const struct
 		r = serve(&session, set, ready, err);
 		session_destroy(&session);
 	}
+	http_engine_stop(stores.engine); /* what hangs on a silent server does not keep the process */
 	fs_free(fs);
 	return r;
 }

@@ -144,7 +144,7 @@ static void drop_content_locked(struct fs *fs, struct node *n)
 }
 
 /* Takes a file out of the view. *ret_had_remote: the cloud has, or may get, an object at its key. */
-static struct node *remove_locked(struct fs *fs, struct node *n, bool *ret_had_remote)
+static struct node *remove_locked(struct fs *fs, struct node *n, bool *ret_had_remote, uint64_t *ret_ticket)
 {
 	struct node *parent = n->parent, *tombstone;
 	char *name = strdup(n->name);
@@ -152,7 +152,7 @@ static struct node *remove_locked(struct fs *fs, struct node *n, bool *ret_had_r
 
 	*ret_had_remote = n->expect != EXPECT_ABSENT || was_running;
 	keep_origin_locked(n);
-	pending_put_cancel_locked(fs, n);
+	*ret_ticket = pending_put_cancel_locked(fs, n);
 	n->meta = NULL;
 	tree_pin(n);
 	n->ctime_ns = clock_wall_ns();
@@ -180,7 +180,7 @@ int change_unlink_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, st
 		return key_error(r, err);
 	hold = n->file && (n->file->readers || n->file->writers) && !file_is_complete_locked(n->file) ? n : NULL;
 	tree_pin(n);
-	tombstone = remove_locked(fs, n, &had_remote);
+	tombstone = remove_locked(fs, n, &had_remote, ret_ticket);
 	r = 0;
 	if (had_remote)
 		r = pending_op_locked(fs, PENDING_DELETE, &where, NULL, tombstone, hold, DELETE_DELAY_MS, ret_ticket, err);

@@ -49,7 +49,7 @@ static void replace_target(struct fs *fs, struct node *t, const struct location 
 		ret->version = ret->expect == EXPECT_VERSION && t->version ? strdup(t->version) : NULL;
 		if (t->file && !file_is_complete_locked(t->file) && !t->file->origin.key)
 			(void)!tree_remote_key(t, &t->file->origin);
-		pending_put_cancel_locked(fs, t);
+		*ret_ticket = pending_put_cancel_locked(fs, t);
 		t->meta = NULL;
 	}
 	tree_pin(t);

@@ -12,6 +12,7 @@
  */
 #define FETCH_MAX      (8u << 20)
 #define FETCH_MIN      (1u << 20)
+#define CORRUPT_TRIES  3
 #define PAGE_ROUND(x)  (((x) + 4095) & ~UINT64_C(4095))
 
 static void fetch_free(struct fetch *t)
@@ -52,20 +53,27 @@ static struct parked *ready_readers_locked(struct file *f, int err)
 	return ready;
 }
 
+static void mark_present_locked(struct file *f, uint64_t start, uint64_t end)
+{
+	/* Without memory the bytes count as missing and are fetched again. */
+	(void)!extents_add(&f->present, start, end);
+	file_account_locked(f);
+}
+
 static void on_data(void *arg, uint64_t position, size_t len)
 {
 	struct fetch *t = arg;
 	struct file *f = t->file;
-	struct parked *ready;
+	struct parked *ready = NULL;
 
 	lock_take(&f->fs->lock);
 	if (position + len > t->arrived)
 		t->arrived = position + len;
-	/* Without memory the bytes count as missing and are fetched again. */
-	(void)!extents_add(&f->present, t->start + position, t->start + position + len);
 	f->progress_ms = clock_mono_ms();
-	file_account_locked(f);
-	ready = ready_readers_locked(f, 0);
+	if (!t->is_whole_object) { /* a whole one counts when its checksum was compared */
+		mark_present_locked(f, t->start + position, t->start + position + len);
+		ready = ready_readers_locked(f, 0);
+	}
 	lock_drop(&f->fs->lock);
 	park_resume_all(ready);
 }
@@ -110,6 +118,8 @@ static void fetch_finish(struct fetch *t, int r, struct error *err)
 
 	lock_take(&fs->lock);
 	unlink_fetch_locked(t);
+	if (r == 0 && t->is_whole_object)
+		mark_present_locked(f, t->start, t->end);
 	if (r < 0 && (err->kind == ERR_PRECONDITION || err->kind == ERR_RANGE)) {
 		f->is_new_version = true;
 		n->expires_ms = 0;
@@ -122,7 +132,6 @@ static void fetch_finish(struct fetch *t, int r, struct error *err)
 	if (!f->fetches)
 		writers = park_claim_all_locked(&f->exclusive_waiting, 0);
 	f->busy++; /* keeps f while the waiters run */
-	tree_pin(n);
 	cond_broadcast(&fs->changed);
 	lock_drop(&fs->lock);
 	if (r < 0)
@@ -146,14 +155,22 @@ static void fetch_run(struct job *job)
 	struct store_sink sink = {
 		.fd = t->file->fd, .fd_offset = t->start, .on_data = on_data, .on_head = on_head, .arg = t,
 	};
+	/* Of a whole object the service tells a checksum, which the store compares; of a range it does not. */
 	struct store_get_args args = {
-		.offset = t->start, .length = t->end - t->start, .if_version = t->version, .cancel = &t->cancel,
+		.offset = t->start, .length = t->is_whole_object ? 0 : t->end - t->start, .if_version = t->version,
+		.cancel = &t->cancel,
 	};
 	struct error err = ERROR_INIT;
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	struct store_object object;
-	int r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
+	int r = 0;
 
+	for (unsigned tries = 0; tries < CORRUPT_TRIES; tries++) {
+		err = ERROR_INIT;
+		r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
+		if (r >= 0 || err.kind != ERR_CORRUPT)
+			break;
+	}
 	fetch_finish(t, r < 0 ? r : 0, &err);
 }
 
@@ -188,9 +205,10 @@ static int fetch_new_locked(struct file *f, uint64_t start, uint64_t end, const 
 	t->start = start;
 	t->end = end;
 	t->is_demand = start < demand_end;
-	t->is_prefetch = !t->is_demand;
 	t->since_ms = clock_mono_ms();
 	memcpy(t->version, f->base_version, sizeof(t->version));
+	t->is_whole_object = start == 0 && end == f->node->size;
+	tree_pin(f->node); /* until fetch_finish: closed and forgotten files are still written into */
 	t->next = f->fetches;
 	f->fetches = t;
 	(void)plan;

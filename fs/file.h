@@ -24,7 +24,7 @@ struct fetch {
 	uint64_t arrived;	/* bytes from start that have come in */
 	struct cancel cancel;
 	bool is_demand;		/* somebody waits for it */
-	bool is_prefetch;
+	bool is_whole_object; /* its bytes count as present only when all have come, and match the checksum */
 	struct location where;	/* where the bytes are */
 	char version[STORE_VERSION_MAX];
 	uint64_t since_ms;

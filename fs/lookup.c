@@ -327,7 +327,7 @@ int lookup_attrs(struct fs *fs, uint64_t ino, struct error *err)
 		n->has_attrs = true; /* a directory without a marker has the defaults */
 		r = 0;
 	}
-	tree_unpin(&fs->tree, n);
+	n->pins--; /* without pruning: the caller is about to answer with it */
 	lock_drop(&fs->lock);
 	if (r == 0)
 		remember_object(fs, &where, &object);

@@ -1,5 +1,6 @@
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
+#include "fs/initpatch.h"
 #include "fs/listing.h"
 #include "fs/ops.h"
 #include <fcntl.h>
@@ -108,6 +109,8 @@ int fs_mount(struct fs *fs, const char *mountpoint, struct error *err)
 	if (r == 0 && fuse_session_mount(fs->session, fs->mountpoint) < 0)
 		r = error_set(&local, ERR_IO, "cannot mount on '%s' (is /dev/fuse there, and fusermount3 installed?)", mountpoint);
 	if (r == 0) {
+		if (initpatch_install(fs->session) < 0)
+			log_warn("mount.init", "what='look-ups in one directory wait for each other'");
 		fs->is_mounted = true;
 		if (pthread_create(&fs->loop_thread, NULL, loop, fs) != 0)
 			r = error_set(&local, ERR_NO_MEMORY, "cannot start a thread");

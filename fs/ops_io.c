@@ -359,7 +359,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	r = pending_op_locked(fs, PENDING_COPY, &where, &source, to, NULL, 0, ret_ticket, err);
 	if (r < 0)
 		return r;
-	pending_put_cancel_locked(fs, to);
+	*ret_ticket = pending_put_cancel_locked(fs, to);
 	to->expect = EXPECT_ANY; /* from now on there is, or will be, an object that unlink has to delete */
 	to->size = from->size;
 	free(to->version);

@@ -42,7 +42,7 @@ struct pending *pending_new(struct fs *fs, enum pending_kind kind, uint64_t seq,
 	cancel_init(&op->cancel);
 	op->fs = fs;
 	op->kind = kind;
-	op->seq = seq;
+	op->seq = op->origin_seq = seq;
 	op->store = where->store;
 	op->bucket = strdup(where->bucket);
 	op->key = strdup(where->key);
@@ -507,34 +507,41 @@ void pending_put_due_locked(struct fs *fs, struct node *n, uint64_t delay_ms)
 		wait_for_locked(op, due);
 }
 
-void pending_put_cancel_locked(struct fs *fs, struct node *n)
+uint64_t pending_put_cancel_locked(struct fs *fs, struct node *n)
 {
 	struct pending *op = n->put;
+	uint64_t ticket;
 
 	lock_assert_held(&fs->lock);
 	if (!op)
-		return;
+		return 0;
+	/* From here on a crash must not bring it back, whether it runs or not. */
+	ticket = journal_delete(fs->journal, op->seq);
 	n->put = NULL;
 	if (n->file)
 		upload_discard_locked(n->file);
 	if (stop_waiting_locked(op)) {
 		pending_done_locked(op);
-		return;
+		return ticket;
 	}
 	op->is_abandoned = true;
 	n->expect = EXPECT_ANY; /* it may arrive all the same */
 	cancel_fire(&op->cancel);
+	return ticket;
 }
 
 int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
 {
 	bool was_open = n->file && n->file->writers;
+	uint64_t origin = n->put ? n->put->origin_seq : 0;
 	int r;
 
 	/* A new operation with a new seq: whatever was queued for the new key before comes first. */
 	tree_pin(n);
-	pending_put_cancel_locked(fs, n);
+	(void)pending_put_cancel_locked(fs, n); /* the new row's ticket is a later one */
 	r = pending_put_locked(fs, n, ret_ticket, err);
+	if (r == 0 && n->put && origin)
+		n->put->origin_seq = origin; /* who waits for the upload under its old name waits on */
 	if (r == 0 && !was_open)
 		pending_put_due_locked(fs, n, fs->options.upload_delay_ms);
 	tree_unpin(&fs->tree, n);
@@ -573,7 +580,7 @@ size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
 
 	for (struct pending *op = fs->queue.first; op; op = next) {
 		next = op->next;
-		if (op->seq > up_to_seq || !pending_is_below_locked(op, dir))
+		if (op->origin_seq > up_to_seq || !pending_is_below_locked(op, dir))
 			continue;
 		count++;
 		if (op->state == PENDING_WAITING && op->due_ms > clock_mono_ms()) {

@@ -50,6 +50,7 @@ struct pending {
 	struct job job;
 	struct fs *fs;
 	uint64_t seq, file_id;
+	uint64_t origin_seq; /* of the operation it took the place of (a rename, a conflict), or seq */
 	enum pending_kind kind;
 	enum pending_state state;
 	uint32_t flags;
@@ -90,7 +91,7 @@ uint64_t pending_update_locked(struct pending *op);
 /* The last writer closed (or sync asks): upload after delay. */
 void pending_put_due_locked(struct fs *fs, struct node *n, uint64_t delay_ms);
 /* Takes back an upload: the file was deleted or is renamed. If it runs it is cancelled and abandoned. */
-void pending_put_cancel_locked(struct fs *fs, struct node *n);
+uint64_t pending_put_cancel_locked(struct fs *fs, struct node *n); /* the journal's ticket, 0: nothing was there */
 /* After a rename: the upload goes to the node's new key. */
 int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err) MUST_CHECK;
 

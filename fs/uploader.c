@@ -14,6 +14,7 @@ struct snapshot {
 	struct arena arena;
 	struct store_put_args args;
 	bool wants_parts;
+	bool base_is_gone; /* what was not fetched yet can never be: no policy helps */
 };
 
 static void snapshot_release(struct snapshot *s)
@@ -56,8 +57,14 @@ static int send_content(struct pending *op, struct file *f, struct snapshot *s, 
 	struct store_source source = STORE_SOURCE_INIT;
 	int r = fetch_fill(f, 0, s->size, err);
 
-	if (r < 0)
+	if (r < 0) {
+		s->base_is_gone = err->kind == ERR_PRECONDITION || err->kind == ERR_NOT_FOUND || err->kind == ERR_RANGE;
+		if (s->base_is_gone)
+			return error_set(err, ERR_PRECONDITION,
+					 "the object changed in the cloud before its unchanged parts were read; what was "
+					 "written here stays in the cache");
 		return error_prefix(err, r, "the rest of the file");
+	}
 	if (s->wants_parts)
 		return upload_multipart(op, f, s->size, &s->args, ret_version, err);
 	source.fd = f->fd;
@@ -222,7 +229,7 @@ void upload_run(struct pending *op)
 	abort_inherited(op);
 	if (r == 0)
 		r = send_content(op, f, &s, version, &err);
-	if (r < 0 && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
+	if (r < 0 && !s.base_is_gone && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
 		switch (conflict_resolve(op, s.size, s.attrs.mtime_ns, version, &err)) {
 		case CONFLICT_OURS:
 			r = 0;

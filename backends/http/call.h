@@ -97,6 +97,7 @@ struct http_engine {
 	struct call *inbox, *cancelled;	  /* guarded by lock */
 	struct preparation *preparations; /* guarded by lock */
 	size_t call_count;		  /* guarded by lock; submitted and not yet done */
+	bool is_joined;			  /* owned by who stops the engine */
 	bool is_woken, is_stopping;	  /* guarded by lock */
 
 	/* owned by the event thread */

@@ -195,9 +195,9 @@ int http_engine_new(const struct http_engine_options *options, struct http_engin
 	return 0;
 }
 
-void http_engine_free(struct http_engine *e)
+void http_engine_stop(struct http_engine *e)
 {
-	if (!e)
+	if (!e || e->is_joined)
 		return;
 	assert(!pthread_equal(pthread_self(), e->thread));
 	lock_take(&e->lock);
@@ -205,6 +205,14 @@ void http_engine_free(struct http_engine *e)
 	engine_wake_locked(e);
 	lock_drop(&e->lock);
 	(void)pthread_join(e->thread, NULL);
+	e->is_joined = true;
+}
+
+void http_engine_free(struct http_engine *e)
+{
+	if (!e)
+		return;
+	http_engine_stop(e);
 	engine_release(e);
 }
 
