@@ -3,6 +3,7 @@
 #include "backends/base/log.h"
 #include "fs/listing.h"
 #include "fs/park.h"
+#include "fs/pending.h"
 #include <stdatomic.h>
 
 /*
@@ -12,7 +13,7 @@
  */
 #define FETCH_MAX      (8u << 20)
 #define FETCH_MIN      (1u << 20)
-#define CORRUPT_TRIES  3
+#define FETCH_TRIES    3
 #define PAGE_ROUND(x)  (((x) + 4095) & ~UINT64_C(4095))
 
 static void fetch_free(struct fetch *t)
@@ -149,6 +150,37 @@ static void fetch_finish(struct fetch *t, int r, struct error *err)
 	fetch_free(t);
 }
 
+static bool is_being_changed(const struct fetch *t)
+{
+	for (const struct pending *op = t->fs->queue.first; op; op = op->next)
+		if (op->node == t->file->node && op->kind != PENDING_PUT && op->state == PENDING_RUNNING)
+			return true;
+	return false;
+}
+
+/* The object is not what it was: perhaps by our own doing (attributes written, a rename carried through), of which the node knows
+ * only when the operation has ended. Then it is asked for again as what, and where, it is now. */
+static bool was_renewed(struct fetch *t)
+{
+	struct fs *fs = t->fs;
+	struct file *f = t->file;
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	uint64_t deadline = clock_mono_ms() + fs->options.timeout_ms;
+
+	LOCKED(&fs->lock);
+	while (is_being_changed(t) && !fs->queue.is_stopping && !cancel_is_fired(&t->cancel))
+		if (!cond_wait_until(&fs->changed, &fs->lock, deadline))
+			return false;
+	if (f->origin.key || tree_remote_key(f->node, &where) < 0 ||
+	    (strcmp(f->base_version, t->version) == 0 && strcmp(where.key, t->where.key) == 0))
+		return false;
+	memcpy(t->version, f->base_version, sizeof(t->version));
+	location_release(&t->where);
+	t->where = where;
+	where = LOCATION_INIT;
+	return true;
+}
+
 static void fetch_run(struct job *job)
 {
 	struct fetch *t = container_of(job, struct fetch, job);
@@ -165,10 +197,13 @@ static void fetch_run(struct job *job)
 	struct store_object object;
 	int r = 0;
 
-	for (unsigned tries = 0; tries < CORRUPT_TRIES; tries++) {
+	for (unsigned tries = 0; tries < FETCH_TRIES; tries++) {
+		bool is_stale;
+
 		err = ERROR_INIT;
 		r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
-		if (r >= 0 || err.kind != ERR_CORRUPT)
+		is_stale = r < 0 && (err.kind == ERR_PRECONDITION || err.kind == ERR_NOT_FOUND);
+		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && was_renewed(t))))
 			break;
 	}
 	fetch_finish(t, r < 0 ? r : 0, &err);

@@ -168,16 +168,16 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
 	size_t prefix_len = strlen(l->where.key), used;
 	struct str segment = str_of(object->key);
+	struct listed_key listed = { l->where.bucket, object->key, l->is_moved, l->began_changes };
 	enum naming_piece piece;
 	struct node *n;
 
 	if (segment.len < prefix_len || memcmp(segment.ptr, l->where.key, prefix_len) != 0)
 		return; /* not what was asked for: a broken or hostile server */
-	if (pending_hides_locked(l->fs, l->where.store, l->where.bucket, object->key, l->is_moved,
-				 l->began_changes))
-		return;
 	segment.ptr += prefix_len;
 	segment.len -= prefix_len;
+	if (pending_hides_locked(l->fs, l->where.store, &listed))
+		return;
 	if (l->dir->type == NODE_CONT && (segment.len == 0 || segment.ptr[0] == '/'))
 		return;
 	if (segment.len == 0) {
@@ -207,6 +207,14 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 	}
 }
 
+/* Whether the cloud has the directory under another name yet. */
+static bool is_moved(const struct node *dir)
+{
+	while (dir && !dir->remote_key)
+		dir = dir->parent;
+	return dir != NULL;
+}
+
 static void take_page(struct listing *l, const struct store_page *page)
 {
 	CLEANUP(remembered_release) struct remembered m = { .arena = ARENA_INIT(16 << 20) };
@@ -221,6 +229,9 @@ static void take_page(struct listing *l, const struct store_page *page)
 	for (size_t i = 0; i < page->count;) {
 		/* In slices, so that other requests get the lock between them. */
 		LOCKED(&fs->lock);
+		if (l->dir->is_detached)
+			return; /* deleted meanwhile */
+		l->is_moved = is_moved(l->dir);
 		for (size_t end = i + 128; i < page->count && i < end; i++) {
 			struct attrs attrs = ATTRS_INIT;
 			bool is_known = m.count && !page->objects[i].is_prefix &&
@@ -316,10 +327,14 @@ static int list_buckets(struct listing *l, bool *ret_is_complete, struct error *
 static void listing_finish(struct listing *l, int r, bool is_complete, const struct error *err)
 {
 	struct fs *fs = l->fs;
+	CLEANUP(location_release) struct location now = LOCATION_INIT;
 	struct node *dir = l->dir;
 	struct parked *waiting;
 
 	lock_take(&fs->lock);
+	/* A rename that came through meanwhile emptied the prefix that was listed: what was not seen may well be there. */
+	if (r == 0 && is_complete && dir->type != NODE_STORE)
+		is_complete = tree_remote_key(dir, &now) == 0 && strcmp(now.key, l->where.key) == 0;
 	if (r == 0 && is_complete) {
 		sweep_locked(l);
 		dir->is_complete = true;
@@ -369,8 +384,7 @@ int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, str
 			free(l);
 			return r;
 		}
-		for (const struct node *up = dir; up; up = up->parent)
-			l->is_moved |= up->remote_key != NULL;
+		l->is_moved = is_moved(dir);
 		l->fs = fs;
 		l->dir = dir;
 		l->mark = ++fs->tree.changes;

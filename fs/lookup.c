@@ -93,7 +93,15 @@ static bool is_same_version(const struct node *n, const struct store_object *obj
 void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *object, struct attrs *remembered)
 {
 	struct attrs told = ATTRS_INIT;
-	bool is_same = is_same_version(n, object);
+	bool is_same;
+
+	if (n->is_copied && !n->version && n->size == object->size) {
+		n->version = object->version[0] ? strdup(object->version) : NULL;
+		if (n->file && !n->file->base_version[0])
+			memcpy(n->file->base_version, object->version, STORE_VERSION_MAX);
+	}
+	n->is_copied = false;
+	is_same = is_same_version(n, object);
 
 	n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 	if (n->file && (n->file->readers || n->file->writers) && !is_same) {
@@ -230,9 +238,13 @@ static void take_answer_locked(struct fs *fs, struct node *dir, const char *name
 
 	for (const struct node *up = dir; up; up = up->parent)
 		is_moved |= up->remote_key != NULL;
-	if (type == NODE_FILE && pending_hides_locked(fs, where->store, where->bucket, where->key, is_moved,
-							 began))
-		type = NODE_ABSENT;
+	if (type == NODE_FILE || type == NODE_DIR) {
+		CLEANUP(freep) char *key = str_format("%s%s", where->key, type == NODE_DIR ? "/" : "");
+		struct listed_key listed = { where->bucket, key, is_moved, began };
+
+		if (key && pending_hides_locked(fs, where->store, &listed))
+			type = NODE_ABSENT;
+	}
 	if (n && (node_is_local_locked(n) || n->changed > began))
 		return;
 	if (n && type == NODE_FILE && n->type == NODE_SYMLINK)

@@ -108,7 +108,7 @@ void namespace_run_deletes(struct pending *batch)
 }
 
 /* The object has a new version with the same bytes: what is cached here and in the kernel stays good. */
-static void renew_version_locked(struct node *n, const char *version)
+void namespace_renew_version_locked(struct node *n, const char *version)
 {
 	bool same_pages = n->opened_version && n->version && strcmp(n->opened_version, n->version) == 0;
 
@@ -143,7 +143,7 @@ static void arrived_locked(struct pending *op, const char *version)
 		n->remote_bucket = is_home ? NULL : strdup(op->bucket);
 	}
 	if (version[0])
-		renew_version_locked(n, version);
+		namespace_renew_version_locked(n, version);
 }
 
 static void remember(struct pending *op, const char *version)
@@ -285,7 +285,7 @@ static int run_meta(struct pending *op, struct error *err)
 	remember(op, version);
 	lock_take(&op->fs->lock);
 	if (op->node->version && strcmp(op->node->version, object.version) == 0) {
-		renew_version_locked(op->node, version);
+		namespace_renew_version_locked(op->node, version);
 	} else {
 		op->node->expires_ms = 0;
 	}

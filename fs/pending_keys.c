@@ -171,13 +171,14 @@ void pending_keys_note_gone(struct pending *op)
 	struct pending_queue *q = &op->fs->queue;
 	uint64_t changed = ++op->fs->tree.changes;
 
-	if (op->kind == PENDING_DELETE || op->kind == PENDING_RENAME) {
-		bool is_rename = op->kind == PENDING_RENAME;
+	if (op->kind == PENDING_DELETE || op->kind == PENDING_RENAME || op->kind == PENDING_RENAME_TREE) {
+		bool is_rename = op->kind != PENDING_DELETE;
 		uint64_t hash = pending_keys_hash(op->store, is_rename ? op->from_bucket : op->bucket,
 					   is_rename ? op->from_key : op->key);
 
 		q->gone[hash % GONE_SLOTS] = (struct gone){ hash, changed };
-	} else if (op->kind == PENDING_RENAME_TREE) {
+	}
+	if (op->kind == PENDING_RENAME_TREE) {
 		struct gone_tree *t = &q->gone_trees[q->gone_tree_count++ % GONE_TREES];
 
 		free(t->bucket);
@@ -188,7 +189,8 @@ void pending_keys_note_gone(struct pending *op)
 			free(t->prefix);
 			*t = (struct gone_tree){0};
 		}
-	} else if (op->kind == PENDING_PUT || op->kind == PENDING_MARKER) {
+	}
+	if (op->kind != PENDING_DELETE && op->kind != PENDING_META) {
 		uint64_t hash = pending_keys_hash(op->store, op->bucket, op->key);
 		struct gone *slot = &q->gone[hash % GONE_SLOTS];
 
@@ -197,27 +199,63 @@ void pending_keys_note_gone(struct pending *op)
 	}
 }
 
-bool pending_hides_locked(const struct fs *fs, const struct store *store, const char *bucket, const char *key,
-			  bool is_moved, uint64_t began)
+/* Whether an operation with a seq between the two takes away what is at exactly this key. */
+static bool is_taken_away(const struct pending_queue *q, const struct store *store, const char *bucket, const char *key,
+			  uint64_t after, uint64_t before)
 {
-	const struct pending_queue *q = &fs->queue;
 	uint64_t hash = pending_keys_hash(store, bucket, key);
 
-	if (went_lately(fs, store, bucket, key, hash, is_moved, began))
-		return true;
 	for (const struct claim *c = q->claims[hash % CLAIM_SLOTS]; c; c = c->next) {
 		bool is_from = c == &c->op->claims[1];
 
-		if (c->hash == hash && c->op->store == store && strcmp(c->key, key) == 0 &&
-		    strcmp(c->bucket, bucket) == 0 &&
-		    (is_from ? c->op->kind == PENDING_RENAME : c->op->kind == PENDING_DELETE))
+		if (c->hash == hash && c->op->store == store && c->op->seq > after && c->op->seq < before &&
+		    strcmp(c->key, key) == 0 && strcmp(c->bucket, bucket) == 0 &&
+		    (is_from ? c->op->kind == PENDING_RENAME || c->op->kind == PENDING_RENAME_TREE :
+			       c->op->kind == PENDING_DELETE))
 			return true;
 	}
-	if (!q->trees || is_moved)
-		return false;
-	for (const struct pending *op = q->first; op; op = op->next)
-		if (op->kind == PENDING_RENAME_TREE && op->store == store && strcmp(op->from_bucket, bucket) == 0 &&
-		    is_prefix_of(op->from_key, key))
+	return false;
+}
+
+/* In a directory whose own rename is not through, a key has had several names: each counts for the operations that were queued
+ * while it was the name. */
+static bool is_moved_taken_away(const struct pending_queue *q, const struct store *store, const struct listed_key *k)
+{
+	CLEANUP(freep) char *key = strdup(k->key);
+	const char *bucket = k->bucket;
+	uint64_t since = 0;
+
+	for (const struct pending *op = q->first; op && key; op = op->next) {
+		char *next;
+
+		if (op->kind != PENDING_RENAME_TREE || op->store != store || (op->flags & PENDING_FLAG_DELETING) ||
+		    strcmp(op->from_bucket, bucket) != 0 || !is_prefix_of(op->from_key, key))
+			continue;
+		if (is_taken_away(q, store, bucket, key, since, op->seq))
+			return true;
+		next = str_format("%s%s", op->key, key + strlen(op->from_key));
+		free(key);
+		key = next;
+		bucket = op->bucket;
+		since = op->seq;
+	}
+	return key && is_taken_away(q, store, bucket, key, since, UINT64_MAX);
+}
+
+bool pending_hides_locked(const struct fs *fs, const struct store *store, const struct listed_key *k)
+{
+	const struct pending_queue *q = &fs->queue;
+	uint64_t hash = pending_keys_hash(store, k->bucket, k->key);
+
+	if (went_lately(fs, store, k->bucket, k->key, hash, k->is_moved, k->began))
+		return true;
+	if (k->is_moved)
+		return is_moved_taken_away(q, store, k);
+	if (is_taken_away(q, store, k->bucket, k->key, 0, UINT64_MAX))
+		return true;
+	for (const struct pending *op = q->trees ? q->first : NULL; op; op = op->next)
+		if (op->kind == PENDING_RENAME_TREE && op->store == store && strcmp(op->from_bucket, k->bucket) == 0 &&
+		    is_prefix_of(op->from_key, k->key))
 			return true;
 	return false;
 }

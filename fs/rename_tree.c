@@ -25,7 +25,7 @@ static void copy_free(struct copy *c)
 }
 
 /* The node that shows this key now, if the tree has it: it gets the copy's version. */
-static void note_copied_locked(struct pending *op, const char *key, const char *version)
+static void note_copied_locked(struct pending *op, const char *from_key, const char *key, const char *version)
 {
 	struct fs *fs = op->fs;
 	const char *rest = key + strlen(op->key);
@@ -40,22 +40,24 @@ static void note_copied_locked(struct pending *op, const char *key, const char *
 		n = tree_child(&fs->tree, n, name); /* names that need an escape are simply looked up anew later */
 		rest += len + (rest[len] == '/');
 	}
-	if (!n || n->type == NODE_ABSENT || node_is_dir(n) || n->remote_key)
+	if (!n || n->type == NODE_ABSENT || node_is_dir(n) || (n->remote_key && strcmp(n->remote_key, from_key) != 0))
 		return;
 	if (n->put) {
 		n->expect = EXPECT_ANY; /* the upload that follows replaces the copy */
 		return;
 	}
-	if (n->file && n->version && strcmp(n->file->base_version, n->version) == 0) {
-		memset(n->file->base_version, 0, STORE_VERSION_MAX);
-		memcpy(n->file->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+	/* Version and place change together: from now on this one file is read at its new key. */
+	free(n->remote_key);
+	free(n->remote_bucket);
+	n->remote_key = strdup(key);
+	n->remote_bucket = strdup(op->bucket);
+	if (!n->remote_key || !n->remote_bucket) {
+		free(n->remote_key);
+		free(n->remote_bucket);
+		n->remote_key = n->remote_bucket = NULL;
+		return; /* read at the old key until the switch, then looked up anew */
 	}
-	if (n->opened_version && n->version && strcmp(n->opened_version, n->version) == 0) {
-		free(n->opened_version);
-		n->opened_version = strdup(version);
-	}
-	free(n->version);
-	n->version = strdup(version);
+	namespace_renew_version_locked(n, version);
 }
 
 static void copy_ended(struct copy *c, const struct error *err, const char *version)
@@ -66,7 +68,7 @@ static void copy_ended(struct copy *c, const struct error *err, const char *vers
 	if (err->kind)
 		c->batch->error = *err;
 	else
-		note_copied_locked(c->op, c->key, version);
+		note_copied_locked(c->op, c->from_key, c->key, version);
 	c->batch->running--;
 	cond_broadcast(&fs->changed);
 	copy_free(c);
@@ -226,11 +228,11 @@ static int copy_all(struct pending *op, struct error *err)
 /* Remote keys that lie below the old prefix lie below the new one now. */
 static void flip_locked(struct pending *op, struct node *n)
 {
+	CLEANUP(location_release) struct location path = LOCATION_INIT;
 	size_t len = strlen(op->from_key);
 
 	if (n->remote_key && strncmp(n->remote_key, op->from_key, len) == 0 &&
 	    (!n->remote_bucket || strcmp(n->remote_bucket, op->from_bucket) == 0)) {
-		CLEANUP(location_release) struct location path = LOCATION_INIT;
 		char *moved = str_format("%s%s", op->key, n->remote_key + len);
 
 		if (moved) {
@@ -239,15 +241,33 @@ static void flip_locked(struct pending *op, struct node *n)
 			free(n->remote_bucket);
 			n->remote_bucket = strdup(op->bucket);
 		}
-		if (!n->is_detached && tree_path_key(n, &path) == 0 && n->remote_key &&
-		    strcmp(path.key, n->remote_key) == 0 && strcmp(path.bucket, op->bucket) == 0) {
-			free(n->remote_key);
-			free(n->remote_bucket);
-			n->remote_key = n->remote_bucket = NULL;
-		}
+	}
+	if (n->remote_key && !n->is_detached && tree_path_key(n, &path) == 0 && strcmp(path.key, n->remote_key) == 0 &&
+	    (!n->remote_bucket || strcmp(path.bucket, n->remote_bucket) == 0)) {
+		n->is_at_home = true; /* its version is the copy's */
+		free(n->remote_key);
+		free(n->remote_bucket);
+		n->remote_key = n->remote_bucket = NULL;
 	}
 	for (struct node *child = n->first_child; child; child = child->next)
 		flip_locked(op, child);
+}
+
+/* Files that the tree came to know from the old prefix after they had been copied: the same bytes under a version we were not told. */
+static void forget_versions_locked(struct node *n)
+{
+	if ((n->type == NODE_FILE || n->type == NODE_SYMLINK) && !n->remote_key && !n->put && n->version && !n->is_at_home) {
+		if (n->file && strcmp(n->file->base_version, n->version) == 0)
+			memset(n->file->base_version, 0, STORE_VERSION_MAX);
+		free(n->version);
+		n->version = NULL;
+		n->expect = EXPECT_ANY;
+		n->is_copied = true;
+		n->expires_ms = 0;
+	}
+	n->is_at_home = false;
+	for (struct node *child = n->first_child; child; child = child->next)
+		forget_versions_locked(child);
 }
 
 static int switch_over(struct pending *op, struct error *err)
@@ -264,6 +284,8 @@ static int switch_over(struct pending *op, struct error *err)
 		store_node = store_node->parent;
 	if (store_node)
 		flip_locked(op, store_node);
+	if (op->node)
+		forget_versions_locked(op->node);
 	lock_drop(&fs->lock);
 	return journal_wait(fs->journal, ticket, err);
 }

@@ -39,7 +39,8 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 	if (n->expect == EXPECT_VERSION && n->version)
 		memcpy(s->version, n->version, strnlen(n->version, sizeof(s->version) - 1));
 	s->args.meta = meta;
-	s->args.cancel = &op->cancel;
+	/* No cancel: a request that was given up may still be carried out by the server, after the delete that followed it. What
+	 * is no longer wanted is waited for; only parts, which change nothing by themselves, are cut short. */
 	if (op->store->caps & STORE_CAP_CONDITIONAL_PUT) {
 		s->args.if_absent = s->expect == EXPECT_ABSENT;
 		s->args.if_version = s->expect == EXPECT_VERSION && s->version[0] ? s->version : NULL;
