@@ -315,13 +315,16 @@ int lookup_attrs(struct fs *fs, uint64_t ino, struct error *err)
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
 	struct store_object object = { 0 };
 	struct node *n;
+	uint64_t changed = 0;
 	int r;
 
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, ino);
 	r = n ? tree_remote_key(n, &where) : -ESTALE;
-	if (r == 0)
+	if (r == 0) {
 		tree_pin(n);
+		changed = n->changed;
+	}
 	lock_drop(&fs->lock);
 	if (r < 0)
 		return error_errno(err, -r, "cannot look up attributes");
@@ -333,7 +336,7 @@ int lookup_attrs(struct fs *fs, uint64_t ino, struct error *err)
 		if (attrs_from_meta(object.meta, object.meta_count, &told) == 0)
 			attrs_to_node(&told, n);
 		attrs_release(&told);
-	} else if (r == 0 && !node_is_local_locked(n)) {
+	} else if (r == 0 && !node_is_local_locked(n) && n->changed == changed) { /* else the answer is about what was before */
 		node_fill_locked(fs, n, &object, NULL);
 	} else if (r < 0 && err->kind == ERR_NOT_FOUND && node_is_dir(n)) {
 		n->has_attrs = true; /* a directory without a marker has the defaults */
