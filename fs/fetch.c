@@ -181,6 +181,33 @@ static bool was_renewed(struct fetch *t)
 	return true;
 }
 
+/* The name was listed before somebody changed the object, and nothing of the old one has been read yet: then what is there now
+ * is what the reader wants. Only when the size is the same: the kernel has the old one by now, and nobody may ever get new bytes
+ * with an old length. */
+static bool adopts_current(struct fetch *t)
+{
+	struct fs *fs = t->fs;
+	struct file *f = t->file;
+	struct node *n = f->node;
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_object object = { 0 };
+
+	if (store_head(t->where.store, t->where.bucket, t->where.key, NULL, &arena, &object, NULL) < 0)
+		return false;
+	LOCKED(&fs->lock);
+	if (f->present.total || n->put || n->is_detached || f->origin.key || object.size != n->size || !object.version[0])
+		return false;
+	for (const struct fetch *other = f->fetches; other; other = other->next)
+		if (other->arrived)
+			return false;
+	n->is_copied = false;
+	namespace_renew_version_locked(n, object.version);
+	memcpy(f->base_version, object.version, STORE_VERSION_MAX);
+	memcpy(t->version, object.version, STORE_VERSION_MAX);
+	f->is_new_version = false;
+	return true;
+}
+
 static void fetch_run(struct job *job)
 {
 	struct fetch *t = container_of(job, struct fetch, job);
@@ -203,7 +230,7 @@ static void fetch_run(struct job *job)
 		err = ERROR_INIT;
 		r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
 		is_stale = r < 0 && (err.kind == ERR_PRECONDITION || err.kind == ERR_NOT_FOUND);
-		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && was_renewed(t))))
+		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && (was_renewed(t) || adopts_current(t)))))
 			break;
 	}
 	fetch_finish(t, r < 0 ? r : 0, &err);
