@@ -377,8 +377,10 @@ static int wait_report(pid_t pid, int fd, struct error *err)
 		return error_set(err, ERR_CANCELLED, "interrupted before the mount was ready");
 	}
 	if (n == sizeof report) {
-		if (report.result < 0)
+		if (report.result < 0) {
 			*err = report.err;
+			(void)waitpid(pid, &status, 0); /* a mount that failed leaves no process behind */
+		}
 		return report.result;
 	}
 	(void)waitpid(pid, &status, 0);

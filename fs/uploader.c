@@ -215,6 +215,7 @@ void upload_run(struct pending *op)
 	struct error err = ERROR_INIT;
 	char version[STORE_VERSION_MAX] = "";
 	struct file *f;
+	uint64_t ticket;
 	int r;
 
 	lock_take(&fs->lock);
@@ -226,7 +227,12 @@ void upload_run(struct pending *op)
 	}
 	f->busy++;
 	r = snapshot_take_locked(op, &s, &err);
+	ticket = pending_update_locked(op);
 	lock_drop(&fs->lock);
+	/* The journal knows the very time that goes along: by it the next mount, after a crash, tells its own upload from a
+	 * stranger's. */
+	if (r == 0)
+		r = journal_wait(fs->journal, ticket, &err);
 	abort_inherited(op);
 	if (r == 0)
 		r = send_content(op, f, &s, version, &err);
