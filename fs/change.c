@@ -59,15 +59,23 @@ static struct node *add_node(struct fs *fs, struct node *parent, const char *nam
 	return n;
 }
 
-int change_create_locked(struct fs *fs, struct node *parent, const char *name, uint32_t mode, uint32_t uid,
+int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, uint32_t mode, uint32_t uid,
 			 uint32_t gid, uint64_t file_id, int fd, struct node **ret, uint64_t *ret_ticket,
 			 struct error *err)
 {
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
-	struct node *n;
-	int r = tree_child_key(parent, name, false, &where);
+	struct node *parent = tree_by_ino(&fs->tree, parent_ino), *n;
+	int r;
 
 	*ret_ticket = 0;
+	if (!parent || parent->type <= NODE_STORE)
+		return parent ? -EPERM : -ESTALE;
+	if (node_exists(tree_child(&fs->tree, parent, name)))
+		return -EEXIST;
+	r = change_allowed_locked(fs, parent, err);
+	if (r < 0)
+		return r;
+	r = tree_child_key(parent, name, false, &where);
 	if (r < 0)
 		return key_error(r, err);
 	n = add_node(fs, parent, name, S_ISLNK(mode) ? NODE_SYMLINK : NODE_FILE, &where, ret_ticket);
@@ -96,6 +104,21 @@ static int queue_marker(struct fs *fs, struct node *dir, uint64_t *ret_ticket, s
 	r = pending_op_locked(fs, PENDING_MARKER, &where, NULL, dir, NULL, fs->options.upload_delay_ms, ret_ticket, err);
 	if (r == 0)
 		dir->meta = fs->queue.last;
+	return r;
+}
+
+/* The last entry of a directory without a marker takes the directory with it in the cloud, but not for the user. */
+static int keep_emptied_dir(struct fs *fs, struct node *dir, uint64_t *ret_ticket, struct error *err)
+{
+	uint64_t ticket = 0;
+	int r;
+
+	if (dir->type != NODE_DIR || dir->has_marker || !listing_is_fresh_locked(fs, dir) || tree_has_children(dir))
+		return 0;
+	dir->expect = EXPECT_ABSENT;
+	r = queue_marker(fs, dir, &ticket, err);
+	if (ticket)
+		*ret_ticket = ticket;
 	return r;
 }
 
@@ -185,17 +208,7 @@ int change_unlink_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, st
 	if (had_remote)
 		r = pending_op_locked(fs, PENDING_DELETE, &where, NULL, tombstone, hold, DELETE_DELAY_MS, ret_ticket, err);
 	tree_unpin(&fs->tree, n);
-	/* The last file of a directory without a marker takes the directory with it in the cloud, but not for the user. */
-	if (r == 0 && parent->type == NODE_DIR && !parent->has_marker && listing_is_fresh_locked(fs, parent) &&
-	    !tree_has_children(parent)) {
-		uint64_t ticket = 0;
-
-		parent->expect = EXPECT_ABSENT;
-		r = queue_marker(fs, parent, &ticket, err);
-		if (ticket)
-			*ret_ticket = ticket;
-	}
-	return r;
+	return r == 0 ? keep_emptied_dir(fs, parent, ret_ticket, err) : r;
 }
 
 static int delete_marker(struct fs *fs, const struct location *where, const char *key, struct node *tombstone,
@@ -260,16 +273,7 @@ int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 	r = delete_markers(fs, n, &where, tombstone, has_remote_marker, ret_ticket, err);
 	tree_unpin(&fs->tree, n);
 	parent->mtime_ns = parent->ctime_ns = clock_wall_ns();
-	if (r == 0 && parent->type == NODE_DIR && !parent->has_marker && listing_is_fresh_locked(fs, parent) &&
-	    !tree_has_children(parent)) {
-		uint64_t ticket = 0;
-
-		parent->expect = EXPECT_ABSENT;
-		r = queue_marker(fs, parent, &ticket, err);
-		if (ticket)
-			*ret_ticket = ticket;
-	}
-	return r;
+	return r == 0 ? keep_emptied_dir(fs, parent, ret_ticket, err) : r;
 }
 
 int change_attrs_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)

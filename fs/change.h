@@ -12,8 +12,9 @@
 
 /* Whether changes below this node are allowed now: 0, or ERR_READ_ONLY / ERR_PERMISSION (a 403 not long ago). */
 int change_allowed_locked(struct fs *fs, struct node *n, struct error *err) MUST_CHECK;
-/* A new empty file or symlink; fd and id of a cache file that becomes its (taken over on success). */
-int change_create_locked(struct fs *fs, struct node *parent, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
+/* A new empty file or symlink; fd and id of a cache file that becomes its (taken over on success). EEXIST, EPERM (where only
+ * buckets can be made), ESTALE as bare -errno. */
+int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
 			 uint64_t file_id, int fd, struct node **ret, uint64_t *ret_ticket, struct error *err) MUST_CHECK;
 int change_mkdir_locked(struct fs *fs, struct node *parent, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
 			struct node **ret, uint64_t *ret_ticket, struct error *err) MUST_CHECK;

@@ -175,7 +175,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct fuse_entry_param e;
 	struct error err = ERROR_INIT;
-	struct node *dir, *n = NULL;
+	struct node *n = NULL;
 	uint64_t ticket = 0, id;
 	int fd = -1, r = strlen(name) > NAME_MAX ? -ENAMETOOLONG : file_make(fs, &id, &fd, &err), errnum;
 
@@ -184,15 +184,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		return;
 	}
 	lock_take(&fs->lock);
-	dir = tree_by_ino(&fs->tree, parent);
-	n = dir ? tree_child(&fs->tree, dir, name) : NULL;
-	if (!dir || dir->type <= NODE_STORE)
-		r = dir ? -EPERM : -ESTALE;
-	else if (node_exists(n))
-		r = -EEXIST;
-	else if ((r = change_allowed_locked(fs, dir, &err)) == 0)
-		r = change_create_locked(fs, dir, name, S_IFREG | (mode & 07777), ctx->uid, ctx->gid, id, fd, &n,
-					 &ticket, &err);
+	r = change_create_locked(fs, parent, name, S_IFREG | (mode & 07777), ctx->uid, ctx->gid, id, fd, &n, &ticket,
+				 &err);
 	if (r == 0) {
 		fd = -1;
 		fi->flags = (fi->flags & ~O_ACCMODE) | O_RDWR; /* a creator is a writer, whatever it asked */

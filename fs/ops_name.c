@@ -435,7 +435,7 @@ static int make_node(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct fs *fs = ops_fs(req);
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct error err = ERROR_INIT;
-	struct node *dir, *n = NULL;
+	struct node *n = NULL;
 	uint64_t ticket = 0, id;
 	int fd, r = file_make(fs, &id, &fd, &err);
 
@@ -444,14 +444,7 @@ static int make_node(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	if (r < 0)
 		return ops_errno(r, &err, "create");
 	lock_take(&fs->lock);
-	dir = tree_by_ino(&fs->tree, parent);
-	n = dir ? tree_child(&fs->tree, dir, name) : NULL;
-	if (!dir || dir->type <= NODE_STORE)
-		r = dir ? -EPERM : -ESTALE;
-	else if (node_exists(n))
-		r = -EEXIST;
-	else if ((r = change_allowed_locked(fs, dir, &err)) == 0)
-		r = change_create_locked(fs, dir, name, mode, ctx->uid, ctx->gid, id, fd, &n, &ticket, &err);
+	r = change_create_locked(fs, parent, name, mode, ctx->uid, ctx->gid, id, fd, &n, &ticket, &err);
 	if (r == 0) {
 		fd = -1;
 		if (target) {

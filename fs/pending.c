@@ -480,6 +480,7 @@ int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, stru
 		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
 	op->file_id = n->file->id;
 	op->flags = n->file->is_whole ? PENDING_FLAG_WHOLE : 0;
+	n->file->dirty_since_ms = clock_mono_ms();
 	op->state = PENDING_BLOCKED; /* until the file is closed */
 	adopt_node_locked(op, n);
 	n->put = op;

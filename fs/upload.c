@@ -353,7 +353,9 @@ void upload_note_write_locked(struct file *f, uint64_t start, uint64_t end)
 	}
 	if (!f->is_whole || !op || !f->writers || op->state == PENDING_RUNNING || op->blocked_on ||
 	    end == UINT64_MAX || end < 3 * f->fs->options.part_size || f->fs->queue.is_stopping ||
-	    !upload_wants_parts_locked(f, end) || f->fs->options.part_size < op->store->limits.min_part_bytes)
+	    !upload_wants_parts_locked(f, end) ||
+	    /* A fast writer is done before the first part would be through: sending only takes its processor away. */
+	    clock_mono_ms() < f->dirty_since_ms + f->fs->options.upload_delay_ms || f->fs->options.part_size < op->store->limits.min_part_bytes)
 		return;
 	u = upload_new_locked(f);
 	if (!u)
