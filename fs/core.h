@@ -33,6 +33,7 @@ struct cache_state { /* guarded by fs.lock */
 	struct trash *trash;
 	struct file *lru_first, *lru_last; /* least recently used first; every file that has a cache file */
 	uint64_t bytes;			   /* of all cache files, by their maps */
+	uint64_t disk_free_bytes; /* on the cache's disk; the ticker looks again and again */
 	uint64_t dirty_bytes; /* of files that wait for their upload; the ticker counts anew */
 	size_t files;
 };

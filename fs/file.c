@@ -348,26 +348,57 @@ void file_cleaned_locked(struct file *f, const char *version)
 	}
 }
 
-/* Gives back clean ranges of a file that is in use, all but the neighbourhood of where it is read. */
-static bool punch_locked(struct fs *fs, struct file *f)
+#define KEEP_BEHIND (8u << 20) /* of what a reader has just read: it may look back, and late requests come from behind */
+
+/* Whether a range is about to be read, or written by a fetch; then *range is cut to what comes before it, or after. */
+static bool cut_to_free(const struct file *f, struct extent *range)
+{
+	for (const struct fetch *t = f->fetches; t; t = t->next)
+		if (t->start < range->end && t->end > range->start) {
+			if (t->start <= range->start)
+				return false;
+			range->end = t->start;
+		}
+	for (size_t i = 0; i < PREFETCH_STREAMS; i++) {
+		const struct prefetch_stream *s = &f->prefetch.streams[i];
+		uint64_t from = s->next > KEEP_BEHIND ? s->next - KEEP_BEHIND : 0;
+		uint64_t to = s->planned > s->next ? s->planned : s->next;
+
+		if (!s->used || from >= range->end || to <= range->start)
+			continue;
+		if (from <= range->start)
+			return false;
+		range->end = from;
+	}
+	return range->start < range->end;
+}
+
+/* Gives back clean ranges of a file that is in use, from its beginning on, until `need` bytes are free. */
+static void punch_locked(struct file *f, uint64_t need)
 {
 	struct extent range;
-	uint64_t from = 0;
-	bool freed = false;
+	uint64_t from = 0, freed = 0;
 
-	if (f->is_whole || f->node->put || f->busy || f->fetches || f->readers_waiting || f->fd < 0)
-		return false;
-	while (extents_next(&f->present, from, UINT64_MAX, &range)) {
+	if (f->node->put || f->busy || f->readers_waiting || f->fd < 0 || !f->base_version[0])
+		return;
+	if (f->is_whole && f->node->size) {
+		if (extents_add(&f->present, 0, f->node->size) < 0)
+			return;
+		f->is_whole = false;
+	}
+	while (freed < need && extents_next(&f->present, from, UINT64_MAX, &range)) {
 		from = range.end;
+		if (!cut_to_free(f, &range))
+			continue;
+		if (range.end - range.start > need - freed)
+			range.end = range.start + (need - freed);
 		if (extents_remove(&f->present, range.start, range.end) < 0)
 			break;
 		(void)fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)range.start,
-				(off_t)(range.end - range.start));
-		freed = true;
+				(off_t)(range.end - range.start)); /* where the disk cannot, only the space stays used */
+		freed += range.end - range.start;
 	}
 	file_account_locked(f);
-	(void)fs;
-	return freed;
 }
 
 void file_evict(struct fs *fs)
@@ -392,7 +423,7 @@ void file_evict(struct fs *fs)
 			file_drop_locked(fs, n);
 			tree_prune(&fs->tree, n);
 		} else {
-			(void)punch_locked(fs, f);
+			punch_locked(f, fs->cache.bytes - fs->options.cache_size);
 		}
 	}
 	lock_drop(&fs->lock);

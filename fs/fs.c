@@ -143,6 +143,7 @@ static void watch_disk(struct fs *fs)
 		return;
 	free_bytes = (uint64_t)s.f_bavail * s.f_frsize;
 	lock_take(&fs->lock);
+	fs->cache.disk_free_bytes = free_bytes;
 	is_over = fs->cache.bytes > fs->options.cache_size;
 	if (free_bytes < fs->options.free_space_floor) {
 		uint64_t configured = fs->options.cache_size;
@@ -241,6 +242,7 @@ static int fs_open(struct fs *fs, const char *source, struct error *err)
 	kept_load(fs);
 	if (r == 0)
 		r = recovery_run(fs, err);
+	watch_disk(fs);
 	return r == 0 ? start_threads(fs, err) : r;
 }
 

@@ -106,13 +106,17 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	read_try(p);
 }
 
-/* Room in the cache and on its disk. 1: yes; 0: park among the writers that wait for uploads; or -errno. */
-static int room_locked(struct fs *fs, const struct parked *p)
+/* Room in the cache and on its disk. 1: yes; 0: park among the writers that wait for uploads; or -errno. A file larger than the whole
+ * cache may outgrow it while it is written, as long as the disk has room: nothing of it can be given back before it is closed. */
+static int room_locked(struct fs *fs, const struct parked *p, const struct file *f)
 {
-	if (fs->cache.bytes + p->size <= fs->options.cache_size ||
-	    fs->cache.dirty_bytes + p->size <= fs->options.cache_size)
+	uint64_t limit = fs->options.cache_size;
+
+	if (fs->cache.disk_free_bytes < fs->options.free_space_floor / 2 + p->size)
+		return p->tries > 8 ? -ENOSPC : 0;
+	if (fs->cache.bytes + p->size <= limit || fs->cache.dirty_bytes + p->size <= limit)
 		return 1;
-	return p->tries > 50 ? -ENOSPC : 0;
+	return f->accounted >= limit / 2 || p->tries > 8 ? 1 : 0;
 }
 
 /* The common beginning of every change of content: 1: f is busy, no fetch in the way, PENDING_PUT is there (ticket);
@@ -131,7 +135,7 @@ static int begin_change(struct parked *p, struct file *f, uint64_t start, uint64
 		park_wait_locked(p, &f->exclusive_waiting);
 		return 0;
 	}
-	r = room_locked(fs, p);
+	r = room_locked(fs, p, f);
 	if (r == 0) {
 		(void)pending_hurry_locked(fs, NULL, UINT64_MAX);
 		park_wait_locked(p, &fs->space_waiters);
@@ -206,7 +210,8 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 
 	lock_take(&fs->lock);
 	is_free = (n->put || n->is_detached) && (f->is_whole || !f->fetches) &&
-		  (f->is_whole || !f->is_new_version) && fs->cache.bytes + size <= fs->options.cache_size;
+		  (f->is_whole || !f->is_new_version) && fs->cache.bytes + size <= fs->options.cache_size &&
+		  fs->cache.disk_free_bytes > fs->options.free_space_floor / 2 + size;
 	if (is_free)
 		f->busy++;
 	lock_drop(&fs->lock);

@@ -5,7 +5,8 @@
  * Geometry: part i's range depends on i and the mount's part size alone: the first 1000 parts have part-size, each further
  *	thousand four times as much (at most the store's limit), so that 10,000 parts hold any object the store takes.
  * Invariants: a part counts as done only if nothing of its range was written since its upload began; its checksum is taken by
- *	the store when it is sent. Without a sequential writer, and before upload-delay has passed, nothing is sent before the file is closed.
+ *	the store when it is sent. Without a sequential writer, before upload-delay has passed, and while the writer is faster than
+ *	any uplink, nothing is sent before the file is closed.
  * Ownership: counted references: the file has one, every queued part and the running PENDING_PUT another. It keeps file.busy
  *	(and so the descriptor) while it lives. Discarded and released by all, it aborts itself at the store.
  * Threads: *_locked need fs.lock; parts run on fs.parts.
