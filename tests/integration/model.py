@@ -12,6 +12,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 
 NAMES = ["a", "b", "c d", "e.txt", "ü", "x%y"]
 
@@ -180,6 +181,7 @@ def run(mount, ops, settle=None, every=25):
             if op[0] == "settle":
                 if settle:
                     settle(number)
+                    compare(mount, plain, f"settling at operation {number}")
                 continue
             expected = _err(lambda: OPS[op[0]](plain, op))
             got = _err(lambda: OPS[op[0]](mount, op))
@@ -205,8 +207,10 @@ def empty(root):
             os.unlink(path)
 
 
-def shrink(mount, ops, settle=None, rounds=60):
-    """Fewer operations that still fail."""
+def shrink(mount, ops, settle=None, rounds=60, seconds=60):
+    """Fewer operations that still fail; the best found in that many runs and that much time."""
+    deadline = time.monotonic() + seconds
+
     def fails(candidate):
         empty(mount)
         try:
@@ -216,9 +220,9 @@ def shrink(mount, ops, settle=None, rounds=60):
         return False
 
     step = max(1, len(ops) // 2)
-    while step and rounds:
+    while step and rounds and time.monotonic() < deadline:
         start = 0
-        while start < len(ops) and rounds:
+        while start < len(ops) and rounds and time.monotonic() < deadline:
             rounds -= 1
             candidate = ops[:start] + ops[start + step:]
             if fails(candidate):
