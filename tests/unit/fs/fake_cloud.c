@@ -119,12 +119,13 @@ static bool begins(const char *key, const char *prefix)
 	return strncmp(key, prefix, strlen(prefix)) == 0;
 }
 
-/* Whether the entry that stands for this key was on an earlier page. */
-static bool is_behind(const char *key, const char *token)
+/* Whether the entry that stands for this key was given already, when the last one given was this. */
+static bool is_behind(const char *key, const char *last, const struct store_list_args *args)
 {
-	size_t len = token ? strlen(token) : 0;
+	size_t len = last ? strlen(last) : 0;
+	bool is_prefix = args->delimiter && len > strlen(args->prefix) && last[len - 1] == '/';
 
-	return len && (strcmp(key, token) <= 0 || (token[len - 1] == '/' && begins(key, token)));
+	return len && (strcmp(key, last) <= 0 || (is_prefix && begins(key, last)));
 }
 
 static void fill_page(struct cloud *c, const struct store_list_args *args, size_t most,
@@ -141,7 +142,7 @@ static void fill_page(struct cloud *c, const struct store_list_args *args, size_
 		const char *key = c->objects[i].key;
 		const char *cut = args->delimiter ? strchr(key + prefix_len, '/') : NULL;
 
-		if (is_behind(key, args->token) || (last && is_behind(key, last)))
+		if (is_behind(key, args->token, args) || is_behind(key, last, args))
 			continue;
 		if (ret->count == most) {
 			ret->next_token = last;
