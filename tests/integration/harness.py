@@ -459,6 +459,12 @@ class Plain(Mount):
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+def is_sanitized():
+    """Whether the daemon was built with ASan or TSan."""
+    program = SKYDIR.read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
+
+
 def run(*command, check=True, timeout=PATIENCE_S, cwd=None, **more):
     """A program as a user runs it; its output as text."""
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, cwd=cwd,

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness import run
+from harness import is_sanitized, run
 
 
 def resident_mib(pid):
@@ -38,10 +38,12 @@ def test_a_directory_of_100000_objects(mount, versitygw):
     assert len(names) == 100_000 and len(set(names)) == 100_000
     assert mount.ops() == {"L": 100}
     memory = resident_mib(mount.pid)
-    assert memory < 200, f"{memory:.0f} MiB"
+    # A sanitizer keeps freed memory back.
+    limit = 200 if not is_sanitized() else 1000
+    assert memory < limit, f"{memory:.0f} MiB"
     run("ls", "-l", mount.path / "d", timeout=120)
     assert mount.ops() == {"L": 100}
-    assert resident_mib(mount.pid) < 200
+    assert resident_mib(mount.pid) < limit
     assert took < 300
 
 
