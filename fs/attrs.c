@@ -30,7 +30,9 @@ static void parse_mode(const char *text, struct attrs *a)
 	char *end;
 	unsigned long mode;
 
-	if (parse_u32(text, &a->mode) == 0 && a->mode <= 0xffff)
+	bool is_octal = text[0] == '0' && text[1]; /* s3fs writes no leading zero */
+
+	if (!is_octal && parse_u32(text, &a->mode) == 0 && a->mode <= 0xffff)
 		return;
 	errno = 0;
 	mode = strtoul(text, &end, 8);

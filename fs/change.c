@@ -263,8 +263,12 @@ int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 		has_remote_marker = true; /* it is being made right now */
 	n->meta = NULL;
 	tree_pin(n);
-	while (n->first_child) /* tombstones */
-		tree_detach(&fs->tree, n->first_child);
+	while (n->first_child) { /* tombstones */
+		struct node *child = n->first_child;
+
+		tree_detach(&fs->tree, child);
+		tree_prune(&fs->tree, child);
+	}
 	tombstone = tree_set_absent(&fs->tree, parent, name);
 	if (tombstone)
 		tombstone->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;

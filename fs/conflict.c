@@ -18,6 +18,35 @@ static bool is_ours(const struct store_object *object, uint64_t size, int64_t mt
 	return is_same;
 }
 
+static bool has_same_xattrs(const struct xattrs *a, const struct xattrs *b)
+{
+	size_t count = a ? a->count : 0;
+
+	if (count != (b ? b->count : 0))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct xattr *other = xattrs_find(b, a->items[i].name);
+
+		if (!other || other->len != a->items[i].len || memcmp(other->value, a->items[i].value, other->len) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* A mode or an extended attribute that was changed after it went up leaves the time as it is. */
+static bool has_same_attrs(struct fs *fs, const struct node *n, const struct store_object *object)
+{
+	struct attrs told = ATTRS_INIT;
+	bool is_same = attrs_from_meta(object->meta, object->meta_count, &told) == 0;
+
+	lock_take(&fs->lock);
+	is_same = is_same && told.mode == n->mode && told.uid == n->uid && told.gid == n->gid &&
+		  has_same_xattrs(told.xattrs, n->xattrs);
+	lock_drop(&fs->lock);
+	attrs_release(&told);
+	return is_same;
+}
+
 /* "report (conflict from HOST 20261123T101500Z).pdf": the extension stays, so that programs still open it. */
 static char *conflict_name(const char *name)
 {
@@ -98,9 +127,18 @@ enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_
 		op->node->expect = EXPECT_ABSENT;
 		return CONFLICT_RETRY;
 	}
-	if (is_ours(&object, size, mtime_ns)) {
+	if (is_ours(&object, size, mtime_ns) && has_same_attrs(fs, op->node, &object)) {
 		memcpy(ret_version, object.version, STORE_VERSION_MAX);
 		return CONFLICT_OURS;
+	}
+	if (is_ours(&object, size, mtime_ns) || is_ours(&object, op->sent.size, op->sent.mtime_ns) ||
+	    is_ours(&object, op->sent_before.size, op->sent_before.mtime_ns)) {
+		/* An earlier content of ours, whose arrival we were not told of: what is here now is based on it. */
+		LOCKED(&fs->lock);
+		free(op->node->version);
+		op->node->version = strdup(object.version);
+		op->node->expect = op->node->version && object.version[0] ? EXPECT_VERSION : EXPECT_ANY;
+		return CONFLICT_RETRY;
 	}
 	switch (fs->options.on_conflict) {
 	case OPTIONS_KEEP_BOTH:

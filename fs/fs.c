@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #define TICK_MS 250u
 
@@ -61,7 +62,10 @@ static int open_cache(struct fs *fs, struct error *err)
 	fs->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fs->lock_fd < 0)
 		return error_errno(err, errno, "cannot open '%s'", lock_path);
-	if (flock(fs->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+	/* A killed daemon holds its lock until the kernel is through with it: a moment, not a user. */
+	for (unsigned tries = 0; (r = flock(fs->lock_fd, LOCK_EX | LOCK_NB)) < 0 && tries < 10; tries++)
+		(void)usleep(50000);
+	if (r < 0) {
 		(void)!pread(fs->lock_fd, text, sizeof(text) - 1, 0); /* only for the message */
 		return error_set(err, ERR_CONFLICT, "cache directory '%s' is in use by process %d (give this mount its own with -o cache-dir=DIR)",
 				 fs->cache_dir, (int)strtol(text, NULL, 10));

@@ -149,7 +149,13 @@ static void merge_file_locked(struct listing *l, const char *name, const struct 
 		n->listing_mark = l->mark;
 		return;
 	}
-	if (n && node_is_dir(n) && has_local_below(n)) {
+	if (n && node_is_dir(n) && object->size == 0) {
+		/* Perhaps a marker: the sweep decides, when it is known whether the directory is there. */
+		n->has_file_marker = true;
+		n->marker_mark = l->mark;
+		return;
+	}
+	if (n && node_is_dir(n)) {
 		merge_shadowed_locked(l, object);
 		return;
 	}
@@ -245,6 +251,29 @@ static void take_page(struct listing *l, const struct store_page *page)
 	}
 }
 
+/* The directory beside it is gone: the file gets its plain name back. */
+static void unshadow_locked(struct listing *l, struct node *file)
+{
+	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
+	enum naming_piece piece;
+	struct node *n;
+
+	if (naming_decode(str_of(file->name), &name, &piece) < 0 || piece != NAMING_SHADOWED)
+		return;
+	struct str segment = { name.data, name.len };
+	CLEANUP(buf_release) struct buf plain = BUF_INIT(4096);
+
+	if (naming_encode(segment, NAMING_WHOLE, &plain) < 0)
+		return;
+	n = tree_child(&l->fs->tree, l->dir, plain.data);
+	if ((!n || n->type == NODE_ABSENT) && !node_is_local_locked(file)) {
+		if (n)
+			tree_detach(&l->fs->tree, n);
+		if (tree_move(&l->fs->tree, file, l->dir, plain.data) == 0)
+			file->is_shadowed = false;
+	}
+}
+
 /* What a complete listing did not see is gone. */
 static void sweep_locked(struct listing *l)
 {
@@ -258,8 +287,15 @@ static void sweep_locked(struct listing *l)
 			continue;
 		if (has_local_below(n))
 			continue; /* gone in the cloud, but for what is still to go there */
+		if (n->marker_mark == l->mark && node_is_dir(n))
+			l->needs_again = true; /* the empty object was no marker after all: a file of that name */
 		tree_detach(&fs->tree, n);
 		tree_prune(&fs->tree, n);
+	}
+	for (n = l->dir->first_child; n; n = next) {
+		next = n->next;
+		if (n->is_shadowed)
+			unshadow_locked(l, n);
 	}
 }
 
@@ -337,7 +373,7 @@ static void listing_finish(struct listing *l, int r, bool is_complete, const str
 		is_complete = tree_remote_key(dir, &now) == 0 && strcmp(now.key, l->where.key) == 0;
 	if (r == 0 && is_complete) {
 		sweep_locked(l);
-		dir->is_complete = true;
+		dir->is_complete = !l->needs_again;
 		dir->listed_until_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 		dir->lookups = 0;
 	}

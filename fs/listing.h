@@ -21,6 +21,7 @@ struct listing {
 	struct fs *fs;
 	struct node *dir; /* pinned */
 	struct location where;
+	bool needs_again; /* something became plain only at the end */
 	bool is_moved;	  /* the directory's rename is not through yet */
 	uint64_t mark;	  /* its number: what it saw carries it */
 	uint64_t began_changes; /* tree.changes when it began */

@@ -123,6 +123,8 @@ void namespace_renew_version_locked(struct node *n, const char *version)
 		free(n->opened_version);
 		n->opened_version = n->version ? strdup(n->version) : NULL;
 	}
+	if (n->put) /* its row says what it is based on; before the row of what made the version goes */
+		(void)pending_update_locked(n->put);
 }
 
 /* Where the node's bytes are from now on: the key itself. Nodes that were renamed on have it as their remote key. */

@@ -77,16 +77,15 @@ int ops_commit(struct fs *fs, uint64_t ticket)
 	return error_errnum(err.kind);
 }
 
-int ops_commit_name(struct fs *fs, uint64_t ticket)
+int ops_wait_names(struct fs *fs)
 {
-	int errnum = ops_commit(fs, ticket);
-	uint64_t up_to = 0, deadline = clock_mono_ms() + fs->options.timeout_ms;
-	bool is_waiting = !fs->options.writeback && ticket && !errnum;
+	uint64_t up_to, deadline = clock_mono_ms() + fs->options.timeout_ms;
+	bool is_waiting = true;
+	int errnum = 0;
 
-	lock_take(&fs->lock);
-	if (fs->queue.last)
-		up_to = fs->queue.last->seq;
-	while (is_waiting) {
+	LOCKED(&fs->lock);
+	up_to = fs->queue.last ? fs->queue.last->seq : 0;
+	while (is_waiting && !errnum) {
 		(void)pending_hurry_locked(fs, NULL, up_to);
 		is_waiting = false;
 		for (const struct pending *op = fs->queue.first; op && !errnum; op = op->next) {
@@ -98,10 +97,15 @@ int ops_commit_name(struct fs *fs, uint64_t ticket)
 		}
 		if (is_waiting && !errnum && !cond_wait_until(&fs->changed, &fs->lock, deadline))
 			errnum = ETIMEDOUT;
-		is_waiting &= !errnum;
 	}
-	lock_drop(&fs->lock);
 	return errnum;
+}
+
+int ops_commit_name(struct fs *fs, uint64_t ticket)
+{
+	int errnum = ops_commit(fs, ticket);
+
+	return errnum || fs->options.writeback || !ticket ? errnum : ops_wait_names(fs);
 }
 
 struct parked *ops_park(fuse_req_t req, void (*run)(struct parked *p), fuse_ino_t ino, const char *name,

@@ -67,6 +67,8 @@ int ops_commit(struct fs *fs, uint64_t ticket);
 /* The same after a change of names or attributes: with writeback=no it also waits until the cloud has followed (or refused). That
  * blocks a FUSE thread, which that mode has more of. */
 int ops_commit_name(struct fs *fs, uint64_t ticket);
+/* Waits until the cloud has followed all changes of names so far (fsync of a directory with fsync=remote). An errno or 0. */
+int ops_wait_names(struct fs *fs);
 /* A parked request for a handler that needs to keep its arguments; NULL was answered with ENOMEM. */
 struct parked *ops_park(fuse_req_t req, void (*run)(struct parked *p), fuse_ino_t ino, const char *name,
 			const struct fuse_file_info *fi);

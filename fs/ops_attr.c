@@ -342,6 +342,23 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	listxattr_try(p);
 }
 
+/* All metadata of an object share a few KiB at the provider: said now, and not when the upload is refused. */
+static bool fits_metadata(const struct node *n, const struct xattrs *changed)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct attrs a = { .mode = n->mode, .uid = n->uid, .gid = n->gid, .mtime_ns = n->mtime_ns,
+			   .xattrs = (struct xattrs *)changed };
+	struct store_meta *meta = NULL;
+	size_t count = 0, bytes = 0;
+
+	if (n->is_detached || tree_path_key(n, &where) < 0 || attrs_to_meta(&a, &arena, &meta, &count) < 0)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		bytes += strlen(meta[i].name) + strlen(meta[i].value);
+	return bytes <= where.store->limits.max_metadata_bytes;
+}
+
 static int set_xattr_locked(struct fs *fs, struct parked *p, uint64_t *ret_ticket, struct error *err)
 {
 	struct node *n = tree_by_ino(&fs->tree, p->ino);
@@ -362,6 +379,10 @@ static int set_xattr_locked(struct fs *fs, struct parked *p, uint64_t *ret_ticke
 	r = xattrs_with(n->xattrs, p->name, p->data, p->size, &changed);
 	if (r < 0)
 		return r;
+	if (p->data && !fits_metadata(n, changed)) {
+		xattrs_free(changed);
+		return -ENOSPC;
+	}
 	xattrs_free(n->xattrs);
 	n->xattrs = changed;
 	n->ctime_ns = clock_wall_ns();
@@ -394,6 +415,21 @@ static void setxattr_try(struct parked *p)
 	park_free(p);
 }
 
+static bool is_utf8(const char *text)
+{
+	struct str rest = str_of(text);
+
+	while (rest.len) {
+		size_t used = str_utf8_char(rest);
+
+		if (!used)
+			return false;
+		rest.ptr += used;
+		rest.len -= used;
+	}
+	return true;
+}
+
 static void change_xattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
 	struct parked *p;
@@ -404,6 +440,10 @@ static void change_xattr(fuse_req_t req, fuse_ino_t ino, const char *name, const
 	}
 	if (strncmp(name, XATTR_PREFIX, strlen(XATTR_PREFIX)) == 0) {
 		fuse_reply_err(req, EPERM); /* told by the mount, not kept */
+		return;
+	}
+	if (!is_utf8(name)) { /* in metadata and journal names stand as JSON */
+		fuse_reply_err(req, EINVAL);
 		return;
 	}
 	if (size > 1400) { /* all metadata of an object share 2 KiB, base64 and escapes included */

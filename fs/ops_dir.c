@@ -176,10 +176,14 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_
 {
 	struct fs *fs = ops_fs(req);
 	struct error err = ERROR_INIT;
-	int r = journal_sync(fs->journal, &err);
+	int r = journal_sync(fs->journal, &err), errnum = 0;
 
 	(void)ino;
 	(void)datasync;
 	(void)fi;
-	fuse_reply_err(req, r < 0 ? ops_errno(r, &err, "fsync") : 0);
+	if (r < 0)
+		errnum = ops_errno(r, &err, "fsync");
+	else if (fs->options.is_fsync_remote)
+		errnum = ops_wait_names(fs);
+	fuse_reply_err(req, errnum);
 }

@@ -228,8 +228,6 @@ static void bucket_run(struct parked *p)
 	lock_take(&fs->lock);
 	n = tree_child(&fs->tree, dir, p->name);
 	if (n && (n->type != NODE_BUCKET || !creates)) {
-		while (n->first_child)
-			tree_detach(&fs->tree, n->first_child);
 		tree_detach(&fs->tree, n);
 		tree_prune(&fs->tree, n);
 		n = NULL;

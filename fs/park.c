@@ -1,6 +1,7 @@
 #include "fs/park.h"
 #include "backends/base/clock.h"
 #include "fs/file.h"
+#include "fs/listing.h"
 
 /* The kernel interrupts a request: whoever waits gets EINTR. libfuse calls this with its own lock held, on one of its
  * threads, and may do so before park_new returned; fuse_req_interrupt_func serialises with the reply. */
@@ -177,6 +178,8 @@ void park_reap(struct fs *fs, uint64_t now_ms)
 		n = tree_by_ino(&fs->tree, p->ino);
 		if (n && n->file && n->file->progress_ms > since)
 			since = n->file->progress_ms;
+		if (n && n->listing && n->listing->progress_ms > since)
+			since = n->listing->progress_ms; /* pages keep coming */
 		if (now_ms < since + fs->options.timeout_ms)
 			continue;
 		(void)park_claim_locked(p);

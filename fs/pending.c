@@ -407,6 +407,10 @@ static int row_detail(const struct pending *op, struct json_object *o)
 		if (op->node->file && op->node->file->base_version[0])
 			json_object_object_add(o, "base", json_object_new_string(op->node->file->base_version));
 	}
+	if (op->sent.mtime_ns) {
+		json_object_object_add(o, "sent_size", json_object_new_int64((int64_t)op->sent.size));
+		json_object_object_add(o, "sent_mtime", json_object_new_int64(op->sent.mtime_ns));
+	}
 	if (op->upload_id)
 		json_object_object_add(o, "upload", json_object_new_string(op->upload_id));
 	return r;
@@ -584,7 +588,8 @@ size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
 		if (op->origin_seq > up_to_seq || !pending_is_below_locked(op, dir))
 			continue;
 		count++;
-		if (op->state == PENDING_WAITING && op->due_ms > clock_mono_ms()) {
+		if (op->state == PENDING_WAITING && op->due_ms > clock_mono_ms() && (!op->attempts || !op->was_hurried)) {
+			op->was_hurried = op->attempts > 0; /* a failed one is brought forward once; then its own time counts */
 			pending_heap_remove(&fs->queue, op);
 			wait_for_locked(op, 0);
 		} else if (op->state == PENDING_BLOCKED && op->kind == PENDING_PUT && !op->blocked_on) {

@@ -46,6 +46,11 @@ struct claim {
 	struct claim *next;
 };
 
+struct attempt { /* of an upload: what the object it makes tells about itself */
+	uint64_t size;
+	int64_t mtime_ns;
+};
+
 struct pending {
 	struct job job;
 	struct fs *fs;
@@ -63,14 +68,16 @@ struct pending {
 	size_t heap_index;
 	unsigned attempts;
 	struct error error;	/* of the last attempt */
+	bool was_hurried;	/* after a failure: somebody asked for it to be tried at once */
 	bool is_failed;		/* refused for good, so far */
 	bool is_abandoned;	/* superseded while it ran: its result counts for nothing */
 	bool wants_redo;	/* changed while it ran */
 	struct cancel cancel;
-	_Atomic uint64_t sent;
+	_Atomic uint64_t sent_bytes;
 	uint64_t total, started_ms;
 	char *upload_id;	/* of a multipart upload to take up or abort */
 	char expect[STORE_VERSION_MAX]; /* deletes: nothing; recovery of puts */
+	struct attempt sent, sent_before; /* uploads: what may have arrived though we were not told; mtime_ns 0: nothing */
 	struct pending *next, *prev;	/* by seq */
 	struct pending *blocked_on;	/* the earlier one it waits for; NULL: for a file to be closed */
 	struct pending *blocked;	/* those that wait for this one */

@@ -101,15 +101,15 @@ static struct node *node_at(struct fs *fs, const struct location *where, enum no
 	return tree_add(&fs->tree, parent, name, type);
 }
 
-static int apply_detail(struct node *n, const struct journal_row *row, struct pending *op)
+static int apply_detail(struct node *n, const struct journal_row *row, struct pending *op, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	struct attrs a;
 	const char *text;
-	int r = json_parse(row->detail, 1 << 20, &o, NULL);
+	int r = json_parse(row->detail, 1 << 20, &o, err);
 
 	if (r < 0)
-		return r;
+		return error_prefix(err, r, "the journal's words about '%s'", row->key);
 	r = attrs_from_json(o, &a);
 	if (r < 0)
 		return r;
@@ -125,6 +125,8 @@ static int apply_detail(struct node *n, const struct journal_row *row, struct pe
 		free(n->version);
 		n->version = strdup(text);
 	}
+	op->sent.size = (uint64_t)json_get_int64(o, "sent_size", 0);
+	op->sent.mtime_ns = json_get_int64(o, "sent_mtime", 0);
 	text = json_get_string(o, "upload");
 	if (text)
 		op->upload_id = strdup(text);
@@ -178,11 +180,13 @@ static int recover_put(struct fs *fs, struct pending *op, const struct journal_r
 
 	if (!n)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
-	r = apply_detail(n, row, op);
+	r = apply_detail(n, row, op, err);
 	if (r == 0)
 		r = adopt_file(fs, n, row, op, err);
 	if (r < 0)
 		return r;
+	if (pending_touches_locked(fs, &where))
+		n->expect = EXPECT_ANY; /* what comes first may, or may not, have made a version we were not told of */
 	op->file_id = row->file_id;
 	op->node = n;
 	n->put = op;
@@ -203,7 +207,7 @@ static int recover_name(struct fs *fs, struct pending *op, const struct journal_
 	op->node = n;
 	if (type == NODE_ABSENT)
 		return 0;
-	if (apply_detail(n, row, op) < 0)
+	if (apply_detail(n, row, op, err) < 0)
 		node_defaults_locked(fs, n);
 	if (op->kind == PENDING_MARKER)
 		n->has_marker = true;

@@ -24,7 +24,7 @@ static struct json_object *upload_json(struct fs *fs, const struct pending *op)
 {
 	struct json_object *o = json_object_new_object();
 	CLEANUP(freep) char *path = op->node ? tree_path(&fs->tree, op->node) : NULL;
-	uint64_t sent = atomic_load(&op->sent);
+	uint64_t sent = atomic_load(&op->sent_bytes);
 
 	if (op->node && op->node->file && op->node->file->upload)
 		sent = upload_sent_locked(op->node->file);

@@ -25,7 +25,7 @@ static void count_locked(struct fs *fs, struct node *top, uint64_t up_to, struct
 	*ret = (struct fs_progress){ .bytes_sent = fs->queue.bytes_sent_total };
 	*ret_only_failed = true;
 	for (const struct pending *op = fs->queue.first; op; op = op->next) {
-		uint64_t sent = atomic_load(&op->sent);
+		uint64_t sent = atomic_load(&op->sent_bytes);
 
 		if (op->origin_seq > up_to || !pending_is_below_locked(op, top))
 			continue;
@@ -74,7 +74,7 @@ static uint64_t start_locked(struct fs *fs, struct node *top)
 			up_to = op->seq;
 	for (struct pending *op = fs->queue.first; op; op = op->next)
 		if (pending_is_below_locked(op, top) && op->state == PENDING_WAITING)
-			op->is_failed = false;
+			op->is_failed = op->was_hurried = false;
 	(void)pending_hurry_locked(fs, top, up_to);
 	return up_to;
 }

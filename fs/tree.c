@@ -254,6 +254,8 @@ int tree_move(struct tree *t, struct node *n, struct node *parent, const char *n
 	return 0;
 }
 
+static bool is_held(const struct node *n);
+
 void tree_detach(struct tree *t, struct node *n)
 {
 	if (!n->parent)
@@ -261,6 +263,15 @@ void tree_detach(struct tree *t, struct node *n)
 	name_unlink(t, n);
 	child_unlink(n);
 	n->is_detached = true;
+	n->is_complete = false;
+	for (struct node *child = n->first_child, *next; child; child = next) { /* its listing holds nothing any more */
+		next = child->next;
+		if (!is_held(child)) {
+			name_unlink(t, child);
+			child_unlink(child);
+			node_free(t, child);
+		}
+	}
 }
 
 void tree_pin(struct node *n)
@@ -280,7 +291,7 @@ static bool is_held(const struct node *n)
 	if (n->pins || n->nlookup || n->first_child || n->pending_count || n->listing)
 		return true;
 	/* What a complete listing told stays until that listing goes; tombstones too. */
-	return n->parent && (n->parent->is_complete || n->changed || n->file);
+	return n->parent && !n->parent->is_detached && (n->parent->is_complete || n->changed || n->file);
 }
 
 void tree_prune(struct tree *t, struct node *n)

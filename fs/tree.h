@@ -86,6 +86,7 @@ struct node {
 	uint64_t listed_until_ms; /* directories: until when the listing is believed, when is_complete */
 	uint64_t changed;
 	uint64_t listing_mark; /* the listing that saw it last */
+	uint64_t marker_mark;  /* directories: the listing that saw an empty object of that name */
 	uint64_t readonly_until_ms;
 	char *version;	      /* of the object the attributes belong to; NULL: none in the cloud */
 	char *remote_key;     /* see above; for directories it ends with '/' */
@@ -134,7 +135,8 @@ struct node *tree_child(struct tree *t, struct node *parent, const char *name);
 struct node *tree_add(struct tree *t, struct node *parent, const char *name, enum node_type type);
 /* Moves to another parent or name; a node there must have been detached before. 0 or -ENOMEM. */
 int tree_move(struct tree *t, struct node *n, struct node *parent, const char *name) MUST_CHECK;
-/* Takes a node out of its directory; it lives on while something holds it (see tree_prune). */
+/* Takes a node out of its directory; it lives on while something holds it (see tree_prune). Children that nothing but its listing
+ * held are freed. */
 void tree_detach(struct tree *t, struct node *n);
 void tree_pin(struct node *n);
 void tree_unpin(struct tree *t, struct node *n); /* and prunes */

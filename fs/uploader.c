@@ -7,7 +7,7 @@
 
 /* What an upload sends: taken under the lock, sent without it. */
 struct snapshot {
-	uint64_t generation, size;
+	uint64_t generation, size, ticket;
 	struct attrs attrs;
 	enum node_expect expect;
 	char version[STORE_VERSION_MAX];
@@ -48,7 +48,13 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 	s->wants_parts = n->file->upload || upload_wants_parts_locked(n->file, s->size);
 	op->total = s->size;
 	op->wants_redo = false;
-	atomic_store(&op->sent, 0);
+	atomic_store(&op->sent_bytes, 0);
+	if (op->sent.size != s->size || op->sent.mtime_ns != s->attrs.mtime_ns) {
+		op->sent_before = op->sent;
+		op->sent = (struct attempt){ s->size, s->attrs.mtime_ns };
+	}
+	/* Before the first byte goes: after a crash the object that arrived is known as our own. */
+	s->ticket = pending_update_locked(op);
 	return 0;
 }
 
@@ -70,7 +76,7 @@ static int send_content(struct pending *op, struct file *f, struct snapshot *s, 
 		return upload_multipart(op, f, s->size, &s->args, ret_version, err);
 	source.fd = f->fd;
 	source.length = s->size;
-	source.progress = &op->sent;
+	source.progress = &op->sent_bytes;
 	return store_put(op->store, op->bucket, op->key, &source, &s->args, ret_version, err);
 }
 
@@ -215,7 +221,6 @@ void upload_run(struct pending *op)
 	struct error err = ERROR_INIT;
 	char version[STORE_VERSION_MAX] = "";
 	struct file *f;
-	uint64_t ticket;
 	int r;
 
 	lock_take(&fs->lock);
@@ -227,13 +232,10 @@ void upload_run(struct pending *op)
 	}
 	f->busy++;
 	r = snapshot_take_locked(op, &s, &err);
-	ticket = pending_update_locked(op);
 	lock_drop(&fs->lock);
-	/* The journal knows the very time that goes along: by it the next mount, after a crash, tells its own upload from a
-	 * stranger's. */
-	if (r == 0)
-		r = journal_wait(fs->journal, ticket, &err);
 	abort_inherited(op);
+	if (r == 0)
+		r = journal_wait(fs->journal, s.ticket, &err);
 	if (r == 0)
 		r = send_content(op, f, &s, version, &err);
 	if (r < 0 && !s.base_is_gone && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
