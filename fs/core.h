@@ -57,6 +57,7 @@ struct pending_queue { /* guarded by fs.lock */
 	struct pending *first, *last; /* all, in order of seq */
 	struct claim **claims;	      /* CLAIM_SLOTS chains: which operations touch a key */
 	struct gone *gone;	      /* GONE_SLOTS */
+	struct gone *gone_prefixes;   /* GONE_SLOTS: prefixes below which something went */
 	struct gone_tree gone_trees[GONE_TREES];
 	size_t gone_tree_count;
 	struct pending **due;	      /* a heap by due_ms of those that wait for their time */

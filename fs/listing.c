@@ -200,6 +200,11 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 	if (piece == NAMING_CONTINUED) {
 		(void)merge_dir_locked(l, name.data, NODE_CONT, segment);
 	} else if (object->is_prefix) {
+		n = tree_child(&l->fs->tree, l->dir, name.data);
+		if (!(n && node_is_dir(n)) && pending_stirs_locked(l->fs, l->where.store, &listed)) {
+			l->needs_again = true; /* perhaps only what is being deleted holds it: seen when that is through */
+			return;
+		}
 		(void)merge_dir_locked(l, name.data, NODE_DIR, segment);
 	} else if (prefix_len + segment.len < strlen(object->key)) {
 		n = merge_dir_locked(l, name.data, NODE_DIR, segment);
@@ -373,8 +378,9 @@ static void listing_finish(struct listing *l, int r, bool is_complete, const str
 		is_complete = tree_remote_key(dir, &now) == 0 && strcmp(now.key, l->where.key) == 0;
 	if (r == 0 && is_complete) {
 		sweep_locked(l);
-		dir->is_complete = !l->needs_again;
-		dir->listed_until_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+		dir->is_complete = true;
+		/* What could not be told is asked again by the next one who wants to know. */
+		dir->listed_until_ms = clock_mono_ms() + (l->needs_again ? 0 : fs->options.meta_ttl_ms);
 		dir->lookups = 0;
 	}
 	dir->listing = NULL;

@@ -127,6 +127,14 @@ void namespace_renew_version_locked(struct node *n, const char *version)
 		(void)pending_update_locked(n->put);
 }
 
+/* The node was written to and renamed on since: its upload is to another key, whose object is not the one this made. */
+static bool goes_elsewhere(const struct pending *op)
+{
+	const struct pending *put = op->node->put;
+
+	return put && (strcmp(put->key, op->key) != 0 || strcmp(put->bucket, op->bucket) != 0);
+}
+
 /* Where the node's bytes are from now on: the key itself. Nodes that were renamed on have it as their remote key. */
 static void arrived_locked(struct pending *op, const char *version)
 {
@@ -144,8 +152,13 @@ static void arrived_locked(struct pending *op, const char *version)
 		n->remote_key = is_home ? NULL : strdup(op->key);
 		n->remote_bucket = is_home ? NULL : strdup(op->bucket);
 	}
-	if (version[0])
+	if (version[0] && !goes_elsewhere(op))
 		namespace_renew_version_locked(n, version);
+	else if (version[0] && n->file && !n->file->is_whole && n->remote_key && strcmp(n->remote_key, op->key) == 0) {
+		/* Only what its missing parts are read from. */
+		memset(n->file->base_version, 0, STORE_VERSION_MAX);
+		memcpy(n->file->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+	}
 }
 
 static void remember(struct pending *op, const char *version)
@@ -286,7 +299,7 @@ static int run_meta(struct pending *op, struct error *err)
 		return r;
 	remember(op, version);
 	lock_take(&op->fs->lock);
-	if (op->node->version && strcmp(op->node->version, object.version) == 0) {
+	if (op->node->version && strcmp(op->node->version, object.version) == 0 && !goes_elsewhere(op)) {
 		namespace_renew_version_locked(op->node, version);
 	} else {
 		op->node->expires_ms = 0;

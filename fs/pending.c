@@ -27,7 +27,8 @@ int pending_init(struct fs *fs, struct error *err)
 {
 	fs->queue.claims = calloc(CLAIM_SLOTS, sizeof(*fs->queue.claims));
 	fs->queue.gone = calloc(GONE_SLOTS, sizeof(*fs->queue.gone));
-	if (!fs->queue.claims || !fs->queue.gone)
+	fs->queue.gone_prefixes = calloc(GONE_SLOTS, sizeof(*fs->queue.gone_prefixes));
+	if (!fs->queue.claims || !fs->queue.gone || !fs->queue.gone_prefixes)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
 	return 0;
 }
@@ -637,6 +638,7 @@ void pending_release(struct fs *fs)
 		free(q->gone_trees[i].prefix);
 	}
 	free(q->gone);
+	free(q->gone_prefixes);
 	free(q->claims);
 	free(q->due);
 	q->claims = NULL;

@@ -122,6 +122,8 @@ struct listed_key {
 	uint64_t began;		  /* tree.changes when the cloud was asked */
 };
 bool pending_hides_locked(const struct fs *fs, const struct store *store, const struct listed_key *k);
+/* Whether something below a prefix that a listing shows is on its way out, or went since: then the prefix itself may be a memory. */
+bool pending_stirs_locked(const struct fs *fs, const struct store *store, const struct listed_key *k);
 /* Whether anything waiting or running may yet change what the cloud has at this key. */
 bool pending_touches_locked(const struct fs *fs, const struct location *where);
 /* Does the operation's keys lie below the node (by the path)? */

@@ -165,6 +165,44 @@ static bool went_lately(const struct fs *fs, const struct store *store, const ch
 	return false;
 }
 
+static void note_prefixes_gone(struct pending_queue *q, const struct pending *op, const char *bucket, const char *key,
+			       uint64_t changed)
+{
+	char prefix[STORE_KEY_MAX + 1];
+	size_t len = strlen(key);
+
+	if (len >= sizeof(prefix))
+		return;
+	memcpy(prefix, key, len + 1);
+	for (size_t i = len; i-- > 0;) {
+		if (prefix[i] != '/')
+			continue;
+		prefix[i + 1] = '\0';
+		uint64_t hash = pending_keys_hash(op->store, bucket, prefix);
+
+		q->gone_prefixes[hash % GONE_SLOTS] = (struct gone){ hash, changed };
+	}
+}
+
+bool pending_stirs_locked(const struct fs *fs, const struct store *store, const struct listed_key *k)
+{
+	const struct pending_queue *q = &fs->queue;
+	uint64_t hash = pending_keys_hash(store, k->bucket, k->key);
+	const struct gone *slot = &q->gone_prefixes[hash % GONE_SLOTS];
+
+	if (slot->hash == hash && slot->changed > k->began)
+		return true;
+	for (const struct pending *op = q->first; op; op = op->next) {
+		bool is_from = op->kind == PENDING_RENAME || op->kind == PENDING_RENAME_TREE;
+		const char *key = is_from ? op->from_key : op->key, *bucket = is_from ? op->from_bucket : op->bucket;
+
+		if ((is_from || op->kind == PENDING_DELETE) && op->store == store && strcmp(bucket, k->bucket) == 0 &&
+		    is_prefix_of(k->key, key))
+			return true;
+	}
+	return false;
+}
+
 /* Notes what an operation that succeeded took away in the cloud. */
 void pending_keys_note_gone(struct pending *op)
 {
@@ -177,6 +215,8 @@ void pending_keys_note_gone(struct pending *op)
 					   is_rename ? op->from_key : op->key);
 
 		q->gone[hash % GONE_SLOTS] = (struct gone){ hash, changed };
+		note_prefixes_gone(q, op, is_rename ? op->from_bucket : op->bucket, is_rename ? op->from_key : op->key,
+				   changed);
 	}
 	if (op->kind == PENDING_RENAME_TREE) {
 		struct gone_tree *t = &q->gone_trees[q->gone_tree_count++ % GONE_TREES];
