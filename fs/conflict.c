@@ -1,6 +1,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
+#include "fs/file.h"
 #include "fs/pending.h"
 #include <limits.h>
 
@@ -45,6 +46,20 @@ static bool has_same_attrs(struct fs *fs, const struct node *n, const struct sto
 	lock_drop(&fs->lock);
 	attrs_release(&told);
 	return is_same;
+}
+
+static bool is_last_upload(const struct pending *op, const struct store_object *object)
+{
+	uint64_t size = 0;
+	int64_t mtime_ns = 0;
+
+	lock_take(&op->fs->lock);
+	if (op->node->file) {
+		size = op->node->file->uploaded_size;
+		mtime_ns = op->node->file->uploaded_mtime_ns;
+	}
+	lock_drop(&op->fs->lock);
+	return is_ours(object, size, mtime_ns);
 }
 
 /* "report (conflict from HOST 20261123T101500Z).pdf": the extension stays, so that programs still open it. */
@@ -132,7 +147,7 @@ enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_
 		return CONFLICT_OURS;
 	}
 	if (is_ours(&object, size, mtime_ns) || is_ours(&object, op->sent.size, op->sent.mtime_ns) ||
-	    is_ours(&object, op->sent_before.size, op->sent_before.mtime_ns)) {
+	    is_ours(&object, op->sent_before.size, op->sent_before.mtime_ns) || is_last_upload(op, &object)) {
 		/* An earlier content of ours, whose arrival we were not told of: what is here now is based on it. */
 		LOCKED(&fs->lock);
 		free(op->node->version);

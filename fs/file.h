@@ -54,6 +54,8 @@ struct file {
 	struct prefetch prefetch;
 	uint64_t progress_ms;	/* when bytes last moved */
 	uint64_t accounted;	/* bytes it counts for in fs.cache.bytes */
+	uint64_t uploaded_size;	/* of the last upload that succeeded, and the time that went along; */
+	int64_t uploaded_mtime_ns; /* 0: none: by these our own object is known */
 	uint64_t dirty_since_ms; /* when its upload was queued */
 	uint64_t last_write_end;
 	bool is_synced;		/* journal row and data are durable since the last fsync */

@@ -103,6 +103,8 @@ static void succeeded_locked(struct pending *op, const struct snapshot *s, const
 	memset(f->base_version, 0, sizeof(f->base_version));
 	memcpy(f->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
 	f->is_new_version = false;
+	f->uploaded_size = s->size;
+	f->uploaded_mtime_ns = s->attrs.mtime_ns;
 }
 
 /* Frees who waits for this upload (close with writeback=no, fsync=remote, writers short of space). */
