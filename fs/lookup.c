@@ -1,5 +1,6 @@
 #include "fs/listing.h"
 #include "backends/base/clock.h"
+#include "backends/base/log.h"
 #include "fs/file.h"
 #include "fs/pending.h"
 #include <sys/stat.h>
@@ -110,6 +111,9 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 		return;
 	}
 	if (!is_same) {
+		log_debug("node.changed", "name='%s' size=%llu to=%llu version='%s' to='%s' changed=%llu", n->name,
+			  (unsigned long long)n->size, (unsigned long long)object->size, n->version ? n->version : "",
+			  object->version, (unsigned long long)n->changed);
 		forget_content_locked(fs, n);
 		if (n->type == NODE_SYMLINK && !n->has_attrs)
 			n->type = NODE_FILE;
