@@ -210,6 +210,19 @@ bool file_has_fetch_locked(const struct file *f, uint64_t start, uint64_t end)
 	return false;
 }
 
+void file_change_begin_locked(struct file *f)
+{
+	f->busy++;
+	f->changing++;
+}
+
+void file_change_end_locked(struct file *f)
+{
+	assert(f->busy > 0 && f->changing > 0);
+	f->busy--;
+	f->changing--;
+}
+
 static void touch_times(struct node *n)
 {
 	n->mtime_ns = n->ctime_ns = clock_wall_ns();

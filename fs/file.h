@@ -46,6 +46,8 @@ struct file {
 	uint64_t journalled_generation;
 	unsigned readers, writers; /* open handles */
 	unsigned busy;		/* running reads and writes of the cache file, and uploads: keeps fd open */
+	unsigned changing;	/* writes and cuts between their PENDING_PUT and the generation they make: an upload that
+				 * ends meanwhile does not have them */
 	struct fetch *fetches;
 	struct parked *readers_waiting;	   /* for their range to be present */
 	struct parked *exclusive_waiting;  /* for no fetch to run */
@@ -84,6 +86,9 @@ void file_touch_locked(struct file *f);	  /* most recently used */
 void file_account_locked(struct file *f); /* after present or size changed */
 bool file_is_complete_locked(const struct file *f);
 bool file_is_idle_locked(const struct file *f); /* not open, busy, fetching, dirty: may be dropped */
+/* Around every change of content, from where its PENDING_PUT was seen to until the maps know it. */
+void file_change_begin_locked(struct file *f);
+void file_change_end_locked(struct file *f);
 /* A local change of [start, end) is about to be written: whether fetches stand in the way. */
 bool file_has_fetch_locked(const struct file *f, uint64_t start, uint64_t end);
 /* Bytes [start, end) were written to the cache file by a local program. */

@@ -86,6 +86,7 @@ static void truncate_try(struct parked *p)
 	struct fs *fs = p->fs;
 	struct error err = ERROR_INIT;
 	uint64_t size = (uint64_t)p->attr.st_size, ticket = 0;
+	bool is_begun = false;
 	struct node *n;
 	struct file *f;
 	int r = p->err > 0 ? -p->err : ops_need_file(fs, p->ino, size == 0, &err), errnum;
@@ -107,17 +108,15 @@ static void truncate_try(struct parked *p)
 		lock_drop(&fs->lock);
 		return;
 	}
-	if (r == 0) {
-		f->busy++;
-		r = pending_put_locked(fs, n, &ticket, &err);
+	if (r == 0 && (r = pending_put_locked(fs, n, &ticket, &err)) == 0) {
+		file_change_begin_locked(f);
+		is_begun = true;
 	}
 	lock_drop(&fs->lock);
-	if (r == 0)
+	if (is_begun) {
 		r = file_truncate(f, size, &err);
-	if (f && r <= 0) {
 		lock_take(&fs->lock);
-		if (r == 0 || f->busy)
-			f->busy -= f->busy > 0;
+		file_change_end_locked(f);
 		if (r == 0 && n->put && !f->writers) {
 			(void)pending_update_locked(n->put);
 			pending_put_due_locked(fs, n, fs->options.upload_delay_ms);

@@ -101,7 +101,7 @@ static void open_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
 	struct error err = ERROR_INIT;
-	bool truncates = (p->fi.flags & O_TRUNC) && is_writer(&p->fi);
+	bool truncates = (p->fi.flags & O_TRUNC) && is_writer(&p->fi), is_begun = false;
 	uint64_t ticket = 0;
 	struct node *n;
 	struct file *f = NULL;
@@ -134,12 +134,18 @@ static void open_try(struct parked *p)
 	if (r == 0 && (r = file_open_fd_locked(f, &err)) == 0) {
 		handle_open_locked(fs, n, &p->fi);
 		decide_cache_locked(n, &p->fi);
-		if (truncates)
-			r = pending_put_locked(fs, n, &ticket, &err);
+		if (truncates && (r = pending_put_locked(fs, n, &ticket, &err)) == 0) {
+			file_change_begin_locked(f);
+			is_begun = true;
+		}
 	}
 	lock_drop(&fs->lock);
-	if (r == 0 && truncates)
+	if (is_begun) {
 		r = file_truncate(f, 0, &err);
+		lock_take(&fs->lock);
+		file_change_end_locked(f);
+		lock_drop(&fs->lock);
+	}
 	errnum = r < 0 ? ops_errno(r, &err, "open") : ops_commit(fs, ticket);
 	if (errnum == 0) {
 		if (!is_writer(&p->fi))

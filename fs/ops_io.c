@@ -148,7 +148,7 @@ static int begin_change(struct parked *p, struct file *f, uint64_t start, uint64
 	r = pending_put_locked(fs, f->node, ret_ticket, err);
 	if (r < 0)
 		return r;
-	f->busy++;
+	file_change_begin_locked(f);
 	return 1;
 }
 
@@ -164,7 +164,7 @@ static int end_change(struct fs *fs, struct file *f, uint64_t start, uint64_t en
 	if (r == 0 && is_mixture)
 		r = file_log_dirty(f, start, end, NULL);
 	lock_take(&fs->lock);
-	f->busy--;
+	file_change_end_locked(f);
 	lock_drop(&fs->lock);
 	return r;
 }
@@ -213,7 +213,7 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 		  (f->is_whole || !f->is_new_version) && fs->cache.bytes + size <= fs->options.cache_size &&
 		  fs->cache.disk_free_bytes > fs->options.free_space_floor / 2 + size;
 	if (is_free)
-		f->busy++;
+		file_change_begin_locked(f);
 	lock_drop(&fs->lock);
 	if (!is_free)
 		return false;
@@ -295,7 +295,7 @@ static void fallocate_try(struct parked *p)
 		r = end_change(fs, f, start, end, r);
 	} else {
 		lock_take(&fs->lock);
-		f->busy--;
+		file_change_end_locked(f);
 		lock_drop(&fs->lock);
 	}
 	errnum = r < 0 ? ops_errno(r, &err, "fallocate") : ops_commit(fs, ticket);

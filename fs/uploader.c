@@ -179,7 +179,7 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 		return;
 	}
 	succeeded_locked(op, s, version);
-	is_current = f->generation == s->generation && !op->wants_redo;
+	is_current = f->generation == s->generation && !f->changing && !op->wants_redo;
 	if (!is_current) {
 		f->busy--;
 		(void)pending_update_locked(op); /* what it is based on now; redoing with the old is only a conflict with itself */
