@@ -1,0 +1,66 @@
+/* The upload of a file's content, beside those who change it. */
+#include "backends/base/fileio.h"
+#include "tests/unit/fs/fake_cloud.h"
+#include "fs/change.h"
+#include "fs/file.h"
+#include "tests/unit/fs/support.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static struct node *create(struct fs *fs, const char *name)
+{
+	struct node *n = NULL;
+	uint64_t id, ticket;
+	int fd;
+
+	assert_int_equal(file_make(fs, &id, &fd, NULL), 0);
+	LOCKED(&fs->lock);
+	assert_int_equal(change_create_locked(fs, 1, name, S_IFREG | 0644, 0, 0, id, fd, &n, &ticket, NULL), 0);
+	tree_pin(n);
+	n->file->writers++; /* as an open file handle does */
+	return n;
+}
+
+static void a_write_that_an_upload_overtakes_goes_up_with_the_next(void **state)
+{
+	struct bench *b = *state;
+	struct fs *fs = b->fs;
+	struct node *n = create(fs, "f");
+
+	lock_take(&fs->lock);
+	file_change_begin_locked(n->file); /* a write begins ... */
+	(void)pending_hurry_locked(fs, NULL, UINT64_MAX); /* ... and sync sends what is there so far: nothing */
+	while (n->put && (n->put->state != PENDING_BLOCKED || !n->version))
+		cond_wait(&fs->changed, &fs->lock);
+	assert_non_null(n->put);
+	lock_drop(&fs->lock);
+	assert_int_equal(cloud_find(b->cloud, "f")->size, 0);
+
+	assert_int_equal(fileio_pwrite_all(n->file->fd, "hello", 5, 0), 0);
+	lock_take(&fs->lock);
+	assert_int_equal(file_written_locked(n->file, 0, 5), 0);
+	file_change_end_locked(n->file);
+	n->file->writers--;
+	pending_put_due_locked(fs, n, 0);
+	lock_drop(&fs->lock);
+	bench_wait_idle(b);
+	assert_int_equal(cloud_find(b->cloud, "f")->size, 5);
+	lock_take(&fs->lock);
+	tree_unpin(&fs->tree, n);
+	lock_drop(&fs->lock);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_write_that_an_upload_overtakes_goes_up_with_the_next, bench_setup,
+						bench_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
