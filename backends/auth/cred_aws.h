@@ -16,10 +16,7 @@
  *	advisory window (5 min before expiry) they go on with the old ones.
  * Source: docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html (2026-11).
  */
-#include "backends/base/secret.h"
-#include "backends/base/lock.h"
-
-struct http_engine;
+#include "backends/auth/cred_host.h"
 
 struct cred_aws {
 	char *access_key_id; /* NULL: anonymous */
@@ -32,21 +29,12 @@ struct cred_aws {
 void cred_aws_release(struct cred_aws *c);
 int cred_aws_copy(struct cred_aws *to, const struct cred_aws *from, struct error *err) MUST_CHECK;
 
-/* What a source may use of the outside; replaced in tests. */
-struct cred_host {
-	const char *(*getenv)(const char *name);
-	int64_t (*wall_s)(void);
-	struct http_engine *engine;
-	const char *imds_endpoint;	/* NULL: http://169.254.169.254 or AWS_EC2_METADATA_SERVICE_ENDPOINT */
-};
-
 struct cred_aws_options {
 	const char *access_key_id, *secret_access_key, *session_token; /* explicit ones, or NULL */
 	const char *profile;	/* explicit profile, or NULL */
 	bool is_anonymous;
 	bool use_metadata_service; /* container and IMDS too; else they are skipped */
 };
-#define CRED_ABSENT 1 /* this source is not configured here */
 
 struct cred_aws_provider;
 int cred_aws_provider_new(const struct cred_host *host, const struct cred_aws_options *options,

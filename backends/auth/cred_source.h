@@ -18,14 +18,7 @@ struct arena;
 
 #define CRED_ADVISORY_S	 300   /* refreshed beside the work from here on */
 #define CRED_MANDATORY_S 60    /* refreshed before any more work from here on */
-#define CRED_MAX_BYTES	 65536 /* of any answer, token file or output of a program */
 #define CRED_MAX_CHAIN	 8     /* profiles that name each other by source_profile */
-
-struct cred_context {
-	const struct cred_host *host;
-	const struct cred_aws_options *options;
-	struct cancel *cancel; /* fires when the provider is freed */
-};
 
 struct cred_source {
 	const char *name; /* static; shown to users: "environment" */
@@ -43,13 +36,6 @@ extern const struct cred_source cred_source_web_identity;
 extern const struct cred_source cred_source_profile;
 extern const struct cred_source cred_source_container;
 extern const struct cred_source cred_source_imds;
-
-/* The value of a variable, NULL when unset or empty. */
-const char *cred_getenv(const struct cred_context *c, const char *name);
-/* The first of several variables that is set; names end with NULL. */
-const char *cred_getenv_any(const struct cred_context *c, const char *const *names);
-/* The wall clock as the services see it. */
-int64_t cred_now_s(const struct cred_context *c);
 
 /* Fills ret; refuses empty or odd bytes (ERR_CONFIG, naming `source` only). */
 int cred_set(struct cred_aws *ret, const char *source, struct str access_key_id, struct str secret,
@@ -80,26 +66,6 @@ const char *cred_files_get_section(const struct cred_files *f, const char *kind,
 const char *cred_profile_name(const struct cred_host *host, const char *explicit_name);
 /* "~/.aws/x" by the host's HOME; heap, NULL without a home or memory. */
 char *cred_home_path(const struct cred_host *host, const char *below_home);
-
-/* A GET or PUT or POST of a small text, without a signer, at most timeout_ms in all. */
-struct cred_call {
-	enum http_method method;
-	const char *url;       /* scheme, authority and what the path begins with */
-	const char *path;      /* percent-encoded, put behind it; NULL: nothing */
-	const char *operation; /* label of the counters */
-	uint64_t timeout_ms;
-	unsigned max_attempts;
-	struct str body;
-	int (*classify)(void *arg, const struct http_response *response, struct error *err);
-	struct http_fields query, headers;					 /* moved out */
-	int (*sign)(void *arg, struct http_request *request, struct error *err); /* may be NULL */
-	void *sign_arg;
-};
-int cred_call(const struct cred_context *c, struct cred_call *call, struct buf *ret,
-	      struct error *err) MUST_CHECK;
-/* A buffer for secrets: memory got at once, so that growing leaves no copy; wiped when released. */
-int cred_buf_init(struct buf *b, struct error *err) MUST_CHECK;
-void cred_buf_wipe(struct buf *b);
 
 /* Regions go into host names: letters, digits and '-' only. */
 bool cred_region_is_valid(const char *region);

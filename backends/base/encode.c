@@ -63,6 +63,21 @@ int base64_encode(const void *data, size_t len, struct buf *out)
 	return 0;
 }
 
+int base64url_encode(const void *data, size_t len, struct buf *out)
+{
+	size_t start = out->len;
+	int r = base64_encode(data, len, out);
+
+	if (r < 0)
+		return r;
+	while (out->len > start && out->data[out->len - 1] == '=')
+		out->data[--out->len] = '\0';
+	for (size_t i = start; i < out->len; i++)
+		if (out->data[i] == '+' || out->data[i] == '/')
+			out->data[i] = out->data[i] == '+' ? '-' : '_';
+	return 0;
+}
+
 static int base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')

@@ -44,4 +44,5 @@ uint64_t hash_table64(const void *data, size_t len, uint64_t seed);
 void hex_encode(const void *data, size_t len, char *ret); /* 2*len+1 bytes, lower case */
 int hex_decode(struct str text, unsigned char *ret, size_t ret_size); /* length or -EINVAL */
 int base64_encode(const void *data, size_t len, struct buf *out); /* standard alphabet, padded */
+int base64url_encode(const void *data, size_t len, struct buf *out); /* URL alphabet, not padded */
 int base64_decode(struct str text, struct buf *out); /* standard or URL alphabet, padding optional */
