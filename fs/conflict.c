@@ -1,4 +1,5 @@
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
 #include "fs/file.h"
@@ -104,11 +105,13 @@ static enum conflict_verdict keep_both(struct pending *op, struct error *err)
 	parent->is_complete = false; /* the other version is to be seen again */
 	fs_note_error_locked(fs, path ? path : "?", err);
 	log_warn("upload.conflict", "path='%s' kept_as='%s'", path ? path : "?", name);
+	FAULT_POINT("conflict-copy-named");
 	if (n->put == op && pending_put_rekey_locked(fs, n, &ticket, NULL) < 0)
 		log_error("upload.conflict", "path='%s' error='no memory'", path ? path : "?");
 	lock_drop(&fs->lock);
 	if (journal_wait(fs->journal, ticket, NULL) < 0)
 		log_warn("journal.write", "path='%s'", path ? path : "?");
+	FAULT_POINT("conflict-copy-journalled");
 	if (fs->session)
 		(void)fuse_lowlevel_notify_inval_entry(fs->session, parent == fs->tree.mount_root ? 1 : parent->ino,
 						       path ? strrchr(path, '/') + 1 : "",

@@ -20,6 +20,7 @@
  */
 #include "fs/extentlog.h"
 
+#include "backends/base/fault.h"
 #include "backends/base/fileio.h"
 #include "backends/base/hash.h"
 
@@ -108,8 +109,13 @@ int extentlog_append(int fd, enum extentlog_what what, uint64_t start, uint64_t 
 {
 	struct extentlog_record record = extentlog_pack(what, start, end);
 
+	int r;
+
 	assert(start <= end && end <= EXTENTLOG_POS_MAX);
-	return extentlog_write(fd, &record, 1, err);
+	FAULT_POINT("extentlog-append-before");
+	r = extentlog_write(fd, &record, 1, err);
+	FAULT_POINT("extentlog-append-after");
+	return r;
 }
 
 struct extentlog_replay {
@@ -308,8 +314,10 @@ int extentlog_compact(int dir_fd, const char *name, const struct extents *presen
 		return error_errno(err, errno, "cannot create the extent log '%s'", beside);
 	writer.fd = fd;
 	r = extentlog_write_all(&writer, present, dirty, err);
+	FAULT_POINT("extentlog-rename-before");
 	if (r == 0 && renameat(dir_fd, beside, dir_fd, name) < 0)
 		r = error_errno(err, errno, "cannot put the extent log '%s' in its place", name);
+	FAULT_POINT("extentlog-rename-after");
 	if (r < 0) {
 		(void)unlinkat(dir_fd, beside, 0); /* best effort: the next one removes it, too */
 		return r;

@@ -1,5 +1,6 @@
 #include "fs/file.h"
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/listing.h"
 #include "fs/park.h"
@@ -233,6 +234,7 @@ static void fetch_run(struct job *job)
 		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && (was_renewed(t) || adopts_current(t)))))
 			break;
 	}
+	FAULT_POINT("fetch-arrived");
 	fetch_finish(t, r < 0 ? r : 0, &err);
 }
 

@@ -1,5 +1,6 @@
 #include "fs/file.h"
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "fs/extentlog.h"
 #include "fs/kept.h"
 #include "fs/upload.h"
@@ -32,6 +33,7 @@ int file_make(struct fs *fs, uint64_t *ret_id, int *ret_fd, struct error *err)
 	} while (fd < 0 && errno == EEXIST && ++tries < 100000);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot make a cache file in '%s'", fs->cache_dir);
+	FAULT_POINT("cache-file-made");
 	*ret_id = id;
 	*ret_fd = fd;
 	return 0;
@@ -132,10 +134,13 @@ void file_empty_trash(struct fs *fs)
 		if (t->log_fd >= 0)
 			(void)close(t->log_fd);
 		if (!t->keeps_file) {
+			FAULT_POINT("cache-file-remove-before");
 			fs_cache_log_name(t->id, name);
 			(void)unlinkat(fs->cache_fd, name, 0);
+			FAULT_POINT("cache-file-remove-map");
 			fs_cache_name(t->id, name);
 			(void)unlinkat(fs->cache_fd, name, 0);
+			FAULT_POINT("cache-file-remove-after");
 		}
 		free(t);
 		t = next;
@@ -326,6 +331,7 @@ int file_truncate(struct file *f, uint64_t size, struct error *err)
 	old_size = f->node->size;
 	was_mixture = !f->is_whole;
 	lock_drop(&fs->lock);
+	FAULT_POINT("truncate-before");
 	/* When growing, the zeros are there before the map says so; when cutting, the map goes first. */
 	if (size > old_size && ftruncate(f->fd, (off_t)size) < 0)
 		return error_errno(err, errno, "cannot grow a cache file");
@@ -336,6 +342,7 @@ int file_truncate(struct file *f, uint64_t size, struct error *err)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the map of a cache file");
 	if (size <= old_size && ftruncate(f->fd, (off_t)size) < 0)
 		return error_errno(err, errno, "cannot cut a cache file");
+	FAULT_POINT("truncate-cut");
 	if (!was_mixture)
 		return 0;
 	r = file_log_dirty(f, old_size, size > old_size ? size : old_size, err);
@@ -409,6 +416,7 @@ static void punch_locked(struct file *f, uint64_t need)
 			break;
 		(void)fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)range.start,
 				(off_t)(range.end - range.start)); /* where the disk cannot, only the space stays used */
+		FAULT_POINT("evict-punched");
 		freed += range.end - range.start;
 	}
 	file_account_locked(f);
@@ -434,6 +442,7 @@ void file_evict(struct fs *fs)
 			struct node *n = f->node;
 
 			file_drop_locked(fs, n);
+			FAULT_POINT("evict-dropped");
 			tree_prune(&fs->tree, n);
 		} else {
 			punch_locked(f, fs->cache.bytes - fs->options.cache_size);

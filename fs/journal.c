@@ -12,6 +12,7 @@
 #include "fs/journal_private.h"
 
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 
 #define JOURNAL_CLOSE_BUSY_MS 300
@@ -136,6 +137,7 @@ static int journal_apply(struct journal_db *db, const struct journal_op *ops, ui
 		if (code == SQLITE_OK)
 			code = journal_step(db->reserve);
 	}
+	FAULT_POINT("journal-commit-inside");
 	if (code == SQLITE_OK)
 		code = journal_step(db->commit);
 	*ret_code = code;
@@ -225,11 +227,13 @@ void journal_commit_locked(struct journal *j)
 	j->is_busy = true;
 	lock_drop(&j->lock);
 
+	FAULT_POINT("journal-commit-before");
 	r = journal_apply(&j->db, ops, next_seq, &code, &why);
 	if (r < 0 && why.kind == ERR_CORRUPT && journal_heal(j, &why) == 0)
 		r = journal_apply(&j->db, ops, next_seq, &code, &why);
 	if (r == 0)
 		journal_ops_free(ops);
+	FAULT_POINT("journal-commit-after");
 
 	lock_take(&j->lock);
 	if (r == 0) {
@@ -286,7 +290,9 @@ static int journal_sync_wal_locked(struct journal *j, struct error *err)
 	int fd = j->db.wal_fd, errnum;
 
 	lock_drop(&j->lock);
+	FAULT_POINT("journal-sync-before");
 	errnum = fdatasync(fd) < 0 ? errno : 0;
+	FAULT_POINT("journal-sync-after");
 	lock_take(&j->lock);
 	if (errnum) {
 		/* The kernel will not say it twice: what was not written may pass for clean from

@@ -7,6 +7,7 @@
 #include "fs/journal_private.h"
 
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -229,9 +230,12 @@ int journal_replace_damaged(const char *path, struct journal_db *db, char **ret_
 	r = rescue_make_new(path, fresh, &count, &is_whole, err);
 	if (r < 0)
 		return r;
+	FAULT_POINT("journal-rescue-rows");
 	r = rescue_set_aside(path, &aside, err);
+	FAULT_POINT("journal-rescue-aside");
 	if (r == 0 && rename(fresh, path) < 0)
 		r = error_errno(err, errno, "cannot put the journal '%s' in its place", path);
+	FAULT_POINT("journal-rescue-renamed");
 	if (r == 0)
 		r = journal_try_open(path, db, err);
 	if (r == JOURNAL_DAMAGED)

@@ -10,6 +10,7 @@
 #include "fs/journal_private.h"
 
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 
 #define JOURNAL_FRAME_BYTES  (4096 + 24)
@@ -83,7 +84,9 @@ static void journal_checkpoint_with_turn(struct journal *j)
 	lock_take(&j->lock);
 	journal_turn_take_locked(j);
 	lock_drop(&j->lock);
+	FAULT_POINT("journal-checkpoint-before");
 	code = journal_checkpoint_all(db);
+	FAULT_POINT("journal-checkpoint-after");
 	journal_checkpoint_failed(code);
 	lock_take(&j->lock);
 	if (code == SQLITE_OK) {

@@ -1,4 +1,5 @@
 #include "fs/kept.h"
+#include "backends/base/fault.h"
 #include "backends/base/fileio.h"
 #include "backends/base/hash.h"
 #include "backends/base/log.h"
@@ -105,6 +106,7 @@ void kept_load(struct fs *fs)
 	if (!path || !fs->kept || fileio_read_file(path, &text, NULL) < 0)
 		return;
 	(void)unlink(path);
+	FAULT_POINT("kept-list-removed");
 	boot_id(boot);
 	if (json_parse(buf_str(&text), KEPT_TEXT_MAX, &list, NULL) < 0 || !json_object_is_type(list, json_type_array) ||
 	    json_object_array_length(list) == 0 || !json_get_string(json_object_array_get_idx(list, 0), "boot") ||
@@ -177,9 +179,11 @@ void kept_save(struct fs *fs)
 		f->outlives_us = true;
 		list_entry(list, f->id, n->size, where, n->version);
 	}
+	FAULT_POINT("kept-save-before");
 	if (fileio_replace_file(path, str_of(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN)), 0600,
 				&err) < 0)
 		log_warn("cache.list", "error='%s'", err.message);
+	FAULT_POINT("kept-save-after");
 }
 
 void kept_release(struct fs *fs)

@@ -1,4 +1,5 @@
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
 #include "fs/file.h"
@@ -80,12 +81,14 @@ void namespace_run_deletes(struct pending *batch)
 
 	for (struct pending *op = batch; op; op = op->batch_next)
 		keys[count++] = op->key;
+	FAULT_POINT("delete-before");
 	if (!results)
 		r = error_set(&err, ERR_NO_MEMORY, "no memory to delete");
 	else if (count == 1)
 		r = store_delete(batch->store, batch->bucket, keys[0], NULL, NULL, &err);
 	else
 		r = store_delete_many(batch->store, batch->bucket, keys, count, results, &err);
+	FAULT_POINT("delete-after");
 	for (size_t i = 0; batch; i++) {
 		struct pending *op = batch;
 		const struct error *why = r < 0 || count == 1 ? &err : &results[i];
@@ -203,8 +206,11 @@ static int copy_object(struct pending *op, char *version, struct error *err)
 static int run_rename(struct pending *op, struct error *err)
 {
 	char version[STORE_VERSION_MAX] = "";
-	int r = copy_object(op, version, err);
+	int r;
 
+	FAULT_POINT("rename-before");
+	r = copy_object(op, version, err);
+	FAULT_POINT("rename-copied");
 	if (r < 0)
 		return r;
 	remember(op, version);
@@ -214,6 +220,7 @@ static int run_rename(struct pending *op, struct error *err)
 	if (op->kind == PENDING_COPY)
 		return 0;
 	r = store_delete(op->store, op->from_bucket, op->from_key, NULL, NULL, err);
+	FAULT_POINT("rename-deleted");
 	if (r == 0)
 		journal_attrs_delete(op->fs->journal, op->store->name, op->from_bucket, op->from_key);
 	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
@@ -247,7 +254,9 @@ static int run_marker(struct pending *op, struct error *err)
 	if (r < 0)
 		return r;
 	args.meta = meta;
+	FAULT_POINT("marker-before");
 	r = store_put(op->store, op->bucket, op->key, &source, &args, version, err);
+	FAULT_POINT("marker-after");
 	if (r < 0)
 		return r;
 	remember(op, version);
@@ -291,10 +300,12 @@ static int run_meta(struct pending *op, struct error *err)
 
 	if (r == 0)
 		r = store_head(op->store, op->bucket, op->key, NULL, &arena, &object, err);
+	FAULT_POINT("meta-before");
 	if (r == 0)
 		r = merge_meta(&object, &arena, &meta, &count, err);
 	if (r == 0)
 		r = store_set_meta(op->store, op->bucket, op->key, object.version, meta, count, version, err);
+	FAULT_POINT("meta-after");
 	if (r < 0)
 		return r;
 	remember(op, version);

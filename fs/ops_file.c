@@ -1,4 +1,5 @@
 #include "fs/change.h"
+#include "backends/base/fault.h"
 #include "fs/file.h"
 #include "fs/listing.h"
 #include "fs/ops.h"
@@ -282,6 +283,7 @@ static int sync_local(struct fs *fs, struct node *n, struct error *err)
 	lock_drop(&fs->lock);
 	if (fdatasync(fd) < 0 || (log_fd >= 0 && fdatasync(log_fd) < 0))
 		r = error_errno(err, errno, "cannot sync a cache file");
+	FAULT_POINT("fsync-data-synced");
 	if (r == 0 && !was_synced)
 		r = journal_sync(fs->journal, err);
 	lock_take(&fs->lock);

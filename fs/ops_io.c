@@ -1,3 +1,4 @@
+#include "backends/base/fault.h"
 #include "backends/base/fileio.h"
 #include "fs/change.h"
 #include "fs/file.h"
@@ -190,7 +191,9 @@ static void write_try(struct parked *p)
 		park_fail(p, ops_errno(r, &err, "write"));
 		return;
 	}
+	FAULT_POINT("write-before");
 	r = fileio_pwrite_all(f->fd, data, p->size, p->offset);
+	FAULT_POINT("write-after");
 	r = end_change(fs, f, p->offset, p->offset + p->size, r);
 	errnum = r < 0 ? -r : ops_commit(fs, ticket);
 	if (errnum)
@@ -217,8 +220,10 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 	lock_drop(&fs->lock);
 	if (!is_free)
 		return false;
+	FAULT_POINT("write-again-before");
 	r = fileio_pwrite_all(f->fd, data, size, offset);
 	r = end_change(fs, f, offset, offset + size, r);
+	FAULT_POINT("write-again-after");
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else

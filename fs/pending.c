@@ -1,5 +1,6 @@
 #include "fs/pending.h"
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/hash.h"
 #include "backends/base/log.h"
 #include "backends/base/random.h"
@@ -348,6 +349,7 @@ void pending_done_locked(struct pending *op)
 	if (op->state == PENDING_RUNNING && !op->is_abandoned)
 		pending_keys_note_gone(op);
 	queue_unlink(op);
+	FAULT_POINT("change-done");
 	(void)journal_delete(fs->journal, op->seq); /* redoing it after a crash is harmless, so nobody waits */
 	unblock_all_locked(op);
 	release_nodes_locked(op);

@@ -1,4 +1,5 @@
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
 #include "fs/extentlog.h"
@@ -258,6 +259,7 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 	op = pending_new(fs, (enum pending_kind)row->kind, row->seq, &where, has_from ? &from : NULL);
 	if (!op)
 		return error_set(err, ERR_NO_MEMORY, "no memory to recover");
+	FAULT_POINT("recovery-row");
 	op->flags = row->flags;
 	r = op->kind == PENDING_PUT ? recover_put(fs, op, row, err) : recover_name(fs, op, row, err);
 	if (r < 0) {
@@ -305,6 +307,7 @@ static void sweep_cache(struct fs *fs, const struct left_rows *kept)
 
 		if (end - entry->d_name != 16 || (*end && strcmp(end, ".map") != 0))
 			continue;
+		FAULT_POINT("recovery-sweep");
 		if (!is_wanted(fs, kept, id))
 			(void)unlinkat(fs->cache_fd, entry->d_name, 0);
 	}
@@ -317,9 +320,12 @@ int recovery_run(struct fs *fs, struct error *err)
 	int r;
 
 	LOCKED(&fs->lock); /* nobody else is there yet; the functions below want it held */
+	FAULT_POINT("recovery-begin");
 	r = journal_each(fs->journal, recover_row, &kept, err);
+	FAULT_POINT("recovery-rows-read");
 	if (r == 0)
 		sweep_cache(fs, &kept);
+	FAULT_POINT("recovery-end");
 	free(kept.ids);
 	if (r < 0)
 		return r;

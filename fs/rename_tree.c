@@ -1,4 +1,5 @@
 #include "fs/rename_tree.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/file.h"
 
@@ -101,6 +102,7 @@ static void copy_run(struct job *job)
 	struct error err = ERROR_INIT;
 	int r = store_copy(op->store, op->from_bucket, c->from_key, op->bucket, c->key, &args, version, &err);
 
+	FAULT_POINT("tree-copied-one");
 	if (r < 0 && err.kind == ERR_INVALID && c->size == 0 && str_ends(str_of(c->from_key), "/")) {
 		err = ERROR_INIT;
 		r = put_marker(c, version, &err);
@@ -198,7 +200,9 @@ static int delete_page(struct pending *op, const struct store_page *page, void *
 			keys[count++] = page->objects[i].key;
 	if (!count || !results)
 		return results ? 0 : error_set(err, ERR_NO_MEMORY, "no memory to rename");
+	FAULT_POINT("tree-delete-before");
 	r = store_delete_many(op->store, op->from_bucket, keys, count, results, err);
+	FAULT_POINT("tree-delete-after");
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (results[i].kind && results[i].kind != ERR_NOT_FOUND) {
 			*err = results[i];
@@ -295,10 +299,13 @@ int rename_tree_run(struct pending *op, struct error *err)
 	int r;
 
 	if (!(op->flags & PENDING_FLAG_DELETING)) {
+		FAULT_POINT("tree-copy-before");
 		r = copy_all(op, err);
+		FAULT_POINT("tree-copied-all");
 		if (r < 0)
 			return r;
 		r = switch_over(op, err);
+		FAULT_POINT("tree-switched");
 		if (r < 0)
 			return r;
 	}

@@ -1,6 +1,7 @@
 #include "fs/upload.h"
 #include "fs/attrs.h"
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include <assert.h>
 
@@ -79,8 +80,10 @@ static void abort_job(struct job *job)
 	struct upload *u = container_of(job, struct upload, begin_job);
 	struct error err = ERROR_INIT;
 
+	FAULT_POINT("upload-abort-before");
 	if (u->id && !u->is_completed && store_upload_abort(u->store, u->bucket, u->key, u->id, &err) < 0)
 		log_warn("upload.abort", "key='%s' error='%s'", u->key, err.message);
+	FAULT_POINT("upload-abort-after");
 	for (unsigned i = 0; i < u->count; i++)
 		free(u->parts[i]);
 	free(u->parts);
@@ -163,9 +166,11 @@ static void part_run(struct job *job)
 	lock_drop(&fs->lock);
 	source.offset = part->start;
 	source.length = part->end - part->start;
+	FAULT_POINT("upload-part-before");
 	if (r == 0)
 		r = store_upload_part(u->store, u->bucket, u->key, u->id, part->index + 1, &source, &u->cancel, &result,
 				      &err);
+	FAULT_POINT("upload-part-after");
 	part_ended(part, r, &result, &err);
 }
 
@@ -239,7 +244,11 @@ static int begin(struct upload *u, const struct store_put_args *args, struct err
 	struct fs *fs = u->fs;
 	char *id = NULL;
 	uint64_t ticket = 0;
-	int r = store_upload_begin(u->store, u->bucket, u->key, args, &id, err);
+	int r;
+
+	FAULT_POINT("upload-begin-before");
+	r = store_upload_begin(u->store, u->bucket, u->key, args, &id, err);
+	FAULT_POINT("upload-begin-after");
 
 	lock_take(&fs->lock);
 	u->is_beginning = false;
@@ -259,6 +268,7 @@ static int begin(struct upload *u, const struct store_put_args *args, struct err
 	lock_drop(&fs->lock);
 	if (ticket && journal_wait(fs->journal, ticket, NULL) < 0)
 		log_warn("journal.write", "key='%s' what='upload id'", u->key);
+	FAULT_POINT("upload-id-journalled");
 	return r;
 }
 
@@ -468,6 +478,7 @@ int upload_multipart(struct pending *op, struct file *f, uint64_t size, const st
 
 	if (r == 0)
 		r = carry_parts(op, u, size, &count, err);
+	FAULT_POINT("upload-complete-before");
 	if (r == 0) {
 		parts = calloc(count, sizeof(*parts));
 		if (!parts)
@@ -477,6 +488,7 @@ int upload_multipart(struct pending *op, struct file *f, uint64_t size, const st
 	}
 	if (r == 0)
 		r = store_upload_complete(u->store, u->bucket, u->key, u->id, parts, count, args, ret_version, err);
+	FAULT_POINT("upload-complete-after");
 	if (!u)
 		return r;
 	lock_take(&fs->lock);

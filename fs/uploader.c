@@ -1,4 +1,5 @@
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
 #include "fs/listing.h"
@@ -77,7 +78,10 @@ static int send_content(struct pending *op, struct file *f, struct snapshot *s, 
 	source.fd = f->fd;
 	source.length = s->size;
 	source.progress = &op->sent_bytes;
-	return store_put(op->store, op->bucket, op->key, &source, &s->args, ret_version, err);
+	FAULT_POINT("put-before");
+	r = store_put(op->store, op->bucket, op->key, &source, &s->args, ret_version, err);
+	FAULT_POINT("put-after");
+	return r;
 }
 
 /* The cloud has what the snapshot held. */
@@ -194,6 +198,7 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 	lock_drop(&fs->lock);
 	wake_waiters(fs, f, 0);
 	lock_take(&fs->lock);
+	FAULT_POINT("upload-finished");
 	f->busy--;
 	pending_done_locked(op);
 	file_rest_locked(f);
@@ -213,6 +218,7 @@ static void abort_inherited(struct pending *op)
 	if (id && op->store->ops->upload_abort &&
 	    store_upload_abort(op->store, op->bucket, op->key, id, &err) < 0 && err.kind != ERR_NOT_FOUND)
 		log_warn("upload.abort", "key='%s' error='%s'", op->key, err.message);
+	FAULT_POINT("upload-abort-inherited");
 	free(id);
 }
 

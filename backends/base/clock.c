@@ -1,4 +1,5 @@
 #include "backends/base/clock.h"
+#include "backends/base/fault.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,7 +20,12 @@ static uint64_t read_clock_ns(clockid_t id)
 {
 	struct timespec ts;
 	(void)clock_gettime(id, &ts); /* cannot fail for these two clocks */
+#ifdef SKYDIR_FAULT_POINTS
+	return (uint64_t)((int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec +
+			  (id == CLOCK_MONOTONIC ? fault_mono_jump_ns() : fault_wall_jump_ns()));
+#else
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+#endif
 }
 
 uint64_t clock_mono_ns(void)
