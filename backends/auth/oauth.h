@@ -34,3 +34,5 @@ int oauth_post(const struct cred_context *c, const struct oauth_call *call, stru
 /* Reads such an answer. */
 int oauth_read(const struct cred_context *c, const char *who, struct str answer, struct token *ret,
 	       struct error *err) MUST_CHECK;
+/* The query of an address ("?api-version=1"), which is not the base's to carry, as raw fields. */
+int oauth_url_query(const char *url, struct http_fields *ret, struct error *err) MUST_CHECK;

@@ -102,25 +102,6 @@ static int wrong_range(struct error *err)
 	return error_set(err, ERR_PROTOCOL, "the service sent another range than was asked for");
 }
 
-/* "bytes FIRST-LAST/TOTAL" */
-static int read_content_range(const struct http_response *response, uint64_t *ret_first,
-			      uint64_t *ret_last, uint64_t *ret_total, struct error *err)
-{
-	const char *header = http_fields_get(&response->headers, "content-range");
-	struct str rest = str_of(header ? header : ""), first, last;
-
-	if (!str_starts(rest, "bytes "))
-		return error_set(err, ERR_PROTOCOL, "the service sent a part without saying which");
-	rest = str_trim((struct str){ rest.ptr + 6, rest.len - 6 });
-	first = str_split(&rest, '-');
-	last = rest.ptr ? str_split(&rest, '/') : (struct str){ 0 };
-	if (!last.ptr || !rest.ptr || str_to_u64(first, ret_first) < 0 ||
-	    str_to_u64(last, ret_last) < 0 || str_to_u64(rest, ret_total) < 0 ||
-	    *ret_last < *ret_first || *ret_last >= *ret_total)
-		return error_set(err, ERR_PROTOCOL, "the service sent a part without saying which");
-	return 0;
-}
-
 static int out_of_object(struct error *err)
 {
 	return error_set(err, ERR_RANGE, "the range ends outside the object");
@@ -137,7 +118,7 @@ static int judge_part(struct get *g, const struct http_response *response,
 {
 	const struct store_get_args *args = g->args;
 	uint64_t first = 0, last = 0, total = 0, wanted_last;
-	int r = read_content_range(response, &first, &last, &total, err);
+	int r = http_content_range(response, &first, &last, &total, err);
 
 	if (r < 0)
 		return r;
@@ -221,23 +202,6 @@ static const struct {
 	{ "x-amz-checksum-sha1", HASH_SHA1 },
 };
 
-static int digest_of_sink(const struct store_sink *sink, uint64_t length, enum hash_kind kind,
-			  unsigned char ret[32], struct error *err)
-{
-	CLEANUP(hash_stream_freep) struct hash_stream *hash = NULL;
-	int r;
-
-	if (sink->fd >= 0) {
-		r = hash_fd(kind, sink->fd, sink->fd_offset, length, ret);
-		return r < 0 ? error_errno(err, -r, "what was read cannot be checked") : r;
-	}
-	hash = hash_stream_new(kind);
-	if (!hash)
-		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	hash_stream_add(hash, buf_cstr(sink->buf), sink->buf->len);
-	return (int)hash_stream_digest(hash, ret);
-}
-
 /* The server's checksum of the whole object against what is in the sink. One over the parts'
  * checksums (COMPOSITE, or with "-N" behind it) says nothing about the bytes as they stand. */
 static int check_whole(const struct get *g, const struct http_response *response, struct error *err)
@@ -254,7 +218,7 @@ static int check_whole(const struct get *g, const struct http_response *response
 
 		if (!text || strchr(text, '-') || base64_decode(str_of(text), &theirs) < 0)
 			continue;
-		len = digest_of_sink(g->sink, g->object.size, checksums[i].kind, ours, err);
+		len = store_sink_digest(g->sink, g->object.size, checksums[i].kind, ours, err);
 		if (len < 0)
 			return len;
 		if ((size_t)len != theirs.len || memcmp(ours, theirs.data, theirs.len))

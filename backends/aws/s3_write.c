@@ -16,22 +16,12 @@
 int s3_checksum(const struct store_source *source, enum hash_kind kind, char ret[S3_CHECKSUM_MAX],
 		struct error *err)
 {
-	CLEANUP(hash_stream_freep) struct hash_stream *hash = NULL;
 	CLEANUP(buf_release) struct buf text = BUF_INIT(S3_CHECKSUM_MAX - 1);
 	unsigned char digest[32];
-	int len;
+	int len = store_source_digest(source, kind, digest, err);
 
-	if (source->fd >= 0) {
-		len = hash_fd(kind, source->fd, source->offset, source->length, digest);
-		if (len < 0)
-			return error_errno(err, -len, "what is to be sent cannot be read");
-	} else {
-		hash = hash_stream_new(kind);
-		if (!hash)
-			return error_set(err, ERR_NO_MEMORY, "out of memory");
-		hash_stream_add(hash, source->mem.ptr, source->mem.len);
-		len = (int)hash_stream_digest(hash, digest);
-	}
+	if (len < 0)
+		return len;
 	if (base64_encode(digest, (size_t)len, &text) < 0)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	(void)snprintf(ret, S3_CHECKSUM_MAX, "%s", buf_cstr(&text));

@@ -173,29 +173,58 @@ bool attempt_receive(struct attempt *a, const void *data, size_t len)
 	return true;
 }
 
+/* Up to size bytes of the content itself, from that position of it. */
+static ssize_t send_content(struct attempt *a, uint64_t position, void *ret, size_t size)
+{
+	const struct http_body *body = &a->request->body;
+	uint64_t left = http_body_content_length(body) - position;
+	size_t len = left < size ? (size_t)left : size;
+	int r;
+
+	if (body->kind == HTTP_BODY_MEM) {
+		memcpy(ret, body->mem.ptr + position, len);
+		return (ssize_t)len;
+	}
+	r = fileio_pread_all(body->fd, ret, len, body->offset + position);
+	if (r == -ENODATA) {
+		(void)error_set(&a->err, ERR_IO, "the file to send became shorter");
+		return -1;
+	}
+	if (r < 0) {
+		(void)error_errno(&a->err, -r, "cannot read the file to send");
+		return -1;
+	}
+	return (ssize_t)len;
+}
+
+static size_t send_memory(struct str from, uint64_t position, void *ret, size_t size)
+{
+	size_t left = from.len - (size_t)position, len = left < size ? left : size;
+
+	memcpy(ret, from.ptr + position, len);
+	return len;
+}
+
 ssize_t attempt_send(struct attempt *a, void *ret, size_t size)
 {
 	const struct http_body *body = &a->request->body;
-	uint64_t left = http_body_length(body) - a->sent_position;
-	size_t len = left < size ? (size_t)left : size;
+	uint64_t content = http_body_content_length(body), at = a->sent_position, sent;
+	ssize_t len = 0;
 
-	if (len > 0 && body->kind == HTTP_BODY_MEM) {
-		memcpy(ret, body->mem.ptr + a->sent_position, len);
-	} else if (len > 0) {
-		int r = fileio_pread_all(body->fd, ret, len, body->offset + a->sent_position);
-		if (r == -ENODATA) {
-			(void)error_set(&a->err, ERR_IO, "the file to send became shorter");
-			return -1;
-		}
-		if (r < 0) {
-			(void)error_errno(&a->err, -r, "cannot read the file to send");
-			return -1;
-		}
-	}
-	a->sent_position += len;
+	if (at < body->head.len)
+		len = (ssize_t)send_memory(body->head, at, ret, size);
+	else if (at < body->head.len + content)
+		len = send_content(a, at - body->head.len, ret, size);
+	else if (at < http_body_length(body))
+		len = (ssize_t)send_memory(body->tail, at - body->head.len - content, ret, size);
+	if (len < 0)
+		return -1;
+	a->sent_position += (uint64_t)len;
+	sent = a->sent_position > body->head.len ? a->sent_position - body->head.len : 0;
 	if (body->progress)
-		atomic_store_explicit(body->progress, a->sent_position, memory_order_relaxed);
-	return (ssize_t)len;
+		atomic_store_explicit(body->progress, sent < content ? sent : content,
+				      memory_order_relaxed);
+	return len;
 }
 
 bool attempt_seek(struct attempt *a, uint64_t position)

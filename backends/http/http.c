@@ -248,3 +248,21 @@ int http_classify_status(void *arg, const struct http_response *response, struct
 		(void)snprintf(err->request_id, sizeof(err->request_id), "%s", request_id);
 	return r;
 }
+
+int http_content_range(const struct http_response *response, uint64_t *ret_first, uint64_t *ret_last,
+		       uint64_t *ret_total, struct error *err)
+{
+	const char *header = http_fields_get(&response->headers, "content-range");
+	struct str rest = str_of(header ? header : ""), first, last;
+
+	if (!str_starts(rest, "bytes "))
+		return error_set(err, ERR_PROTOCOL, "the service sent a part without saying which");
+	rest = str_trim((struct str){ rest.ptr + 6, rest.len - 6 });
+	first = str_split(&rest, '-');
+	last = rest.ptr ? str_split(&rest, '/') : (struct str){ 0 };
+	if (!last.ptr || !rest.ptr || str_to_u64(first, ret_first) < 0 ||
+	    str_to_u64(last, ret_last) < 0 || str_to_u64(rest, ret_total) < 0 ||
+	    *ret_last < *ret_first || *ret_last >= *ret_total)
+		return error_set(err, ERR_PROTOCOL, "the service sent a part without saying which");
+	return 0;
+}

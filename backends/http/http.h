@@ -45,11 +45,17 @@ struct http_body {
 	struct str mem;		 /* HTTP_BODY_MEM */
 	int fd;			 /* HTTP_BODY_FD: read with pread, position unused */
 	uint64_t offset, length; /* HTTP_BODY_FD */
-	_Atomic uint64_t *progress; /* may be NULL: bytes sent so far in this attempt */
+	_Atomic uint64_t *progress; /* may be NULL: bytes sent so far in this attempt, head and tail not counted */
+	struct str head, tail;	 /* sent before and after (multipart/related); not for signers that hash the body */
 };
-static inline uint64_t http_body_length(const struct http_body *b)
+/* Without head and tail. */
+static inline uint64_t http_body_content_length(const struct http_body *b)
 {
 	return b->kind == HTTP_BODY_MEM ? b->mem.len : b->kind == HTTP_BODY_FD ? b->length : 0;
+}
+static inline uint64_t http_body_length(const struct http_body *b)
+{
+	return b->head.len + http_body_content_length(b) + b->tail.len;
 }
 
 /* Where the body of a 2xx answer goes. Any other answer's body goes to response.error_body. */
@@ -116,6 +122,9 @@ struct http_response {
 #define HTTP_RESPONSE_INIT ((struct http_response){ .error_body = { .limit = 65536 } })
 void http_response_release(struct http_response *r);
 
+/* "Content-Range: bytes FIRST-LAST/TOTAL" of a 206; ERR_PROTOCOL when it is not there or makes no sense. */
+int http_content_range(const struct http_response *response, uint64_t *ret_first, uint64_t *ret_last,
+		       uint64_t *ret_total, struct error *err) MUST_CHECK;
 /* What Retry-After says (seconds or a date), 0 when absent or unreadable. */
 uint64_t http_retry_after_ms(const struct http_response *response);
 /* The error of a bare status code: 401 UNAUTHENTICATED, 403 PERMISSION, 404 and 410 NOT_FOUND, 408 TIMEOUT, 409

@@ -224,7 +224,8 @@ static bool set_method(struct wire *w, const struct http_request *request)
 			(method == HTTP_DELETE && length > 0);
 	/* A pointer saves a copy; the callback counts progress and reads files. */
 	bool by_pointer =
-		length == 0 || (request->body.kind == HTTP_BODY_MEM && !request->body.progress);
+		length == 0 || (request->body.kind == HTTP_BODY_MEM && !request->body.progress &&
+				length == request->body.mem.len);
 	bool is_ok = true;
 
 	SET(w, is_ok, CURLOPT_HTTPGET, 1L); /* takes back NOBODY and POST */
@@ -390,7 +391,7 @@ void wire_settle(struct wire *w, int curl_code)
 	/* Otherwise a callback has said why it refused. */
 	if (a->err.kind == ERR_NONE && curl_code == CURLE_OK) {
 		if (attempt_finish(a) && attempt_is_success(a) && body->progress)
-			atomic_store_explicit(body->progress, http_body_length(body),
+			atomic_store_explicit(body->progress, http_body_content_length(body),
 					      memory_order_relaxed);
 	} else if (a->err.kind == ERR_NONE && !is_answer) {
 		explain(w, (CURLcode)curl_code, &a->err);

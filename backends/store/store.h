@@ -32,7 +32,7 @@ enum store_caps {
 	STORE_CAP_APPEND = 1 << 4,
 	STORE_CAP_COMPOSE = 1 << 5,
 	STORE_CAP_RENAME = 1 << 6,	    /* atomic rename of one object */
-	STORE_CAP_RENAME_DIR = 1 << 7,	    /* atomic rename of a whole prefix */
+	STORE_CAP_RENAME_DIR = 1 << 7,	    /* rename of a whole prefix at once, in buckets that have directories */
 	STORE_CAP_KEEPS_BLOCKS = 1 << 8,    /* complete may name committed blocks of the object (Azure) */
 	STORE_CAP_LIST_METADATA = 1 << 9,   /* listings carry metadata */
 	STORE_CAP_DELETE_MANY = 1 << 10,    /* a real batch, not a loop */
@@ -257,6 +257,8 @@ struct store_ops {
 		      struct error *err);
 	int (*compose)(struct store *s, const char *bucket, const char *const *keys, size_t count, const char *key,
 		       const struct store_put_args *args, char *ret_version, struct error *err);
+	/* With STORE_CAP_RENAME_DIR both keys may end with '/': all below the first goes below the second, where nothing
+	 * may be, at once; ret_version is "". UNSUPPORTED where this bucket has no directories: then nothing was done. */
 	int (*rename)(struct store *s, const char *bucket, const char *from_key, const char *key,
 		      const char *if_source_version, char *ret_version, struct error *err);
 
@@ -309,6 +311,11 @@ int store_rename(struct store *s, const char *bucket, const char *from_key, cons
 int store_describe(struct store *s, struct buf *ret, struct error *err);
 void store_free(struct store *s);
 
+/* The digest of the first length bytes in a sink, of what is to be sent; its length or an error. For providers. */
+int store_sink_digest(const struct store_sink *sink, uint64_t length, enum hash_kind kind,
+		      unsigned char ret[32], struct error *err) MUST_CHECK;
+int store_source_digest(const struct store_source *source, enum hash_kind kind, unsigned char ret[32],
+			struct error *err) MUST_CHECK;
 /* The content type that a key's suffix tells; "application/octet-stream" when it tells none. Static text. */
 const char *store_content_type(const char *key);
 /* Part size for an object of that size: the least that fits max_parts, never below `wanted` nor the limits. */

@@ -166,6 +166,46 @@ static void a_body_comes_from_an_fd_at_its_offset(void **state)
 	free(data);
 }
 
+/* multipart/related: a text before and one after, from memory or a file, and again whole when it is sent again. */
+static void a_body_may_have_a_head_and_a_tail(void **state)
+{
+	static const struct step steps[] = {
+		{ .bytes = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n" },
+		{ .bytes = OK_HELLO },
+		{ .bytes = OK_HELLO },
+		{ .bytes = OK_HELLO },
+	};
+	FIXTURE(f, steps);
+	_Atomic uint64_t progress = 5;
+
+	(void)state;
+	CLEANUP(closep) int fd = make_file("..content..", 11);
+	f.request.method = HTTP_POST;
+	f.request.body = (struct http_body){ .kind = HTTP_BODY_FD,
+					     .fd = fd,
+					     .offset = 2,
+					     .length = 7,
+					     .progress = &progress,
+					     .head = STR("head-"),
+					     .tail = STR("-tail") };
+	assert_int_equal(fixture_perform(&f), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(server_body(f.server, i).len, 17);
+		assert_memory_equal(server_body(f.server, i).ptr, "head-content-tail", 17);
+	}
+	assert_int_equal(atomic_load(&progress), 7);
+	f.request.body = (struct http_body){ .kind = HTTP_BODY_MEM,
+					     .fd = -1,
+					     .mem = STR("memory"),
+					     .head = STR("head-"),
+					     .tail = STR("-tail") };
+	assert_int_equal(fixture_perform(&f), 0);
+	assert_memory_equal(server_body(f.server, 2).ptr, "head-memory-tail", 16);
+	f.request.body.mem = (struct str){ 0 };
+	assert_int_equal(fixture_perform(&f), 0);
+	assert_memory_equal(server_body(f.server, 3).ptr, "head--tail", 10);
+}
+
 struct heard {
 	uint64_t end;
 	unsigned starts, calls;
@@ -447,6 +487,7 @@ int main(void)
 		cmocka_unit_test(every_method_sends_its_body_from_memory),
 		cmocka_unit_test(empty_bodies_say_so),
 		cmocka_unit_test(a_body_comes_from_an_fd_at_its_offset),
+		cmocka_unit_test(a_body_may_have_a_head_and_a_tail),
 		cmocka_unit_test(an_answer_goes_to_an_fd_at_its_offset_and_is_hashed),
 		cmocka_unit_test(an_empty_answer_is_shown_to_on_start_too),
 		cmocka_unit_test(only_a_2xx_body_reaches_the_sink),
