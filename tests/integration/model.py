@@ -233,6 +233,37 @@ def shrink(mount, ops, settle=None, rounds=60, seconds=60):
     return ops
 
 
+def unfinished_uploads(mount):
+    if mount.kind == "local":
+        root = mount.client.root / ".skydir" / "buckets" / mount.bucket / "uploads"
+        return sorted(p.name for p in root.iterdir()) if root.exists() else []
+    return mount.client.uploads(mount.bucket)
+
+
+def check_store(mount, seen, top=""):
+    """The bucket holds what `seen` (a snapshot) says and nothing else: as someone sees it who knows nothing of skydir."""
+    mount.sync()
+    # versitygw's own files on their way stand in its listings now and then.
+    keys = [k for k in mount.client.keys(mount.bucket, top) if ".sgwtmp." not in k]
+    wrong = []
+    for name, entry in sorted(seen.items()):
+        key = top + name
+        if entry[0] == "dir":
+            if not any(k.startswith(key + "/") for k in keys):
+                wrong.append(f"{key!r}: nothing keeps the directory")
+            continue
+        data = mount.client.get(mount.bucket, key)
+        wanted = hashlib.md5(os.fsencode(entry[1])).hexdigest() if entry[0] == "link" else entry[3]
+        found = None if data is None else hashlib.md5(data).hexdigest()
+        if found != wanted:
+            wrong.append(f"{key!r}: the store has {found} ({data and len(data)} bytes), expected {wanted} {entry}")
+    allowed = {top + name + ("/" if entry[0] == "dir" else "") for name, entry in seen.items()}
+    allowed |= {"/".join(top.split("/")[:i]) + "/" for i in range(1, top.count("/") + 1)}
+    wrong += [f"{key!r}: nobody asked for this object" for key in keys if key not in allowed]
+    wrong += [f"{upload!r}: an upload that was left unfinished" for upload in unfinished_uploads(mount)]
+    assert not wrong, "\n".join(wrong)
+
+
 if __name__ == "__main__":
     where = sys.argv[1]
     first = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 30)
