@@ -59,13 +59,19 @@ static void replace_target(struct fs *fs, struct node *t, const struct location 
 	tree_unpin(&fs->tree, t);
 }
 
-static int set_remote(struct node *n, const struct location *from)
+/* Where the bytes of what is about to be renamed are: at its path, or, while a rename of its own or of a directory above is not
+ * through, still further back. */
+struct origin {
+	struct location where;
+	uint64_t seq; /* changes queued before it do not concern them */
+};
+
+static int find_origin(struct fs *fs, const struct node *n, struct origin *ret)
 {
-	if (n->remote_key)
-		return 0; /* an earlier rename is not through: the bytes are still further back */
-	n->remote_key = strdup(from->key);
-	n->remote_bucket = strdup(from->bucket);
-	return n->remote_key && n->remote_bucket ? 0 : -ENOMEM;
+	ret->seq = tree_remote_seq(n);
+	if (!ret->seq) /* all that is queued is older than the rename */
+		ret->seq = fs->queue.last ? fs->queue.last->seq + 1 : 1;
+	return tree_remote_key(n, &ret->where);
 }
 
 static int move_node(struct fs *fs, struct node *n, struct node *parent, const char *name,
@@ -99,9 +105,7 @@ static int rename_dirty(struct fs *fs, struct node *n, const struct location *fr
 	n->expect = target->expect;
 	free(n->version);
 	n->version = steal(target->version);
-	free(n->remote_key);
-	free(n->remote_bucket);
-	n->remote_key = n->remote_bucket = NULL;
+	tree_clear_remote(n);
 	r = pending_put_rekey_locked(fs, n, ret_ticket, err);
 	if (r < 0 || !had_remote)
 		return r;
@@ -112,7 +116,8 @@ static int rename_dirty(struct fs *fs, struct node *n, const struct location *fr
 }
 
 static int rename_file(struct fs *fs, struct node *n, const struct location *from, const struct location *to,
-		       struct node *tombstone, bool was_running, struct target *target, uint64_t *ret_ticket, struct error *err)
+		       const struct origin *origin, struct node *tombstone, bool was_running, struct target *target,
+		       uint64_t *ret_ticket, struct error *err)
 {
 	bool is_dirty = n->put != NULL;
 	uint64_t ticket = 0;
@@ -122,7 +127,7 @@ static int rename_file(struct fs *fs, struct node *n, const struct location *fro
 	if (is_dirty && file_is_complete_locked(n->file))
 		return rename_dirty(fs, n, from, tombstone, n->expect != EXPECT_ABSENT || was_running || n->remote_key, target,
 				    ret_ticket, err);
-	if (set_remote(n, from) < 0)
+	if (tree_set_remote(n, &origin->where, origin->seq) < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory to rename");
 	r = pending_op_locked(fs, PENDING_RENAME, to, from, n, NULL, 0, ret_ticket, err);
 	if (r == 0 && is_dirty) { /* a mixture: the copy first, then the upload over it */
@@ -141,6 +146,8 @@ static int rekey_below(struct fs *fs, struct node *dir, uint64_t *ret_ticket, st
 		uint64_t ticket = 0;
 		int r = 0;
 
+		if (n->meta && node_is_dir(n))
+			n->expect = EXPECT_ANY; /* its own object is still to be made, at the old key: it comes along */
 		n->meta = NULL;
 		if (n->put) {
 			n->expect = EXPECT_ANY; /* the directory's rename may bring an older version there first */
@@ -158,12 +165,14 @@ static int rekey_below(struct fs *fs, struct node *dir, uint64_t *ret_ticket, st
 }
 
 static int rename_dir(struct fs *fs, struct node *n, const struct location *from, const struct location *to,
-		      uint64_t *ret_ticket, struct error *err)
+		      const struct origin *origin, uint64_t *ret_ticket, struct error *err)
 {
-	int r = set_remote(n, from);
+	int r = tree_set_remote(n, &origin->where, origin->seq);
 
 	if (r < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory to rename");
+	if (n->meta)
+		n->expect = EXPECT_ANY;
 	n->meta = NULL;
 	r = pending_op_locked(fs, PENDING_RENAME_TREE, to, from, n, NULL, 0, ret_ticket, err);
 	if (r == 0)
@@ -177,6 +186,7 @@ int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, con
 	CLEANUP(location_release) struct location from = LOCATION_INIT;
 	CLEANUP(location_release) struct location to = LOCATION_INIT;
 	struct node *t = tree_child(&fs->tree, parent, name), *tombstone = NULL;
+	struct origin origin = { 0 };
 	struct target target;
 	bool was_running = n->put && n->put->state == PENDING_RUNNING;
 	int r;
@@ -196,12 +206,16 @@ int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, con
 		return r;
 	if (from.store != to.store)
 		return -EXDEV;
+	r = find_origin(fs, n, &origin);
+	if (r < 0)
+		return r;
 	replace_target(fs, t, &to, &target, ret_ticket);
 	r = move_node(fs, n, parent, name, &tombstone);
 	if (r == 0 && node_is_dir(n))
-		r = rename_dir(fs, n, &from, &to, ret_ticket, err);
+		r = rename_dir(fs, n, &from, &to, &origin, ret_ticket, err);
 	else if (r == 0)
-		r = rename_file(fs, n, &from, &to, tombstone, was_running, &target, ret_ticket, err);
+		r = rename_file(fs, n, &from, &to, &origin, tombstone, was_running, &target, ret_ticket, err);
 	free(target.version);
+	location_release(&origin.where);
 	return r;
 }

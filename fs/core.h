@@ -41,25 +41,11 @@ struct cache_state { /* guarded by fs.lock */
 #define CLAIM_SLOTS 8192
 struct claim;
 
-/* Keys that lately went away in the cloud by our own doing: a listing or look-up that began before still shows them. Lossy (a slot
- * holds one key): at worst such a stale answer is believed until the next one. */
-#define GONE_SLOTS 16384
-#define GONE_TREES 32
-struct gone {
-	uint64_t hash, changed;
-};
-struct gone_tree {
-	const struct store *store;
-	char *bucket, *prefix;
-	uint64_t changed;
-};
+struct memory; /* pending_view.h */
 struct pending_queue { /* guarded by fs.lock */
 	struct pending *first, *last; /* all, in order of seq */
 	struct claim **claims;	      /* CLAIM_SLOTS chains: which operations touch a key */
-	struct gone *gone;	      /* GONE_SLOTS */
-	struct gone *gone_prefixes;   /* GONE_SLOTS: prefixes below which something went */
-	struct gone_tree gone_trees[GONE_TREES];
-	size_t gone_tree_count;
+	struct memory *memory;	      /* of what went lately */
 	struct pending **due;	      /* a heap by due_ms of those that wait for their time */
 	size_t due_count, due_capacity;
 	struct pending *carriers;     /* queued deletes that will take others along, one a bucket */

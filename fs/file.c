@@ -94,7 +94,7 @@ struct file *file_attach_locked(struct fs *fs, struct node *n, enum file_kind ki
 	f->log_fd = -1;
 	f->is_whole = kind == FILE_WHOLE;
 	if (kind == FILE_SPARSE && n->version)
-		memcpy(f->base_version, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
+		file_set_base_locked(f, n->version);
 	prefetch_init(&f->prefetch);
 	n->file = f;
 	lru_append(fs, f);
@@ -302,7 +302,7 @@ static int truncate_maps_locked(struct file *f, uint64_t size)
 		extents_truncate(&f->dirty, size);
 		if (size == 0) { /* nothing of the old version is left: from now on it is whole */
 			f->is_whole = true;
-			f->base_version[0] = '\0';
+			file_set_base_locked(f, "");
 		}
 	} else if (!f->is_whole && size > n->size) {
 		r = extents_add(&f->present, n->size, size);
@@ -351,13 +351,18 @@ int file_truncate(struct file *f, uint64_t size, struct error *err)
 	return r;
 }
 
+void file_set_base_locked(struct file *f, const char *version)
+{
+	memset(f->base_version, 0, sizeof(f->base_version));
+	memcpy(f->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+}
+
 void file_cleaned_locked(struct file *f, const char *version)
 {
 	struct node *n = f->node;
 
 	extents_clear(&f->dirty);
-	memset(f->base_version, 0, sizeof(f->base_version));
-	memcpy(f->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+	file_set_base_locked(f, version);
 	if (extents_covers(&f->present, 0, n->size))
 		f->is_whole = true;
 	if (f->log_fd >= 0) {

@@ -82,6 +82,8 @@ void file_empty_trash(struct fs *fs);
 void file_rest_locked(struct file *f);
 /* Opens the fd if it was closed to save descriptors. */
 int file_open_fd_locked(struct file *f, struct error *err) MUST_CHECK;
+/* What the holes belong to, from now on; "" when that is not known. */
+void file_set_base_locked(struct file *f, const char *version);
 void file_touch_locked(struct file *f);	  /* most recently used */
 void file_account_locked(struct file *f); /* after present or size changed */
 bool file_is_complete_locked(const struct file *f);

@@ -1,5 +1,6 @@
 #include "fs/listing.h"
 #include "backends/base/clock.h"
+#include "backends/base/log.h"
 #include "fs/file.h"
 #include "fs/naming.h"
 #include "fs/pending.h"
@@ -56,6 +57,7 @@ static bool remembered_find(struct remembered *m, const struct store_object *obj
 static struct node *replace_locked(struct fs *fs, struct node *dir, struct node *old, const char *name,
 				   enum node_type type)
 {
+	enum node_type old_type = old ? (enum node_type)old->type : NODE_ABSENT;
 	struct node *n;
 
 	if (old) {
@@ -65,6 +67,7 @@ static struct node *replace_locked(struct fs *fs, struct node *dir, struct node 
 	n = tree_add(&fs->tree, dir, name, type);
 	if (n)
 		n->expect = EXPECT_ANY;
+	log_debug("node.listed", "name='%s' type=%d instead=%d", name, type, old ? (int)old_type : -1);
 	return n;
 }
 
@@ -80,13 +83,12 @@ static void shadow_locked(struct fs *fs, struct node *dir, struct node *file, st
 		file->is_shadowed = true;
 }
 
-/* Whether something at or below a node exists here only, so far: then what a listing says cannot replace it. */
-static bool has_local_below(const struct node *n)
+bool node_is_news_locked(const struct node *n, uint64_t began)
 {
-	if (node_is_local_locked(n))
+	if (node_is_local_locked(n) || n->changed > began)
 		return true;
 	for (const struct node *child = n->first_child; child; child = child->next)
-		if (has_local_below(child))
+		if (node_is_news_locked(child, began))
 			return true;
 	return false;
 }
@@ -97,11 +99,11 @@ static struct node *merge_dir_locked(struct listing *l, const char *name, enum n
 	struct node *n = tree_child(&fs->tree, l->dir, name);
 	bool has_file_marker = false;
 
-	if (n && (node_is_local_locked(n) || n->changed > l->began_changes)) {
-		n->listing_mark = l->mark;
+	if (n && (node_is_local_locked(n) || n->changed > l->question.began)) {
+		n->listing_mark = l->question.began;
 		return NULL;
 	}
-	if (n && (n->type == NODE_FILE || n->type == NODE_SYMLINK) && n->listing_mark == l->mark) {
+	if (n && (n->type == NODE_FILE || n->type == NODE_SYMLINK) && n->listing_mark == l->question.began) {
 		if (n->size > 0)
 			shadow_locked(fs, l->dir, n, segment);
 		else
@@ -112,7 +114,7 @@ static struct node *merge_dir_locked(struct listing *l, const char *name, enum n
 		n = replace_locked(fs, l->dir, n, name, type);
 	if (!n)
 		return NULL;
-	n->listing_mark = l->mark;
+	n->listing_mark = l->question.began;
 	n->has_file_marker |= has_file_marker;
 	n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 	if (!n->has_attrs)
@@ -132,10 +134,10 @@ static void merge_shadowed_locked(struct listing *l, const struct store_object *
 	n = tree_child(&l->fs->tree, l->dir, name.data);
 	if (!n)
 		n = tree_add(&l->fs->tree, l->dir, name.data, NODE_FILE);
-	if (!n || node_is_local_locked(n) || n->changed > l->began_changes)
+	if (!n || node_is_local_locked(n) || n->changed > l->question.began)
 		return;
 	n->is_shadowed = true;
-	n->listing_mark = l->mark;
+	n->listing_mark = l->question.began;
 	node_fill_locked(l->fs, n, object, NULL);
 }
 
@@ -145,25 +147,29 @@ static void merge_file_locked(struct listing *l, const char *name, const struct 
 	struct fs *fs = l->fs;
 	struct node *n = tree_child(&fs->tree, l->dir, name);
 
-	if (n && (node_is_local_locked(n) || n->changed > l->began_changes)) {
-		n->listing_mark = l->mark;
+	if (n && (node_is_local_locked(n) || n->changed > l->question.began)) {
+		n->listing_mark = l->question.began;
 		return;
 	}
 	if (n && node_is_dir(n) && object->size == 0) {
 		/* Perhaps a marker: the sweep decides, when it is known whether the directory is there. */
 		n->has_file_marker = true;
-		n->marker_mark = l->mark;
+		n->marker_mark = l->question.began;
 		return;
 	}
 	if (n && node_is_dir(n)) {
 		merge_shadowed_locked(l, object);
 		return;
 	}
+	if (n && n->remote_key) { /* it lies elsewhere already: a directory's rename has copied it */
+		n->listing_mark = l->question.began;
+		return;
+	}
 	if (!n || node_is_dir(n) || !node_exists(n))
 		n = replace_locked(fs, l->dir, n, name, NODE_FILE);
 	if (!n)
 		return;
-	n->listing_mark = l->mark;
+	n->listing_mark = l->question.began;
 	node_fill_locked(fs, n, object, remembered);
 }
 
@@ -174,7 +180,8 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
 	size_t prefix_len = strlen(l->where.key), used;
 	struct str segment = str_of(object->key);
-	struct listed_key listed = { l->where.bucket, object->key, l->is_moved, l->began_changes };
+	struct listed_key listed = { l->where.bucket, object->key, prefix_len, l->path.bucket, l->path.key,
+				     l->question.began };
 	enum naming_piece piece;
 	struct node *n;
 
@@ -212,18 +219,23 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 			n->has_folder_marker = true;
 	} else {
 		n = tree_child(&l->fs->tree, l->dir, name.data);
-		if (n && node_is_dir(n) && n->listing_mark == l->mark)
+		if (n && node_is_dir(n) && n->listing_mark == l->question.began)
 			return; /* d_$folder$ came before d */
 		merge_file_locked(l, name.data, object, remembered);
 	}
 }
 
-/* Whether the cloud has the directory under another name yet. */
-static bool is_moved(const struct node *dir)
+/* Sees to l->path; false when the answer is about what is elsewhere by now, or gone. */
+static bool can_take_locked(struct listing *l)
 {
-	while (dir && !dir->remote_key)
-		dir = dir->parent;
-	return dir != NULL;
+	location_release(&l->path);
+	if (!l->dir->is_detached)
+		l->is_stale |= question_is_stale_locked(l->fs, &l->question, l->dir);
+	if (l->dir->is_detached || l->is_stale)
+		return false;
+	/* A directory whose own key is longer than any: its rename will fail, and until then it is what it was. */
+	(void)!tree_path_key(l->dir, &l->path);
+	return true;
 }
 
 static void take_page(struct listing *l, const struct store_page *page)
@@ -240,9 +252,8 @@ static void take_page(struct listing *l, const struct store_page *page)
 	for (size_t i = 0; i < page->count;) {
 		/* In slices, so that other requests get the lock between them. */
 		LOCKED(&fs->lock);
-		if (l->dir->is_detached)
-			return; /* deleted meanwhile */
-		l->is_moved = is_moved(l->dir);
+		if (!can_take_locked(l))
+			return;
 		for (size_t end = i + 128; i < page->count && i < end; i++) {
 			struct attrs attrs = ATTRS_INIT;
 			bool is_known = m.count && !page->objects[i].is_prefix &&
@@ -287,13 +298,13 @@ static void sweep_locked(struct listing *l)
 
 	for (n = l->dir->first_child; n; n = next) {
 		next = n->next;
-		if (n->listing_mark == l->mark || node_is_local_locked(n) || n->changed > l->began_changes ||
-		    n->is_pinned_path)
+		if (n->listing_mark == l->question.began || n->is_pinned_path || node_is_news_locked(n, l->question.began))
 			continue;
-		if (has_local_below(n))
-			continue; /* gone in the cloud, but for what is still to go there */
-		if (n->marker_mark == l->mark && node_is_dir(n))
+		if (n->marker_mark == l->question.began && node_is_dir(n))
 			l->needs_again = true; /* the empty object was no marker after all: a file of that name */
+		if (node_exists(n))
+			log_debug("node.unlisted", "name='%s' below='%s' changed=%llu began=%llu", n->name, l->where.key,
+				  (unsigned long long)n->changed, (unsigned long long)l->question.began);
 		tree_detach(&fs->tree, n);
 		tree_prune(&fs->tree, n);
 	}
@@ -368,15 +379,15 @@ static int list_buckets(struct listing *l, bool *ret_is_complete, struct error *
 static void listing_finish(struct listing *l, int r, bool is_complete, const struct error *err)
 {
 	struct fs *fs = l->fs;
-	CLEANUP(location_release) struct location now = LOCATION_INIT;
 	struct node *dir = l->dir;
 	struct parked *waiting;
 
 	lock_take(&fs->lock);
-	/* A rename that came through meanwhile emptied the prefix that was listed: what was not seen may well be there. */
-	if (r == 0 && is_complete && dir->type != NODE_STORE)
-		is_complete = tree_remote_key(dir, &now) == 0 && strcmp(now.key, l->where.key) == 0;
-	if (r == 0 && is_complete) {
+	if (!dir->is_detached)
+		l->is_stale |= question_is_stale_locked(fs, &l->question, dir);
+	log_debug("listing.end", "key='%s' began=%llu r=%d complete=%d stale=%d", l->where.key ? l->where.key : "",
+		  (unsigned long long)l->question.began, r, is_complete, l->is_stale);
+	if (r == 0 && is_complete && !l->is_stale && !dir->is_detached) {
 		sweep_locked(l);
 		dir->is_complete = true;
 		/* What could not be told is asked again by the next one who wants to know. */
@@ -384,11 +395,13 @@ static void listing_finish(struct listing *l, int r, bool is_complete, const str
 		dir->lookups = 0;
 	}
 	dir->listing = NULL;
+	question_end_locked(fs, &l->question);
 	waiting = park_claim_all_locked(&l->waiting, r < 0 ? error_errnum(err->kind) : 0);
 	tree_unpin(&fs->tree, dir);
 	lock_drop(&fs->lock);
 	park_resume_all(waiting);
 	location_release(&l->where);
+	location_release(&l->path);
 	free(l);
 }
 
@@ -426,11 +439,9 @@ int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, str
 			free(l);
 			return r;
 		}
-		l->is_moved = is_moved(dir);
 		l->fs = fs;
 		l->dir = dir;
-		l->mark = ++fs->tree.changes;
-		l->began_changes = fs->tree.changes;
+		question_ask_locked(fs, &l->question);
 		l->max_pages = max_pages;
 		l->job = (struct job){ .run = listing_run, .drop = listing_drop, .priority = NET_METADATA };
 		tree_pin(dir);

@@ -13,6 +13,7 @@
 #include "fs/attrs.h"
 #include "fs/core.h"
 #include "fs/park.h"
+#include "fs/pending_view.h"
 
 #define LISTING_MANY 8
 
@@ -20,11 +21,11 @@ struct listing {
 	struct job job;
 	struct fs *fs;
 	struct node *dir; /* pinned */
-	struct location where;
+	struct location where;	  /* as the cloud was asked */
+	struct location path;	  /* as the view has it; while a page is taken */
+	struct question question; /* its `began` is also its number: what the listing saw carries it */
 	bool needs_again; /* something became plain only at the end */
-	bool is_moved;	  /* the directory's rename is not through yet */
-	uint64_t mark;	  /* its number: what it saw carries it */
-	uint64_t began_changes; /* tree.changes when it began */
+	bool is_stale;	  /* the directory lies elsewhere by now: what was not seen may well be there */
 	unsigned max_pages;	/* guarded by fs.lock; 0: to the end */
 	uint64_t progress_ms;
 	struct parked *waiting; /* guarded by fs.lock */
@@ -38,6 +39,9 @@ bool listing_is_fresh_locked(struct fs *fs, const struct node *dir);
 /* How long (ms) the kernel may believe what it is told about a node; 0 in strict mode. */
 uint64_t node_ttl_ms_locked(struct fs *fs, const struct node *n);
 bool node_is_local_locked(const struct node *n); /* has changes the cloud has not seen, or is being written */
+/* Whether the node, or something below it, exists here only, so far, or was changed after tree.changes was `began`: then an answer
+ * asked for at that moment cannot take it away. */
+bool node_is_news_locked(const struct node *n, uint64_t began);
 
 /* Hangs p on the directory's listing, starting one if none runs; max_pages 0: to the end. After unlocking, submit *ret_job
  * when not NULL. -ENOMEM, or the error of finding the directory's key. */

@@ -115,6 +115,44 @@ int tree_remote_key(const struct node *n, struct location *ret)
 	return node_key(n, KEY_REMOTE, ret);
 }
 
+int tree_set_remote(struct node *n, const struct location *where, uint64_t seq)
+{
+	char *bucket = strdup(where->bucket), *key = strdup(where->key);
+
+	if (!bucket || !key) {
+		free(bucket);
+		free(key);
+		return -ENOMEM;
+	}
+	tree_clear_remote(n);
+	n->remote_bucket = bucket;
+	n->remote_key = key;
+	n->remote_seq = seq;
+	return 0;
+}
+
+void tree_clear_remote(struct node *n)
+{
+	free(n->remote_key);
+	free(n->remote_bucket);
+	n->remote_key = n->remote_bucket = NULL;
+	n->remote_seq = 0;
+}
+
+uint64_t tree_remote_seq(const struct node *n)
+{
+	while (n && !n->remote_key)
+		n = n->parent;
+	return n ? n->remote_seq : 0;
+}
+
+bool tree_moved_since(const struct node *n, uint64_t began)
+{
+	while (n && n->moved <= began)
+		n = n->parent;
+	return n != NULL;
+}
+
 int tree_child_key(const struct node *parent, const char *name, bool is_dir, struct location *ret)
 {
 	return child_key(parent, name, is_dir, KEY_OF_PATH, ret);

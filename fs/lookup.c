@@ -3,6 +3,7 @@
 #include "backends/base/log.h"
 #include "fs/file.h"
 #include "fs/pending.h"
+#include "fs/pending_view.h"
 #include <sys/stat.h>
 
 bool node_is_local_locked(const struct node *n)
@@ -99,7 +100,7 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 	if (n->is_copied && !n->version && n->size == object->size) {
 		n->version = object->version[0] ? strdup(object->version) : NULL;
 		if (n->file && !n->file->base_version[0])
-			memcpy(n->file->base_version, object->version, STORE_VERSION_MAX);
+			file_set_base_locked(n->file, object->version);
 	}
 	n->is_copied = false;
 	is_same = is_same_version(n, object);
@@ -232,28 +233,48 @@ static int ask_object(const struct location *where, enum node_type before, struc
 	return before == NODE_DIR ? 0 : ask_prefix(where, prefix, ret, err);
 }
 
+/* What the answer about a name is worth: nothing, when the object is on its way out, or only what is hides behind the directory. */
+static enum node_type judge_locked(struct fs *fs, struct node *dir, const char *name, const struct location *where,
+				   enum node_type type, uint64_t began)
+{
+	bool is_dir = type == NODE_DIR;
+	CLEANUP(freep) char *key = str_format("%s%s", where->key, is_dir ? "/" : "");
+	CLEANUP(location_release) struct location path = LOCATION_INIT;
+	struct node *n = tree_child(&fs->tree, dir, name);
+	struct listed_key listed = { where->bucket, key, key ? strlen(key) : 0, NULL, NULL, began };
+
+	if ((type != NODE_FILE && !is_dir) || !key)
+		return type;
+	if (tree_child_key(dir, name, is_dir, &path) == 0) {
+		listed.path_bucket = path.bucket;
+		listed.path_prefix = path.key;
+	}
+	if (pending_hides_locked(fs, where->store, &listed))
+		return NODE_ABSENT;
+	if (is_dir && !(n && node_is_dir(n)) && pending_stirs_locked(fs, where->store, &listed))
+		return NODE_ABSENT;
+	return type;
+}
+
 /* Brings the answer into the tree, unless the name was changed here meanwhile. */
 static void take_answer_locked(struct fs *fs, struct node *dir, const char *name, const struct location *where,
 			       const struct found *found, uint64_t began)
 {
 	struct node *n = tree_child(&fs->tree, dir, name);
-	enum node_type type = found->type;
-	bool is_moved = false;
+	enum node_type type = judge_locked(fs, dir, name, where, found->type, began);
 
-	for (const struct node *up = dir; up; up = up->parent)
-		is_moved |= up->remote_key != NULL;
-	if (type == NODE_FILE || type == NODE_DIR) {
-		CLEANUP(freep) char *key = str_format("%s%s", where->key, type == NODE_DIR ? "/" : "");
-		struct listed_key listed = { where->bucket, key, is_moved, began };
-
-		if (key && pending_hides_locked(fs, where->store, &listed))
-			type = NODE_ABSENT;
-	}
 	if (n && (node_is_local_locked(n) || n->changed > began))
 		return;
+	if (n && n->remote_key) { /* it lies elsewhere already: a directory's rename has copied it */
+		n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+		return;
+	}
+	if (n && type == NODE_ABSENT && node_is_news_locked(n, began))
+		return; /* a directory, of which the cloud has nothing yet */
 	if (n && type == NODE_FILE && n->type == NODE_SYMLINK)
 		type = NODE_SYMLINK;
 	if (n && n->type != type) {
+		log_debug("node.asked", "key='%s' was=%d found=%d is=%d", where->key, n->type, found->type, type);
 		tree_detach(&fs->tree, n);
 		tree_prune(&fs->tree, n);
 		n = NULL;
@@ -274,81 +295,145 @@ static void take_answer_locked(struct fs *fs, struct node *dir, const char *name
 	}
 }
 
-int lookup_remote(struct fs *fs, uint64_t dir_ino, const char *name, struct error *err)
+#define ASK_TRIES 16 /* each failed one was overtaken by a directory's rename */
+
+static int was_overtaken(struct error *err)
+{
+	return error_set(err, ERR_UNAVAILABLE, "the directory was renamed each time it was asked for");
+}
+
+/* Asks for one name. 1: the answer came too late to be used. */
+static int ask_once(struct fs *fs, struct node *dir, const char *name, struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
 	struct found found = { .type = NODE_ABSENT };
-	struct node *dir, *n;
-	enum node_type before = NODE_FILE;
-	uint64_t began;
+	struct question question;
+	enum node_type before;
+	struct node *n;
+	bool is_stale = false;
 	int r;
 
 	lock_take(&fs->lock);
-	dir = tree_by_ino(&fs->tree, dir_ino);
-	r = dir ? tree_child_remote_key(dir, name, false, &where) : -ESTALE;
-	began = fs->tree.changes;
-	if (r == 0) {
-		dir->lookups++;
-		tree_pin(dir);
-		n = tree_child(&fs->tree, dir, name);
-		before = n ? n->type : NODE_FILE;
-	}
+	r = tree_child_remote_key(dir, name, false, &where);
+	n = tree_child(&fs->tree, dir, name);
+	before = n ? n->type : NODE_FILE;
+	question_ask_locked(fs, &question);
 	lock_drop(&fs->lock);
-	if (r < 0 && r != -EINVAL)
-		return error_errno(err, -r, "cannot look up a name");
 	if (r == -EINVAL) /* no key has such a name */
-		return error_set(err, ERR_NOT_FOUND, "no such name");
-	if (dir->type == NODE_STORE)
+		r = error_set(err, ERR_NOT_FOUND, "no such name");
+	else if (r < 0)
+		r = error_errno(err, -r, "cannot look up a name");
+	else if (dir->type == NODE_STORE)
 		r = ask_bucket(&where, &found, err);
 	else
 		r = ask_object(&where, before, &arena, &found, err);
 	lock_take(&fs->lock);
-	if (r == 0)
-		take_answer_locked(fs, dir, name, &where, &found, began);
-	tree_unpin(&fs->tree, dir);
+	if (r == 0 && !dir->is_detached) {
+		is_stale = question_is_stale_locked(fs, &question, dir);
+		if (!is_stale)
+			take_answer_locked(fs, dir, name, &where, &found, question.began);
+	}
+	question_end_locked(fs, &question);
 	lock_drop(&fs->lock);
-	if (r == 0 && found.type == NODE_FILE)
+	if (r == 0 && !is_stale && found.type == NODE_FILE)
 		remember_object(fs, &where, &found.object);
-	return r;
+	return r == 0 ? is_stale : r;
 }
 
-int lookup_attrs(struct fs *fs, uint64_t ino, struct error *err)
+int lookup_remote(struct fs *fs, uint64_t dir_ino, const char *name, struct error *err)
+{
+	struct node *dir;
+	int r = 1;
+
+	lock_take(&fs->lock);
+	dir = tree_by_ino(&fs->tree, dir_ino);
+	if (dir) {
+		dir->lookups++;
+		tree_pin(dir);
+	}
+	lock_drop(&fs->lock);
+	if (!dir)
+		return error_errno(err, ESTALE, "cannot look up a name");
+	for (unsigned tries = 0; r == 1 && tries < ASK_TRIES; tries++)
+		r = ask_once(fs, dir, name, err);
+	lock_take(&fs->lock);
+	tree_unpin(&fs->tree, dir);
+	lock_drop(&fs->lock);
+	return r == 1 ? was_overtaken(err) : r;
+}
+
+static bool is_same_place(const struct location *a, const struct location *b)
+{
+	return a->store == b->store && strcmp(a->bucket, b->bucket) == 0 && strcmp(a->key, b->key) == 0;
+}
+
+/* Whether the object asked for is still the node's, and the node still as the cloud has it. */
+static bool answer_fits_locked(const struct node *n, const struct location *where, uint64_t changed)
+{
+	CLEANUP(location_release) struct location now = LOCATION_INIT;
+
+	return !node_is_local_locked(n) && n->changed == changed && tree_remote_key(n, &now) == 0 &&
+	       is_same_place(where, &now);
+}
+
+/* Asks for a node's metadata. 1: the answer came too late to be used. */
+static int ask_attrs_once(struct fs *fs, struct node *n, struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
 	struct store_object object = { 0 };
-	struct node *n;
-	uint64_t changed = 0;
+	struct question question;
+	bool is_stale;
+	uint64_t changed;
 	int r;
 
 	lock_take(&fs->lock);
-	n = tree_by_ino(&fs->tree, ino);
-	r = n ? tree_remote_key(n, &where) : -ESTALE;
-	if (r == 0) {
-		tree_pin(n);
-		changed = n->changed;
-	}
+	r = tree_remote_key(n, &where);
+	changed = n->changed;
+	question_ask_locked(fs, &question);
 	lock_drop(&fs->lock);
 	if (r < 0)
-		return error_errno(err, -r, "cannot look up attributes");
-	r = store_head(where.store, where.bucket, where.key, NULL, &arena, &object, err);
+		r = error_errno(err, -r, "cannot look up attributes");
+	else
+		r = store_head(where.store, where.bucket, where.key, NULL, &arena, &object, err);
 	lock_take(&fs->lock);
-	if (r == 0 && node_is_dir(n) && object.has_meta) {
+	is_stale = question_is_stale_locked(fs, &question, n);
+	question_end_locked(fs, &question);
+	if (!is_stale && r == 0 && node_is_dir(n) && object.has_meta && answer_fits_locked(n, &where, changed)) {
 		struct attrs told;
 
 		if (attrs_from_meta(object.meta, object.meta_count, &told) == 0)
 			attrs_to_node(&told, n);
 		attrs_release(&told);
-	} else if (r == 0 && !node_is_local_locked(n) && n->changed == changed) { /* else the answer is about what was before */
+	} else if (!is_stale && r == 0 && answer_fits_locked(n, &where, changed)) {
 		node_fill_locked(fs, n, &object, NULL);
-	} else if (r < 0 && err->kind == ERR_NOT_FOUND && node_is_dir(n)) {
+	} else if (!is_stale && r < 0 && err->kind == ERR_NOT_FOUND && node_is_dir(n)) {
 		n->has_attrs = true; /* a directory without a marker has the defaults */
 		r = 0;
 	}
+	lock_drop(&fs->lock);
+	if (r == 0 && !is_stale)
+		remember_object(fs, &where, &object);
+	return is_stale && (r == 0 || err->kind == ERR_NOT_FOUND) ? 1 : r;
+}
+
+int lookup_attrs(struct fs *fs, uint64_t ino, struct error *err)
+{
+	struct node *n;
+	int r = 1;
+
+	lock_take(&fs->lock);
+	n = tree_by_ino(&fs->tree, ino);
+	if (n)
+		tree_pin(n);
+	lock_drop(&fs->lock);
+	if (!n)
+		return error_errno(err, ESTALE, "cannot look up attributes");
+	for (unsigned tries = 0; r == 1 && tries < ASK_TRIES; tries++)
+		r = ask_attrs_once(fs, n, err);
+	lock_take(&fs->lock);
 	n->pins--; /* without pruning: the caller is about to answer with it */
 	lock_drop(&fs->lock);
-	if (r == 0)
-		remember_object(fs, &where, &object);
-	return r;
+	return r == 1 ? was_overtaken(err) : r;
 }

@@ -5,6 +5,7 @@
 #include "fs/file.h"
 #include "fs/listing.h"
 #include "fs/pending.h"
+#include "fs/pending_view.h"
 #include "fs/rename_tree.h"
 
 /*
@@ -115,10 +116,8 @@ void namespace_renew_version_locked(struct node *n, const char *version)
 {
 	bool same_pages = n->opened_version && n->version && strcmp(n->opened_version, n->version) == 0;
 
-	if (n->file && n->version && strcmp(n->file->base_version, n->version) == 0) {
-		memset(n->file->base_version, 0, STORE_VERSION_MAX);
-		memcpy(n->file->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
-	}
+	if (n->file && n->version && strcmp(n->file->base_version, n->version) == 0)
+		file_set_base_locked(n->file, version);
 	free(n->version);
 	n->version = strdup(version);
 	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
@@ -138,6 +137,21 @@ static bool goes_elsewhere(const struct pending *op)
 	return put && (strcmp(put->key, op->key) != 0 || strcmp(put->bucket, op->bucket) != 0);
 }
 
+bool namespace_moved_locked(struct pending *op, struct node *n, const char *key)
+{
+	CLEANUP(location_release) struct location path = LOCATION_INIT;
+	struct location where = { op->store, op->bucket, (char *)key };
+	bool is_home = !n->is_detached && tree_path_key(n, &path) == 0 && strcmp(path.key, key) == 0 &&
+		       strcmp(path.bucket, op->bucket) == 0 && !pending_leaves_locked(op->fs, &where, op->seq);
+
+	n->moved = ++op->fs->tree.changes;
+	if (is_home)
+		tree_clear_remote(n);
+	else if (tree_set_remote(n, &where, op->seq) < 0)
+		log_error("rename", "key='%s' error='no memory'", key); /* looked for where it was, and not found: ESTALE */
+	return is_home;
+}
+
 /* Where the node's bytes are from now on: the key itself. Nodes that were renamed on have it as their remote key. */
 static void arrived_locked(struct pending *op, const char *version)
 {
@@ -145,22 +159,13 @@ static void arrived_locked(struct pending *op, const char *version)
 
 	if (!n || n->type == NODE_ABSENT)
 		return;
-	if (n->remote_key && strcmp(n->remote_key, op->from_key) == 0) {
-		CLEANUP(location_release) struct location path = LOCATION_INIT;
-		bool is_home = !n->is_detached && tree_path_key(n, &path) == 0 && strcmp(path.key, op->key) == 0 &&
-			       strcmp(path.bucket, op->bucket) == 0;
-
-		free(n->remote_key);
-		free(n->remote_bucket);
-		n->remote_key = is_home ? NULL : strdup(op->key);
-		n->remote_bucket = is_home ? NULL : strdup(op->bucket);
-	}
+	if (n->remote_key && n->remote_seq <= op->seq && strcmp(n->remote_key, op->from_key) == 0 &&
+	    strcmp(n->remote_bucket, op->from_bucket) == 0)
+		namespace_moved_locked(op, n, op->key);
 	if (version[0] && !goes_elsewhere(op))
 		namespace_renew_version_locked(n, version);
 	else if (version[0] && n->file && !n->file->is_whole && n->remote_key && strcmp(n->remote_key, op->key) == 0) {
-		/* Only what its missing parts are read from. */
-		memset(n->file->base_version, 0, STORE_VERSION_MAX);
-		memcpy(n->file->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+		file_set_base_locked(n->file, version); /* only what its missing parts are read from */
 	}
 }
 

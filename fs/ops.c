@@ -144,7 +144,7 @@ int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *e
 	if (r > 0 && !truncates && (fd = kept_take_locked(fs, n, &id)) >= 0) {
 		r = file_attach_locked(fs, n, FILE_WHOLE, id, fd) ? 0 : -ENOMEM;
 		if (r == 0)
-			memcpy(n->file->base_version, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
+			file_set_base_locked(n->file, n->version);
 		else
 			(void)close(fd);
 	}

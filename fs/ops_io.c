@@ -358,30 +358,31 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 {
 	CLEANUP(location_release) struct location source = LOCATION_INIT;
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	CLEANUP(location_release) struct location now = LOCATION_INIT;
 	struct file *f = to->file;
+	uint64_t seq;
 	int r;
 
 	if (from->put || from->is_detached || to->is_detached || !from->version || from->remote_key ||
-	    tree_path_key(from, &source) < 0 || tree_path_key(to, &where) < 0 || source.store != where.store ||
+	    tree_path_key(from, &source) < 0 || tree_remote_key(from, &now) < 0 || tree_path_key(to, &where) < 0 || source.store != where.store ||
 	    !(source.store->caps & STORE_CAP_COPY) || !to->put || to->put->state == PENDING_RUNNING || f->upload ||
 	    f->busy || to->size || to->expect == EXPECT_VERSION)
 		return -EOPNOTSUPP;
 	r = pending_op_locked(fs, PENDING_COPY, &where, &source, to, NULL, 0, ret_ticket, err);
 	if (r < 0)
 		return r;
+	seq = tree_remote_seq(from) ? tree_remote_seq(from) : fs->queue.last->seq;
 	*ret_ticket = pending_put_cancel_locked(fs, to);
 	to->expect = EXPECT_ANY; /* from now on there is, or will be, an object that unlink has to delete */
 	to->size = from->size;
 	free(to->version);
 	to->version = strdup(from->version);
-	to->remote_key = strdup(source.key);
-	to->remote_bucket = strdup(source.bucket);
+	r = tree_set_remote(to, &now, seq); /* until it is copied it is read where the original is now */
 	f->is_whole = to->size == 0;
-	memset(f->base_version, 0, sizeof(f->base_version));
-	memcpy(f->base_version, from->version, strnlen(from->version, STORE_VERSION_MAX - 1));
+	file_set_base_locked(f, from->version);
 	f->generation++;
 	file_account_locked(f);
-	if (!to->version || !to->remote_key || !to->remote_bucket)
+	if (!to->version || r < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory to copy");
 	return 0;
 }

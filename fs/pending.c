@@ -8,6 +8,7 @@
 #include "fs/file.h"
 #include "fs/pending_heap.h"
 #include "fs/pending_keys.h"
+#include "fs/pending_view.h"
 #include "fs/upload.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -27,11 +28,9 @@ const char *pending_kind_name(enum pending_kind kind)
 int pending_init(struct fs *fs, struct error *err)
 {
 	fs->queue.claims = calloc(CLAIM_SLOTS, sizeof(*fs->queue.claims));
-	fs->queue.gone = calloc(GONE_SLOTS, sizeof(*fs->queue.gone));
-	fs->queue.gone_prefixes = calloc(GONE_SLOTS, sizeof(*fs->queue.gone_prefixes));
-	if (!fs->queue.claims || !fs->queue.gone || !fs->queue.gone_prefixes)
+	if (!fs->queue.claims)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
-	return 0;
+	return pending_view_init(fs, err);
 }
 
 struct pending *pending_new(struct fs *fs, enum pending_kind kind, uint64_t seq, const struct location *where,
@@ -347,7 +346,7 @@ void pending_done_locked(struct pending *op)
 	log_debug("change.end", "seq=%" PRIu64 " what=%s key='%s' abandoned=%d", op->seq, pending_kind_name(op->kind),
 		  op->key, op->is_abandoned);
 	if (op->state == PENDING_RUNNING && !op->is_abandoned)
-		pending_keys_note_gone(op);
+		pending_view_note_gone_locked(op);
 	queue_unlink(op);
 	FAULT_POINT("change-done");
 	(void)journal_delete(fs->journal, op->seq); /* redoing it after a crash is harmless, so nobody waits */
@@ -635,12 +634,7 @@ void pending_release(struct fs *fs)
 		release_nodes_locked(op);
 		pending_free(op);
 	}
-	for (size_t i = 0; i < GONE_TREES; i++) {
-		free(q->gone_trees[i].bucket);
-		free(q->gone_trees[i].prefix);
-	}
-	free(q->gone);
-	free(q->gone_prefixes);
+	pending_view_release(fs);
 	free(q->claims);
 	free(q->due);
 	q->claims = NULL;

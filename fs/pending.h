@@ -115,17 +115,6 @@ size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
 uint64_t pending_run_due_locked(struct fs *fs, uint64_t now_ms);
 /* A file was closed: operations that were held for it. */
 void pending_released_locked(struct fs *fs, struct node *n);
-/* Whether a key that a listing or look-up still shows is on its way out, or went since it began: deleted or renamed away here. */
-struct listed_key {
-	const char *bucket, *key; /* as the cloud was asked for it */
-	bool is_moved;		  /* of a directory whose own rename is not through: the cloud has it under an older name */
-	uint64_t began;		  /* tree.changes when the cloud was asked */
-};
-bool pending_hides_locked(const struct fs *fs, const struct store *store, const struct listed_key *k);
-/* Whether something below a prefix that a listing shows is on its way out, or went since: then the prefix itself may be a memory. */
-bool pending_stirs_locked(const struct fs *fs, const struct store *store, const struct listed_key *k);
-/* Whether anything waiting or running may yet change what the cloud has at this key. */
-bool pending_touches_locked(const struct fs *fs, const struct location *where);
 /* Does the operation's keys lie below the node (by the path)? */
 bool pending_is_below_locked(const struct pending *op, struct node *dir);
 
@@ -143,6 +132,9 @@ void pending_free(struct pending *op);
 void upload_run(struct pending *op);
 /* The object has a new version with the same bytes: what is cached here and in the kernel stays good. */
 void namespace_renew_version_locked(struct node *n, const char *version);
+/* An operation brought the node's bytes to that key (in its bucket): the key of the node's path, where nothing queued later takes them
+ * on (then true), or its remote key. */
+bool namespace_moved_locked(struct pending *op, struct node *n, const char *key);
 /* namespace.c: runs one of the others. */
 void namespace_run(struct pending *op);
 void namespace_run_deletes(struct pending *batch);

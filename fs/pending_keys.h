@@ -1,6 +1,6 @@
 #pragma once
 /*
- * Purpose: which pending operations touch which keys: who waits for whom, and what a listing's answer is worth.
+ * Purpose: which pending operations touch which keys: who waits for whom.
  * Threads: guarded by fs.lock.
  */
 #include "fs/pending.h"
@@ -11,5 +11,3 @@ void pending_keys_link(struct pending *op);
 void pending_keys_unlink(struct pending *op);
 /* An earlier operation that has to end before op may run, or NULL. */
 struct pending *pending_keys_blocker(const struct pending *op);
-/* Notes what an operation that succeeded took away in the cloud. */
-void pending_keys_note_gone(struct pending *op);

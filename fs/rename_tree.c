@@ -25,9 +25,19 @@ static void copy_free(struct copy *c)
 	free(c);
 }
 
+/* Whether the node's bytes are at this key, as the operation found them. */
+static bool is_from_here(const struct pending *op, const struct node *n, const char *from_key)
+{
+	CLEANUP(location_release) struct location now = LOCATION_INIT;
+
+	return tree_remote_seq(n) <= op->seq && tree_remote_key(n, &now) == 0 && now.store == op->store &&
+	       strcmp(now.bucket, op->from_bucket) == 0 && strcmp(now.key, from_key) == 0;
+}
+
 /* The node that shows this key now, if the tree has it: it gets the copy's version. */
 static void note_copied_locked(struct pending *op, const char *from_key, const char *key, const char *version)
 {
+	struct location where = { op->store, op->bucket, (char *)key };
 	struct fs *fs = op->fs;
 	const char *rest = key + strlen(op->key);
 	struct node *n = op->node;
@@ -41,24 +51,24 @@ static void note_copied_locked(struct pending *op, const char *from_key, const c
 		n = tree_child(&fs->tree, n, name); /* names that need an escape are simply looked up anew later */
 		rest += len + (rest[len] == '/');
 	}
-	if (!n || n->type == NODE_ABSENT || node_is_dir(n) || (n->remote_key && strcmp(n->remote_key, from_key) != 0))
+	if (!n || n->type == NODE_ABSENT || node_is_dir(n))
 		return;
-	if (n->put) {
+	/* Copied again (the first attempt broke off), or from where it still is. Something else may have the name by now. */
+	if (!(n->remote_key && strcmp(n->remote_key, key) == 0 && n->remote_seq == op->seq) && !is_from_here(op, n, from_key))
+		return;
+	if (n->put)
 		n->expect = EXPECT_ANY; /* the upload that follows replaces the copy */
+	if (n->put && n->file->is_whole)
 		return;
-	}
 	/* Version and place change together: from now on this one file is read at its new key. */
-	free(n->remote_key);
-	free(n->remote_bucket);
-	n->remote_key = strdup(key);
-	n->remote_bucket = strdup(op->bucket);
-	if (!n->remote_key || !n->remote_bucket) {
-		free(n->remote_key);
-		free(n->remote_bucket);
-		n->remote_key = n->remote_bucket = NULL;
+	if (tree_set_remote(n, &where, op->seq) < 0)
 		return; /* read at the old key until the switch, then looked up anew */
+	if (n->put) {
+		file_set_base_locked(n->file, version); /* what its missing parts are read from */
+		(void)pending_update_locked(n->put);
+	} else {
+		namespace_renew_version_locked(n, version);
 	}
-	namespace_renew_version_locked(n, version);
 }
 
 static void copy_ended(struct copy *c, const struct error *err, const char *version)
@@ -229,49 +239,82 @@ static int copy_all(struct pending *op, struct error *err)
 	return r;
 }
 
-/* Remote keys that lie below the old prefix lie below the new one now. */
+/* A copy of its bytes under a version we were not told. */
+static void forget_version_locked(struct node *n)
+{
+	if (n->file && n->version && strcmp(n->file->base_version, n->version) == 0)
+		file_set_base_locked(n->file, "");
+	free(n->version);
+	n->version = NULL;
+	n->expect = EXPECT_ANY;
+	n->is_copied = !n->put;
+	n->expires_ms = 0;
+}
+
+static bool is_file(const struct node *n)
+{
+	return n->type == NODE_FILE || n->type == NODE_SYMLINK;
+}
+
+/* Whether the node begins a remote key below that prefix. */
+static bool has_remote_below(const struct node *n, const char *bucket, const char *prefix)
+{
+	return n->remote_key && strcmp(n->remote_bucket, bucket) == 0 && strncmp(n->remote_key, prefix, strlen(prefix)) == 0;
+}
+
+/* Remote keys that lie below the old prefix lie below the new one now, if they are from before the rename. */
 static void flip_locked(struct pending *op, struct node *n)
 {
-	CLEANUP(location_release) struct location path = LOCATION_INIT;
-	size_t len = strlen(op->from_key);
+	if (n->remote_seq <= op->seq && has_remote_below(n, op->from_bucket, op->from_key)) {
+		CLEANUP(freep) char *moved = str_format("%s%s", op->key, n->remote_key + strlen(op->from_key));
 
-	if (n->remote_key && strncmp(n->remote_key, op->from_key, len) == 0 &&
-	    (!n->remote_bucket || strcmp(n->remote_bucket, op->from_bucket) == 0)) {
-		char *moved = str_format("%s%s", op->key, n->remote_key + len);
+		if (moved)
+			(void)namespace_moved_locked(op, n, moved);
+		if (is_file(n)) /* else note_copied_locked had told */
+			forget_version_locked(n);
+	} else if (n->remote_seq == op->seq && has_remote_below(n, op->bucket, op->key)) {
+		CLEANUP(freep) char *key = strdup(n->remote_key);
 
-		if (moved) {
-			free(n->remote_key);
-			n->remote_key = moved;
-			free(n->remote_bucket);
-			n->remote_bucket = strdup(op->bucket);
-		}
-	}
-	if (n->remote_key && !n->is_detached && tree_path_key(n, &path) == 0 && strcmp(path.key, n->remote_key) == 0 &&
-	    (!n->remote_bucket || strcmp(path.bucket, n->remote_bucket) == 0)) {
-		n->is_at_home = true; /* its version is the copy's */
-		free(n->remote_key);
-		free(n->remote_bucket);
-		n->remote_key = n->remote_bucket = NULL;
+		if (key && namespace_moved_locked(op, n, key))
+			n->is_at_home = true; /* its version is the copy's */
 	}
 	for (struct node *child = n->first_child; child; child = child->next)
 		flip_locked(op, child);
 }
 
-/* Files that the tree came to know from the old prefix after they had been copied: the same bytes under a version we were not told. */
+/* Files that the tree came to know from the old prefix after they had been copied. */
 static void forget_versions_locked(struct node *n)
 {
-	if ((n->type == NODE_FILE || n->type == NODE_SYMLINK) && !n->remote_key && !n->put && n->version && !n->is_at_home) {
-		if (n->file && strcmp(n->file->base_version, n->version) == 0)
-			memset(n->file->base_version, 0, STORE_VERSION_MAX);
-		free(n->version);
-		n->version = NULL;
-		n->expect = EXPECT_ANY;
-		n->is_copied = true;
-		n->expires_ms = 0;
-	}
+	if (is_file(n) && !n->remote_key && n->version && !n->is_at_home)
+		forget_version_locked(n);
 	n->is_at_home = false;
 	for (struct node *child = n->first_child; child; child = child->next)
-		forget_versions_locked(child);
+		if (!node_is_dir(child) || !child->remote_key) /* else it came here from elsewhere */
+			forget_versions_locked(child);
+}
+
+/* What was unlinked in the directory while it was open is read on at the new place: its delete waits for the last close. */
+static void flip_origins_locked(struct pending *op)
+{
+	size_t len = strlen(op->from_key);
+
+	for (struct pending *later = op->next; later; later = later->next) {
+		struct file *f = later->hold ? later->hold->file : NULL;
+		char *key, *bucket;
+
+		if (!f || !f->origin.key || f->origin.store != op->store || strcmp(f->origin.bucket, op->from_bucket) != 0 ||
+		    strncmp(f->origin.key, op->from_key, len) != 0)
+			continue;
+		key = str_format("%s%s", op->key, f->origin.key + len);
+		bucket = strdup(op->bucket);
+		if (key && bucket) {
+			location_release(&f->origin);
+			f->origin = (struct location){ op->store, steal(bucket), steal(key) };
+			file_set_base_locked(f, ""); /* the copy's version was not told */
+		}
+		free(key);
+		free(bucket);
+	}
 }
 
 static int switch_over(struct pending *op, struct error *err)
@@ -290,6 +333,7 @@ static int switch_over(struct pending *op, struct error *err)
 		flip_locked(op, store_node);
 	if (op->node)
 		forget_versions_locked(op->node);
+	flip_origins_locked(op);
 	lock_drop(&fs->lock);
 	return journal_wait(fs->journal, ticket, err);
 }

@@ -90,7 +90,10 @@ struct node {
 	uint64_t readonly_until_ms;
 	char *version;	      /* of the object the attributes belong to; NULL: none in the cloud */
 	char *remote_key;     /* see above; for directories it ends with '/' */
-	char *remote_bucket;  /* with remote_key, when it is another bucket */
+	char *remote_bucket;  /* with remote_key */
+	uint64_t remote_seq;  /* with remote_key: changes queued earlier do not concern what is there (a directory renamed away
+			       * left its name to another, which was renamed too) */
+	uint64_t moved;	      /* tree.changes when its bytes came to lie elsewhere in the cloud */
 	char *storage_class;
 	char *opened_version; /* the version whose pages the kernel may hold */
 	struct xattrs *xattrs; /* owned; NULL: none */
@@ -164,6 +167,13 @@ void location_release(struct location *l);
  * -ENAMETOOLONG for a key over STORE_KEY_MAX. A detached node has none: -ESTALE. */
 int tree_path_key(const struct node *n, struct location *ret) MUST_CHECK;
 int tree_remote_key(const struct node *n, struct location *ret) MUST_CHECK;
+/* Says that the bytes are at `where`; changes of names queued from seq on move them. 0 or -ENOMEM (then nothing changed). */
+int tree_set_remote(struct node *n, const struct location *where, uint64_t seq) MUST_CHECK;
+void tree_clear_remote(struct node *n); /* the bytes are at the path's key */
+/* The remote_seq of the node that begins this one's remote key; 0: none does. */
+uint64_t tree_remote_seq(const struct node *n);
+/* Whether the bytes of n, or of what is below it, came to lie elsewhere after tree.changes was `began`. */
+bool tree_moved_since(const struct node *n, uint64_t began);
 /* Of a child that may not exist. type tells whether the key ends with '/'. */
 int tree_child_key(const struct node *parent, const char *name, bool is_dir, struct location *ret) MUST_CHECK;
 int tree_child_remote_key(const struct node *parent, const char *name, bool is_dir, struct location *ret) MUST_CHECK;

@@ -97,15 +97,12 @@ static void succeeded_locked(struct pending *op, const struct snapshot *s, const
 	n->version = version[0] ? strdup(version) : NULL;
 	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
 	n->has_attrs = true;
-	free(n->remote_key);
-	free(n->remote_bucket);
-	n->remote_key = n->remote_bucket = NULL;
+	tree_clear_remote(n);
 	if (kernel_has_pages && n->version) { /* it wrote them itself */
 		free(n->opened_version);
 		n->opened_version = strdup(n->version);
 	}
-	memset(f->base_version, 0, sizeof(f->base_version));
-	memcpy(f->base_version, version, strnlen(version, STORE_VERSION_MAX - 1));
+	file_set_base_locked(f, version);
 	f->is_new_version = false;
 	f->uploaded_size = s->size;
 	f->uploaded_mtime_ns = s->attrs.mtime_ns;

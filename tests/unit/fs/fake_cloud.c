@@ -106,6 +106,15 @@ static void begin_change(struct cloud *c)
 		cond_wait(&c->changed, &c->lock);
 }
 
+static void end_change(struct cloud *c)
+{
+	if (c->hold_after && --c->hold_after == 0)
+		c->is_held = true;
+	lock_drop(&c->lock);
+	if (c->on_change)
+		c->on_change(c->hook_arg);
+}
+
 static struct store_object describe(const struct cloud_object *o, struct arena *arena)
 {
 	struct store_object described = { .key = arena_strdup(arena, o->key), .size = o->size };
@@ -166,6 +175,8 @@ static int list(struct store *s, const char *bucket, const struct store_list_arg
 
 	if (strcmp(bucket, CLOUD_BUCKET) != 0)
 		return error_set(err, ERR_NOT_FOUND, "no such bucket");
+	if (c->on_ask)
+		c->on_ask(c->hook_arg);
 	if (args->max_keys && args->max_keys < most)
 		most = args->max_keys;
 	lock_take(&c->lock);
@@ -175,7 +186,7 @@ static int list(struct store *s, const char *bucket, const struct store_list_arg
 	fill_page(c, args, most, ret);
 	lock_drop(&c->lock);
 	if (c->on_list)
-		c->on_list(c->on_list_arg);
+		c->on_list(c->hook_arg);
 	return 0;
 }
 
@@ -186,6 +197,8 @@ static int head(struct store *s, const char *bucket, const char *key, const char
 	const struct cloud_object *o;
 
 	(void)bucket, (void)version_id;
+	if (c->on_ask)
+		c->on_ask(c->hook_arg);
 	LOCKED(&c->lock);
 	c->heads++;
 	o = cloud_find(c, key);
@@ -207,7 +220,7 @@ static int put(struct store *s, const char *bucket, const char *key,
 	put_locked(c, key, store_source_length(source), c->contents + 1);
 	memcpy(ret_version, cloud_find(c, key)->version, STORE_VERSION_MAX);
 	assert_int_equal(buf_addf(&c->log, "put %s, ", key), 0);
-	lock_drop(&c->lock);
+	end_change(c);
 	return 0;
 }
 
@@ -220,7 +233,7 @@ static int delete (struct store *s, const char *bucket, const char *key, const c
 	begin_change(c);
 	remove_locked(c, key);
 	assert_int_equal(buf_addf(&c->log, "delete %s, ", key), 0);
-	lock_drop(&c->lock);
+	end_change(c);
 	return 0;
 }
 
@@ -241,8 +254,12 @@ static int copy(struct store *s, const char *from_bucket, const char *from_key, 
 		put_locked(c, key, o->size, o->content);
 		memcpy(ret_version, cloud_find(c, key)->version, STORE_VERSION_MAX);
 		assert_int_equal(buf_addf(&c->log, "copy %s>%s, ", from_key, key), 0);
+		if (c->lost_key && strcmp(c->lost_key, key) == 0) {
+			c->lost_key = NULL;
+			r = error_set(err, ERR_UNAVAILABLE, "the connection broke");
+		}
 	}
-	lock_drop(&c->lock);
+	end_change(c);
 	return r;
 }
 

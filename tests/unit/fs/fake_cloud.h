@@ -26,12 +26,17 @@ struct cloud {
 	unsigned heads, lists;	    /* how often each was asked */
 	unsigned page_keys;	    /* most of a page; 0: 1000 */
 	bool is_held;		    /* changes wait */
+	unsigned hold_after;	    /* so many more changes, then they wait; 0: never */
 	bool has_jitter;	    /* calls take turns at random */
 	const char *stray_key;	    /* every page begins with this key, asked for or not */
 	const char *const *buckets; /* more of them, for bucket lists; ended by NULL */
 	struct buf log;		    /* changes in order: "copy a>b, delete a, " */
-	void (*on_list)(void *arg); /* with a page made but not yet returned; without the lock */
-	void *on_list_arg;
+	const char *lost_key;	    /* the next copy to this key is carried out, but its answer gets lost */
+	/* Called without the lock, with hook_arg: */
+	void (*on_ask)(void *arg);    /* before a HEAD or a page is looked for */
+	void (*on_list)(void *arg);   /* with a page made but not yet returned */
+	void (*on_change)(void *arg); /* after a change, on the thread that made it */
+	void *hook_arg;
 };
 
 struct cloud *cloud_new(void);

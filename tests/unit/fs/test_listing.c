@@ -6,7 +6,7 @@
 #include "fs/file.h"
 #include "fs/listing.h"
 #include "fs/naming.h"
-#include "tests/unit/fs/fake_cloud.h"
+#include "tests/unit/fs/bench_use.h"
 #include "tests/unit/fs/fake_kernel.h"
 
 #include <setjmp.h>
@@ -16,105 +16,16 @@
 
 #include <cmocka.h>
 
-/* Lists a directory on this thread. */
-static void list_pages(struct bench *b, struct node *dir, unsigned max_pages)
-{
-	struct job *job = NULL;
-
-	lock_take(&b->fs->lock);
-	assert_int_equal(listing_wait_locked(b->fs, dir, max_pages, NULL, &job), 0);
-	lock_drop(&b->fs->lock);
-	assert_non_null(job);
-	job->run(job);
-}
-
-static void list_all(struct bench *b, const char *path)
-{
-	list_pages(b, *path ? bench_node(b, path) : b->bucket, 0);
-}
-
-static void put_all(struct bench *b, const char *const *keys, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		cloud_put(b->cloud, keys[i], 1);
-}
-
-/* What exists in a directory, in order: "name " for files, "name/ " for directories, "name+ " for pieces. */
-static void expect_names(struct bench *b, const char *path, const char *want)
-{
-	CLEANUP(buf_release) struct buf names = BUF_INIT(1 << 16);
-	const struct node *dir = *path ? bench_node(b, path) : b->bucket;
-
-	LOCKED(&b->fs->lock);
-	assert_non_null(dir);
-	for (const struct node *n = dir->first_child; n; n = n->next)
-		if (node_exists(n))
-			assert_int_equal(buf_addf(&names, "%s%s ", n->name,
-						  n->type == NODE_CONT ? "+"
-						  : node_is_dir(n)     ? "/"
-								       : ""),
-					 0);
-	assert_string_equal(buf_cstr(&names), want);
-}
-
-static enum lookup_answer known(struct bench *b, const char *path, const char *name)
-{
-	struct node *n = NULL;
-
-	LOCKED(&b->fs->lock);
-	return lookup_known_locked(b->fs, *path ? bench_node(b, path) : b->bucket, name, &n);
-}
-
-static int look_up(struct bench *b, const char *name)
-{
-	struct error err = ERROR_INIT;
-
-	return lookup_remote(b->fs, 1, name, &err);
-}
-
-/* A file made here that is still open, so that its upload does not begin. */
-static struct node *make_file(struct bench *b, struct node *dir, const char *name)
-{
-	struct node *n = NULL;
-	uint64_t id, ticket;
-	int fd;
-
-	assert_int_equal(file_make(b->fs, &id, &fd, NULL), 0);
-	LOCKED(&b->fs->lock);
-	assert_int_equal(change_create_locked(b->fs, dir->ino, name, S_IFREG | 0600, 1, 2, id, fd,
-					      &n, &ticket, NULL),
-			 0);
-	return n;
-}
-
-static void unlink_file(struct bench *b, const char *path)
-{
-	uint64_t ticket;
-
-	LOCKED(&b->fs->lock);
-	assert_int_equal(change_unlink_locked(b->fs, bench_node(b, path), &ticket, NULL), 0);
-}
-
-static void rename_node(struct bench *b, const char *path, struct node *parent, const char *name)
-{
-	uint64_t ticket;
-
-	LOCKED(&b->fs->lock);
-	assert_int_equal(
-		change_rename_locked(b->fs, bench_node(b, path), parent, name, 0, &ticket, NULL),
-		0);
-}
-
 static void a_listing_shows_files_and_directories(void **state)
 {
 	static const char *const keys[] = { "a", "d/x", "d/y", "d/e/z", "f", "\xff" };
 	struct bench *b = *state;
 
-	put_all(b, keys, ARRAY_SIZE(keys));
-	list_all(b, "");
-	expect_names(b, "", "a d/ f \xff ");
-	list_all(b, "d");
-	expect_names(b, "d", "e/ x y ");
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_expect_names(b, "", "a d/ f \xff ");
+	bench_list(b, "d");
+	bench_expect_names(b, "d", "e/ x y ");
 	cloud_expect(b->cloud, 0, 2);
 	assert_int_equal(bench_node(b, "a")->size, 1);
 	assert_string_equal(bench_node(b, "a")->version, "v1");
@@ -128,15 +39,15 @@ static void a_complete_listing_answers_every_name_without_a_request(void **state
 	struct bench *b = *state;
 
 	cloud_put(b->cloud, "a", 1);
-	assert_int_equal(known(b, "", "a"), LOOKUP_UNKNOWN);
-	list_all(b, "");
-	assert_int_equal(known(b, "", "a"), LOOKUP_FOUND);
+	assert_int_equal(bench_known(b, "", "a"), LOOKUP_UNKNOWN);
+	bench_list(b, "");
+	assert_int_equal(bench_known(b, "", "a"), LOOKUP_FOUND);
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(known(b, "", "missing"), LOOKUP_ABSENT);
+		assert_int_equal(bench_known(b, "", "missing"), LOOKUP_ABSENT);
 	cloud_expect(b->cloud, 0, 1);
 	b->fs->options.is_strict = true; /* but who wants to be sure asks */
-	assert_int_equal(known(b, "", "a"), LOOKUP_UNKNOWN);
-	assert_int_equal(known(b, "", "missing"), LOOKUP_UNKNOWN);
+	assert_int_equal(bench_known(b, "", "a"), LOOKUP_UNKNOWN);
+	assert_int_equal(bench_known(b, "", "missing"), LOOKUP_UNKNOWN);
 }
 
 static void a_listing_of_many_pages_is_one_listing(void **state)
@@ -149,19 +60,19 @@ static void a_listing_of_many_pages_is_one_listing(void **state)
 		cloud_put(b->cloud, key, 1);
 	}
 	b->cloud->page_keys = 7;
-	list_pages(b, b->bucket, 2);
+	bench_list_pages(b, b->bucket, 2);
 	cloud_expect(b->cloud, 0, 2);
 	assert_false(listing_is_fresh_locked(b->fs, b->bucket));
-	assert_int_equal(known(b, "", "k013"), LOOKUP_FOUND);
-	assert_int_equal(known(b, "", "k014"), LOOKUP_UNKNOWN);
-	list_all(b, "");
+	assert_int_equal(bench_known(b, "", "k013"), LOOKUP_FOUND);
+	assert_int_equal(bench_known(b, "", "k014"), LOOKUP_UNKNOWN);
+	bench_list(b, "");
 	cloud_expect(b->cloud, 0, 143);
 	for (int i = 0; i < 1000; i++) {
 		(void)snprintf(key, sizeof(key), "k%03d", i);
-		assert_int_equal(known(b, "", key), LOOKUP_FOUND);
+		assert_int_equal(bench_known(b, "", key), LOOKUP_FOUND);
 		assert_int_equal(bench_node(b, key)->type, i % 10 ? NODE_FILE : NODE_DIR);
 	}
-	assert_int_equal(known(b, "", "k1000"), LOOKUP_ABSENT);
+	assert_int_equal(bench_known(b, "", "k1000"), LOOKUP_ABSENT);
 }
 
 static void markers_make_directories_and_stay_out_of_sight(void **state)
@@ -174,14 +85,14 @@ static void markers_make_directories_and_stay_out_of_sight(void **state)
 	cloud_put(b->cloud, "both/x", 1);
 	cloud_put(b->cloud, "full_$folder$", 1); /* content: somebody's file */
 	cloud_put(b->cloud, "_$folder$", 0);	 /* of nothing */
-	list_all(b, "");
-	expect_names(b, "", "_$folder$ both/ full_$folder$ hadoop/ slash/ ");
+	bench_list(b, "");
+	bench_expect_names(b, "", "_$folder$ both/ full_$folder$ hadoop/ slash/ ");
 	assert_true(bench_node(b, "hadoop")->has_folder_marker);
 	assert_true(bench_node(b, "both")->has_folder_marker);
-	list_all(b, "slash");
-	expect_names(b, "slash", "");
+	bench_list(b, "slash");
+	bench_expect_names(b, "slash", "");
 	assert_true(bench_node(b, "slash")->has_marker);
-	list_all(b, "both");
+	bench_list(b, "both");
 	assert_false(bench_node(b, "both")->has_marker);
 }
 
@@ -191,9 +102,9 @@ static void a_marker_with_content_is_shown_under_its_empty_name(void **state)
 
 	cloud_put(b->cloud, "d/", 5);
 	cloud_put(b->cloud, "d/x", 1);
-	list_all(b, "");
-	list_all(b, "d");
-	expect_names(b, "d", "%~ x ");
+	bench_list(b, "");
+	bench_list(b, "d");
+	bench_expect_names(b, "d", "%~ x ");
 	assert_int_equal(bench_node(b, "d/%~")->size, 5);
 }
 
@@ -204,19 +115,19 @@ static void an_empty_object_beside_its_directory_is_a_marker(void **state)
 
 	cloud_put(b->cloud, "d", 0);
 	cloud_put(b->cloud, "d/x", 1);
-	list_all(b, "");
-	expect_names(b, "", "d/ ");
+	bench_list(b, "");
+	bench_expect_names(b, "", "d/ ");
 	assert_true(bench_node(b, "d")->has_file_marker);
 	ino = bench_node(b, "d")->ino;
 	for (int i = 0; i < 3; i++) { /* and again with the tree as it is */
-		list_all(b, "");
-		expect_names(b, "", "d/ ");
+		bench_list(b, "");
+		bench_expect_names(b, "", "d/ ");
 		assert_int_equal(bench_node(b, "d")->ino, ino);
 	}
 	cloud_remove(b->cloud, "d/x"); /* now the empty object is just a file */
-	list_all(b, "");
-	list_all(b, "");
-	expect_names(b, "", "d ");
+	bench_list(b, "");
+	bench_list(b, "");
+	bench_expect_names(b, "", "d ");
 }
 
 static void a_file_beside_its_directory_gets_an_escaped_name(void **state)
@@ -228,7 +139,7 @@ static void a_file_beside_its_directory_gets_an_escaped_name(void **state)
 	cloud_put(b->cloud, "x", 3);
 	cloud_put(b->cloud, "x.txt", 1); /* sorts between the two */
 	cloud_put(b->cloud, "x/y", 1);
-	list_all(b, "");
+	bench_list(b, "");
 	assert_int_equal(bench_node(b, "x")->type, NODE_DIR);
 	assert_non_null(bench_node(b, "%~x%="));
 	assert_int_equal(bench_node(b, "%~x%=")->type, NODE_FILE);
@@ -240,19 +151,19 @@ static void a_file_beside_its_directory_gets_an_escaped_name(void **state)
 	location_release(&where);
 	dir_ino = bench_node(b, "x")->ino;
 	for (int i = 0; i < 3; i++) { /* listing again changes nothing */
-		list_all(b, "");
+		bench_list(b, "");
 		assert_int_equal(bench_node(b, "x")->ino, dir_ino);
 		assert_non_null(bench_node(b, "%~x%="));
 		assert_int_equal(bench_node(b, "%~x%=")->size, 3);
 	}
 	cloud_remove(b->cloud, "x/y"); /* the directory goes: the file gets its name back */
-	list_all(b, "");
-	expect_names(b, "", "x.txt x "); /* in order of arrival */
+	bench_list(b, "");
+	bench_expect_names(b, "", "x.txt x "); /* in order of arrival */
 	cloud_put(b->cloud, "x/y", 1);
-	list_all(b, "");
+	bench_list(b, "");
 	cloud_remove(b->cloud, "x");
-	list_all(b, "");
-	expect_names(b, "", "x.txt x/ ");
+	bench_list(b, "");
+	bench_expect_names(b, "", "x.txt x/ ");
 }
 
 static void two_files_beside_their_directories_on_two_pages(void **state)
@@ -262,7 +173,7 @@ static void two_files_beside_their_directories_on_two_pages(void **state)
 	cloud_put(b->cloud, "x", 3);
 	cloud_put(b->cloud, "x/y", 1);
 	b->cloud->page_keys = 1;
-	list_all(b, "");
+	bench_list(b, "");
 	assert_int_equal(bench_node(b, "x")->type, NODE_DIR);
 	assert_int_equal(bench_node(b, "%~x%=")->size, 3);
 }
@@ -273,13 +184,13 @@ static void strange_segments_are_listed_and_reachable(void **state)
 	struct bench *b = *state;
 	struct location where;
 
-	put_all(b, keys, ARRAY_SIZE(keys));
-	list_all(b, "");
-	expect_names(b, "", "%~%25~a %~%2E %~%2E%2E/ %~/ ok ");
-	list_all(b, "%~");
-	expect_names(b, "%~", "%~/ y ");
-	list_all(b, "%~/%~");
-	expect_names(b, "%~/%~", "x ");
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_expect_names(b, "", "%~%25~a %~%2E %~%2E%2E/ %~/ ok ");
+	bench_list(b, "%~");
+	bench_expect_names(b, "%~", "%~/ y ");
+	bench_list(b, "%~/%~");
+	bench_expect_names(b, "%~/%~", "x ");
 	assert_int_equal(tree_remote_key(bench_node(b, "%~/%~/x"), &where), 0);
 	assert_string_equal(where.key, "//x");
 	location_release(&where);
@@ -302,14 +213,14 @@ static void a_long_segment_is_shown_in_pieces(void **state)
 	key[300] = '\0';
 	cloud_put(b->cloud, key, 3);
 	key[300] = 'a';
-	list_all(b, "");
+	bench_list(b, "");
 	assert_int_equal(naming_encode(str_of(key), NAMING_WHOLE, &names), 0);
 	first = strndup(names.data, strcspn(names.data, "/"));
 	assert_int_equal(bench_node(b, first)->type, NODE_CONT);
 	assert_ptr_equal(b->bucket->first_child, b->bucket->last_child); /* all three are in it */
 	for (char *slash = strchr(names.data, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		list_all(b, names.data);
+		bench_list(b, names.data);
 		*slash = '/';
 	}
 	assert_int_equal(bench_node(b, names.data)->size, 2);
@@ -325,13 +236,13 @@ static void keys_that_were_not_asked_for_are_passed_over(void **state)
 	struct bench *b = *state;
 
 	cloud_put(b->cloud, "d/x", 1);
-	list_all(b, "");
+	bench_list(b, "");
 	b->cloud->stray_key = "../../etc/passwd";
-	list_all(b, "d");
-	expect_names(b, "d", "x ");
+	bench_list(b, "d");
+	bench_expect_names(b, "d", "x ");
 	b->cloud->stray_key = "d/nested/key"; /* a server that ignores the delimiter */
-	list_all(b, "d");
-	expect_names(b, "d", "x ");
+	bench_list(b, "d");
+	bench_expect_names(b, "d", "x ");
 }
 
 static void what_a_complete_listing_does_not_see_is_gone(void **state)
@@ -339,14 +250,14 @@ static void what_a_complete_listing_does_not_see_is_gone(void **state)
 	static const char *const keys[] = { "a", "b", "d/x", "e/x" };
 	struct bench *b = *state;
 
-	put_all(b, keys, ARRAY_SIZE(keys));
-	list_all(b, "");
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
 	cloud_remove(b->cloud, "a");
 	cloud_remove(b->cloud, "d/x");
 	cloud_put(b->cloud, "c", 1);
-	list_pages(b, b->bucket, 0);
-	expect_names(b, "", "b e/ c ");
-	assert_int_equal(known(b, "", "a"), LOOKUP_ABSENT);
+	bench_list_pages(b, b->bucket, 0);
+	bench_expect_names(b, "", "b e/ c ");
+	assert_int_equal(bench_known(b, "", "a"), LOOKUP_ABSENT);
 }
 
 static void a_page_alone_sweeps_nothing(void **state)
@@ -354,12 +265,12 @@ static void a_page_alone_sweeps_nothing(void **state)
 	static const char *const keys[] = { "a", "b", "c", "d" };
 	struct bench *b = *state;
 
-	put_all(b, keys, ARRAY_SIZE(keys));
-	list_all(b, "");
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
 	b->cloud->page_keys = 2;
 	cloud_remove(b->cloud, "d");
-	list_pages(b, b->bucket, 1);
-	expect_names(b, "", "a b c d ");
+	bench_list_pages(b, b->bucket, 1);
+	bench_expect_names(b, "", "a b c d ");
 }
 
 static void a_file_that_became_a_directory_and_back(void **state)
@@ -367,16 +278,16 @@ static void a_file_that_became_a_directory_and_back(void **state)
 	struct bench *b = *state;
 
 	cloud_put(b->cloud, "n", 1);
-	list_all(b, "");
+	bench_list(b, "");
 	cloud_remove(b->cloud, "n");
 	cloud_put(b->cloud, "n/x", 1);
-	list_all(b, "");
-	expect_names(b, "", "n/ ");
-	list_all(b, "n");
+	bench_list(b, "");
+	bench_expect_names(b, "", "n/ ");
+	bench_list(b, "n");
 	cloud_remove(b->cloud, "n/x");
 	cloud_put(b->cloud, "n", 2);
-	list_all(b, "");
-	expect_names(b, "", "n ");
+	bench_list(b, "");
+	bench_expect_names(b, "", "n ");
 }
 
 static void a_new_version_brings_new_attributes(void **state)
@@ -385,13 +296,13 @@ static void a_new_version_brings_new_attributes(void **state)
 	uint64_t ino;
 
 	cloud_put(b->cloud, "a", 1);
-	list_all(b, "");
+	bench_list(b, "");
 	ino = bench_node(b, "a")->ino;
 	bench_node(b, "a")->has_attrs = true;
-	list_all(b, "");
+	bench_list(b, "");
 	assert_true(bench_node(b, "a")->has_attrs); /* the same version keeps them */
 	cloud_put(b->cloud, "a", 99);
-	list_all(b, "");
+	bench_list(b, "");
 	assert_int_equal(bench_node(b, "a")->ino, ino);
 	assert_int_equal(bench_node(b, "a")->size, 99);
 	assert_false(bench_node(b, "a")->has_attrs);
@@ -403,14 +314,14 @@ static void what_was_made_here_wins_over_any_listing(void **state)
 	struct bench *b = *state;
 	struct node *mine;
 
-	mine = make_file(b, b->bucket, "mine");
-	list_all(b, ""); /* the cloud has never heard of it */
-	expect_names(b, "", "mine ");
+	mine = bench_make_file(b, b->bucket, "mine");
+	bench_list(b, ""); /* the cloud has never heard of it */
+	bench_expect_names(b, "", "mine ");
 	cloud_put(b->cloud, "mine", 77); /* or has another */
-	list_all(b, "");
+	bench_list(b, "");
 	assert_ptr_equal(bench_node(b, "mine"), mine);
 	assert_int_equal(mine->size, 0);
-	assert_int_equal(look_up(b, "mine"), 0);
+	assert_int_equal(bench_look_up(b, "", "mine"), 0);
 	assert_ptr_equal(bench_node(b, "mine"), mine);
 	assert_int_equal(mine->size, 0);
 }
@@ -421,20 +332,20 @@ static void what_was_deleted_here_stays_deleted(void **state)
 
 	cloud_put(b->cloud, "a", 1);
 	cloud_put(b->cloud, "b", 1);
-	list_all(b, "");
+	bench_list(b, "");
 	cloud_hold(b->cloud, true); /* the delete does not get through */
-	unlink_file(b, "a");
-	list_all(b, "");
-	expect_names(b, "", "b ");
-	assert_int_equal(look_up(b, "a"), 0);
-	assert_int_equal(known(b, "", "a"), LOOKUP_ABSENT);
+	bench_unlink(b, "a");
+	bench_list(b, "");
+	bench_expect_names(b, "", "b ");
+	assert_int_equal(bench_look_up(b, "", "a"), 0);
+	assert_int_equal(bench_known(b, "", "a"), LOOKUP_ABSENT);
 	cloud_hold(b->cloud, false);
 	bench_wait_idle(b);
-	list_all(b, "");
-	expect_names(b, "", "b ");
+	bench_list(b, "");
+	bench_expect_names(b, "", "b ");
 	cloud_put(b->cloud, "a", 2); /* somebody else makes it anew */
-	list_all(b, "");
-	assert_int_equal(known(b, "", "a"), LOOKUP_FOUND);
+	bench_list(b, "");
+	assert_int_equal(bench_known(b, "", "a"), LOOKUP_FOUND);
 }
 
 static void a_renamed_directory_is_listed_where_it_still_is(void **state)
@@ -442,21 +353,21 @@ static void a_renamed_directory_is_listed_where_it_still_is(void **state)
 	static const char *const keys[] = { "old/gone", "old/sub/y", "old/x" };
 	struct bench *b = *state;
 
-	put_all(b, keys, ARRAY_SIZE(keys));
-	list_all(b, "");
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
 	cloud_hold(b->cloud, true);
-	rename_node(b, "old", b->bucket, "new");
-	list_all(b, "");
-	expect_names(b, "", "new/ ");
-	list_all(b, "new");
-	expect_names(b, "new", "gone sub/ x ");
-	unlink_file(b, "new/gone");
-	list_all(b, "new");
-	expect_names(b, "new", "sub/ x ");
+	bench_rename(b, "old", b->bucket, "new");
+	bench_list(b, "");
+	bench_expect_names(b, "", "new/ ");
+	bench_list(b, "new");
+	bench_expect_names(b, "new", "gone sub/ x ");
+	bench_unlink(b, "new/gone");
+	bench_list(b, "new");
+	bench_expect_names(b, "new", "sub/ x ");
 	cloud_hold(b->cloud, false);
 	bench_wait_idle(b);
-	list_all(b, "new");
-	expect_names(b, "new", "sub/ x ");
+	bench_list(b, "new");
+	bench_expect_names(b, "new", "sub/ x ");
 	assert_int_equal(b->cloud->count, 2);
 	assert_non_null(cloud_find(b->cloud, "new/sub/y"));
 }
@@ -467,7 +378,7 @@ static void make_meanwhile(void *arg)
 	struct bench *b = arg;
 
 	b->cloud->on_list = NULL;
-	(void)make_file(b, b->bucket, "made");
+	(void)bench_make_file(b, b->bucket, "made");
 }
 
 static void delete_meanwhile(void *arg)
@@ -475,7 +386,7 @@ static void delete_meanwhile(void *arg)
 	struct bench *b = arg;
 
 	b->cloud->on_list = NULL;
-	unlink_file(b, "a");
+	bench_unlink(b, "a");
 	bench_wait_idle(b); /* all the way */
 }
 
@@ -484,7 +395,7 @@ static void rename_meanwhile(void *arg)
 	struct bench *b = arg;
 
 	b->cloud->on_list = NULL;
-	rename_node(b, "a", b->bucket, "z");
+	bench_rename(b, "a", b->bucket, "z");
 	bench_wait_idle(b);
 }
 
@@ -512,12 +423,12 @@ static void a_listing_knows_nothing_of_what_changed_since_it_began(void **state)
 	cloud_put(b->cloud, "b", 1);
 	for (size_t i = 0; i < ARRAY_SIZE(rounds); i++) {
 		cloud_put(b->cloud, "a", 1);
-		list_all(b, "");
-		assert_int_equal(known(b, "", "a"), LOOKUP_FOUND);
-		b->cloud->on_list_arg = b;
+		bench_list(b, "");
+		assert_int_equal(bench_known(b, "", "a"), LOOKUP_FOUND);
+		b->cloud->hook_arg = b;
 		b->cloud->on_list = rounds[i].change;
-		list_all(b, "");
-		expect_names(b, "", rounds[i].names);
+		bench_list(b, "");
+		bench_expect_names(b, "", rounds[i].names);
 	}
 	assert_non_null(cloud_find(b->cloud, "z"));
 }
@@ -527,10 +438,10 @@ static void a_directory_that_goes_while_it_is_listed_is_no_harm(void **state)
 	struct bench *b = *state;
 
 	cloud_put(b->cloud, "d/x", 1);
-	list_all(b, "");
-	b->cloud->on_list_arg = b;
+	bench_list(b, "");
+	b->cloud->hook_arg = b;
 	b->cloud->on_list = remove_directory_meanwhile;
-	list_all(b, "d");
+	bench_list(b, "d");
 	assert_null(bench_node(b, "d"));
 }
 
@@ -539,20 +450,20 @@ static void dirty_files_below_keep_a_directory_the_cloud_lost(void **state)
 	struct bench *b = *state;
 
 	cloud_put(b->cloud, "d/e/x", 1);
-	list_all(b, "");
-	list_all(b, "d");
-	list_all(b, "d/e");
-	(void)make_file(b, bench_node(b, "d/e"), "mine");
+	bench_list(b, "");
+	bench_list(b, "d");
+	bench_list(b, "d/e");
+	(void)bench_make_file(b, bench_node(b, "d/e"), "mine");
 	cloud_remove(b->cloud, "d/e/x");
-	list_all(b, "");
-	expect_names(b, "", "d/ ");
-	list_all(b, "d");
-	list_all(b, "d/e");
-	expect_names(b, "d/e", "mine ");
+	bench_list(b, "");
+	bench_expect_names(b, "", "d/ ");
+	bench_list(b, "d");
+	bench_list(b, "d/e");
+	bench_expect_names(b, "d/e", "mine ");
 	cloud_put(b->cloud, "d", 5); /* now a file, says the cloud */
-	list_all(b, "");
-	expect_names(b, "", "d/ %~d%= ");
-	expect_names(b, "d/e", "mine ");
+	bench_list(b, "");
+	bench_expect_names(b, "", "d/ %~d%= ");
+	bench_expect_names(b, "d/e", "mine ");
 }
 
 static void one_look_up_is_one_head_and_perhaps_one_list(void **state)
@@ -562,22 +473,22 @@ static void one_look_up_is_one_head_and_perhaps_one_list(void **state)
 	cloud_put(b->cloud, "file", 1);
 	cloud_put(b->cloud, "dir/x", 1);
 	cloud_put(b->cloud, "marked/", 0);
-	assert_int_equal(look_up(b, "file"), 0);
+	assert_int_equal(bench_look_up(b, "", "file"), 0);
 	cloud_expect(b->cloud, 1, 0);
-	assert_int_equal(look_up(b, "dir"), 0);
+	assert_int_equal(bench_look_up(b, "", "dir"), 0);
 	cloud_expect(b->cloud, 1, 1);
 	assert_int_equal(bench_node(b, "dir")->type, NODE_DIR);
 	assert_false(bench_node(b, "dir")->has_marker);
-	assert_int_equal(look_up(b, "dir"), 0); /* known as a directory: not asked as a file */
+	assert_int_equal(bench_look_up(b, "", "dir"), 0); /* known as a directory: not asked as a file */
 	cloud_expect(b->cloud, 0, 1);
-	assert_int_equal(look_up(b, "marked"), 0);
+	assert_int_equal(bench_look_up(b, "", "marked"), 0);
 	cloud_expect(b->cloud, 1, 1);
 	assert_true(bench_node(b, "marked")->has_marker);
-	assert_int_equal(look_up(b, "missing"), 0);
+	assert_int_equal(bench_look_up(b, "", "missing"), 0);
 	cloud_expect(b->cloud, 1, 1);
-	assert_int_equal(known(b, "", "file"), LOOKUP_FOUND);
-	assert_int_equal(known(b, "", "missing"), LOOKUP_ABSENT); /* remembered as well */
-	assert_int_equal(known(b, "", "other"), LOOKUP_UNKNOWN);
+	assert_int_equal(bench_known(b, "", "file"), LOOKUP_FOUND);
+	assert_int_equal(bench_known(b, "", "missing"), LOOKUP_ABSENT); /* remembered as well */
+	assert_int_equal(bench_known(b, "", "other"), LOOKUP_UNKNOWN);
 	cloud_expect(b->cloud, 0, 0);
 }
 
@@ -585,8 +496,8 @@ static void names_that_no_key_has_are_never_asked_for(void **state)
 {
 	struct bench *b = *state;
 
-	assert_int_equal(look_up(b, "%~a"), -ENOENT);
-	assert_int_equal(look_up(b, "%~%2e"), -ENOENT);
+	assert_int_equal(bench_look_up(b, "", "%~a"), -ENOENT);
+	assert_int_equal(bench_look_up(b, "", "%~%2e"), -ENOENT);
 	cloud_expect(b->cloud, 0, 0);
 }
 
@@ -596,17 +507,17 @@ static void a_look_up_notices_what_changed_in_the_cloud(void **state)
 	uint64_t ino;
 
 	cloud_put(b->cloud, "n", 1);
-	assert_int_equal(look_up(b, "n"), 0);
+	assert_int_equal(bench_look_up(b, "", "n"), 0);
 	ino = bench_node(b, "n")->ino;
 	cloud_put(b->cloud, "n", 2);
-	assert_int_equal(look_up(b, "n"), 0);
+	assert_int_equal(bench_look_up(b, "", "n"), 0);
 	assert_int_equal(bench_node(b, "n")->ino, ino);
 	assert_int_equal(bench_node(b, "n")->size, 2);
 	cloud_remove(b->cloud, "n");
-	assert_int_equal(look_up(b, "n"), 0);
+	assert_int_equal(bench_look_up(b, "", "n"), 0);
 	assert_false(node_exists(bench_node(b, "n")));
 	cloud_put(b->cloud, "n/x", 1);
-	assert_int_equal(look_up(b, "n"), 0);
+	assert_int_equal(bench_look_up(b, "", "n"), 0);
 	assert_int_equal(bench_node(b, "n")->type, NODE_DIR);
 }
 
@@ -617,7 +528,7 @@ static void buckets_are_listed_but_for_names_that_are_none(void **state)
 	struct node *store_node = b->bucket->parent;
 
 	b->cloud->buckets = hostile;
-	list_pages(b, store_node, 0);
+	bench_list_pages(b, store_node, 0);
 	cloud_expect(b->cloud, 0, 1);
 	assert_ptr_equal(tree_child(&b->fs->tree, store_node, CLOUD_BUCKET), b->bucket);
 	assert_int_equal(tree_child(&b->fs->tree, store_node, "more")->type, NODE_BUCKET);
@@ -672,8 +583,8 @@ static void in_a_big_directory_eight_look_ups_are_worth_ten_pages(void **state)
 		heads = b->cloud->heads;
 		lists = b->cloud->lists;
 	}
-	assert_int_equal(known(b, "", "k19"), LOOKUP_FOUND); /* the last of ten pages */
-	assert_int_equal(known(b, "", "k20"), LOOKUP_UNKNOWN);
+	assert_int_equal(bench_known(b, "", "k19"), LOOKUP_FOUND); /* the last of ten pages */
+	assert_int_equal(bench_known(b, "", "k20"), LOOKUP_UNKNOWN);
 	cloud_expect(b->cloud, 19, 11);
 }
 

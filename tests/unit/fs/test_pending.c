@@ -3,6 +3,7 @@
 #include "fs/pending.h"
 #include "fs/pending_heap.h"
 #include "fs/pending_keys.h"
+#include "fs/pending_view.h"
 #include "tests/unit/fs/fake_cloud.h"
 #include "tests/unit/fs/support.h"
 
@@ -40,18 +41,28 @@ static void carry_out(struct bench *b, struct pending *op)
 	pending_done_locked(op);
 }
 
+/* Of a directory that the view shows where the cloud has it. */
 static bool hides(struct bench *b, const char *key, uint64_t began)
 {
-	struct listed_key listed = { CLOUD_BUCKET, key, false, began };
+	struct listed_key listed = { CLOUD_BUCKET, key, strlen(key), CLOUD_BUCKET, key, began };
 
 	return pending_hides_locked(b->fs, b->stores[0], &listed);
 }
 
-static bool hides_moved(struct bench *b, const char *key)
+/* Of a directory that the cloud has at `prefix` and the view at `path`. */
+static bool hides_moved(struct bench *b, const char *key, const char *prefix, const char *path)
 {
-	struct listed_key listed = { CLOUD_BUCKET, key, true, b->fs->tree.changes };
+	struct listed_key listed = { CLOUD_BUCKET, key,	 strlen(prefix),
+				     CLOUD_BUCKET, path, b->fs->tree.changes };
 
 	return pending_hides_locked(b->fs, b->stores[0], &listed);
+}
+
+static bool stirs(struct bench *b, const char *prefix)
+{
+	struct listed_key listed = { CLOUD_BUCKET, prefix, strlen(prefix), NULL, NULL, b->fs->tree.changes };
+
+	return pending_stirs_locked(b->fs, b->stores[0], &listed);
 }
 
 static bool hides_now(struct bench *b, const char *key)
@@ -116,7 +127,8 @@ static void another_bucket_or_store_is_another_key(void **state)
 	(void)queue(b, PENDING_DELETE, "d/a", NULL);
 	(void)queue(b, PENDING_RENAME_TREE, "e/", "d/");
 	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++) {
-		struct listed_key listed = { elsewhere[i].bucket, "d/a", false, UINT64_MAX };
+		struct listed_key listed = { elsewhere[i].bucket, "d/a", 3, elsewhere[i].bucket,
+						     "d/a", UINT64_MAX };
 
 		assert_false(pending_hides_locked(b->fs, elsewhere[i].store, &listed));
 		assert_int_equal(pending_op_locked(b->fs, PENDING_DELETE, &elsewhere[i], NULL, NULL,
@@ -236,44 +248,51 @@ static void what_waits_to_go_is_hidden(void **state)
 static void what_went_is_hidden_from_older_answers_only(void **state)
 {
 	struct bench *b = *state;
-	uint64_t before;
+	struct question older, newer;
 
 	bench_freeze(b);
 	LOCKED(&b->fs->lock);
-	before = b->fs->tree.changes;
+	question_ask_locked(b->fs, &older);
 	carry_out(b, queue(b, PENDING_DELETE, "deleted", NULL));
 	carry_out(b, queue(b, PENDING_RENAME, "new", "old"));
 	carry_out(b, queue(b, PENDING_RENAME_TREE, "to/", "from/"));
-	assert_true(hides(b, "deleted", before));
-	assert_true(hides(b, "old", before));
-	assert_true(hides(b, "from/x", before));
-	assert_false(hides(b, "new", before));
-	assert_false(hides(b, "to/x", before));
-	assert_false(hides_now(b, "deleted"));
-	assert_false(hides_now(b, "old"));
-	assert_false(hides_now(b, "from/x"));
-	carry_out(b, queue(b, PENDING_COPY, "deleted", "new")); /* there again */
-	assert_false(hides(b, "deleted", before));
+	question_ask_locked(b->fs, &newer);
+	assert_true(hides(b, "deleted", older.began));
+	assert_true(hides(b, "old", older.began));
+	assert_true(hides(b, "from/x", older.began));
+	assert_false(hides(b, "new", older.began));
+	assert_false(hides(b, "to/x", older.began));
+	assert_false(hides(b, "deleted", newer.began));
+	assert_false(hides(b, "old", newer.began));
+	assert_false(hides(b, "from/x", newer.began));
+	carry_out(b, queue(b, PENDING_DELETE, "d/e/later", NULL));
+	question_end_locked(b->fs, &older); /* forgets what nobody asks about any more */
+	assert_false(hides(b, "deleted", 0));
+	assert_false(hides(b, "from/x", 0));
+	assert_true(hides(b, "d/e/later", newer.began));
+	question_end_locked(b->fs, &newer);
+	assert_false(hides(b, "d/e/later", 0));
 }
 
-static void forty_renamed_directories_forget_the_oldest(void **state)
+static void of_many_things_that_went_none_is_forgotten(void **state)
 {
 	struct bench *b = *state;
-	uint64_t before;
-	char from[32], key[40];
+	struct question question;
+	char key[40];
 
 	bench_freeze(b);
 	LOCKED(&b->fs->lock);
-	before = b->fs->tree.changes;
-	for (int i = 0; i < 40; i++) {
-		(void)snprintf(from, sizeof(from), "from%d/", i);
-		carry_out(b, queue(b, PENDING_RENAME_TREE, "to/", from));
+	question_ask_locked(b->fs, &question);
+	for (int i = 0; i < 3000; i++) {
+		(void)snprintf(key, sizeof(key), "d%d/", i);
+		carry_out(b, queue(b, i % 50 ? PENDING_DELETE : PENDING_RENAME_TREE, i % 50 ? key : "to/",
+				   i % 50 ? NULL : key));
 	}
-	for (int i = 40 - GONE_TREES; i < 40; i++) {
-		(void)snprintf(key, sizeof(key), "from%d/x", i);
-		assert_true(hides(b, key, before));
+	for (int i = 0; i < 3000; i++) {
+		(void)snprintf(key, sizeof(key), i % 50 ? "d%d/" : "d%d/x", i);
+		assert_true(hides(b, key, question.began));
 	}
-	assert_false(hides(b, "from0/x", before)); /* lossy, as promised */
+	question_end_locked(b->fs, &question);
 }
 
 static void in_a_moved_directory_each_name_counts_for_its_time(void **state)
@@ -288,11 +307,31 @@ static void in_a_moved_directory_each_name_counts_for_its_time(void **state)
 	(void)queue(b, PENDING_RENAME_TREE, "c/", "b/");
 	(void)queue(b, PENDING_DELETE, "c/last", NULL);
 	(void)queue(b, PENDING_DELETE, "a/new directory's", NULL);
-	assert_true(hides_moved(b, "a/early"));
-	assert_true(hides_moved(b, "a/later"));
-	assert_true(hides_moved(b, "a/last"));
-	assert_false(hides_moved(b, "a/stays"));
-	assert_false(hides_moved(b, "a/new directory's")); /* of what was made at a/ afterwards */
+	assert_true(hides_moved(b, "a/early", "a/", "c/"));
+	assert_true(hides_moved(b, "a/later", "a/", "c/"));
+	assert_true(hides_moved(b, "a/last", "a/", "c/"));
+	assert_false(hides_moved(b, "a/stays", "a/", "c/"));
+	assert_false(hides_moved(b, "a/new directory's", "a/", "c/")); /* of what was made at a/ afterwards */
+	assert_true(stirs(b, "a/last"));
+	assert_false(stirs(b, "a/stays"));
+}
+
+static void a_key_shows_only_where_it_will_be_in_the_end(void **state)
+{
+	struct bench *b = *state;
+
+	bench_freeze(b);
+	LOCKED(&b->fs->lock);
+	(void)queue(b, PENDING_RENAME_TREE, "b/", "a/");
+	(void)queue(b, PENDING_RENAME_TREE, "c/", "a/"); /* another directory, made at a/ meanwhile */
+	assert_false(hides_moved(b, "a/x", "a/", "b/"));
+	assert_true(hides_moved(b, "a/x", "a/", "c/"));
+	(void)queue(b, PENDING_RENAME_TREE, "a/", "b/"); /* the first one goes back */
+	assert_false(hides_moved(b, "a/x", "a/", "a/"));
+	assert_true(hides_moved(b, "a/x", "a/", "c/"));
+	b->fs->queue.first->flags |= PENDING_FLAG_DELETING; /* it is copied: what is left at a/ is nobody's */
+	assert_true(hides_moved(b, "a/x", "a/", "a/"));
+	assert_false(hides_moved(b, "b/x", "b/", "a/"));
 }
 
 static void touched_is_whatever_may_still_change(void **state)
@@ -521,8 +560,9 @@ int main(void)
 		TEST(the_longest_key_has_no_directory_of_its_name),
 		TEST(what_waits_to_go_is_hidden),
 		TEST(what_went_is_hidden_from_older_answers_only),
-		TEST(forty_renamed_directories_forget_the_oldest),
+		TEST(of_many_things_that_went_none_is_forgotten),
 		TEST(in_a_moved_directory_each_name_counts_for_its_time),
+		TEST(a_key_shows_only_where_it_will_be_in_the_end),
 		TEST(touched_is_whatever_may_still_change),
 		TEST(a_waiting_operation_is_taken_back_at_exactly_its_key),
 		TEST(hurrying_counts_what_is_below_and_old_enough),

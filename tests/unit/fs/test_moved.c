@@ -1,0 +1,439 @@
+/*
+ * Directories that are renamed while other things are on their way: the view stays what its users made it, whatever an answer of the
+ * cloud was about.
+ */
+#include "backends/base/clock.h"
+#include "fs/change.h"
+#include "fs/file.h"
+#include "fs/listing.h"
+#include "fs/pending.h"
+#include "tests/unit/fs/bench_use.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static void expect_version(struct bench *b, const char *path)
+{
+	struct node *n = bench_node(b, path);
+
+	assert_non_null(n);
+	assert_non_null(cloud_find(b->cloud, path));
+	assert_non_null(n->version);
+	assert_string_equal(n->version, cloud_find(b->cloud, path)->version);
+	assert_null(n->remote_key);
+}
+
+static void expect_remote(struct bench *b, const char *path, const char *key)
+{
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+
+	assert_int_equal(tree_remote_key(bench_node(b, path), &where), 0);
+	assert_string_equal(where.key, key);
+}
+
+static void hook(struct bench *b, void (*on_ask)(void *arg), void (*on_list)(void *arg))
+{
+	b->cloud->hook_arg = b;
+	b->cloud->on_ask = on_ask;
+	b->cloud->on_list = on_list;
+}
+
+/* All the way, while somebody else's question is on its way. */
+static void rename_now(struct bench *b, const char *path, const char *name)
+{
+	hook(b, NULL, NULL);
+	bench_rename(b, path, b->bucket, name);
+	bench_wait_idle(b);
+}
+
+static void rename_d_to_e(void *arg)
+{
+	rename_now(arg, "d", "e");
+}
+
+static void rename_e_to_d(void *arg)
+{
+	rename_now(arg, "e", "d");
+}
+
+static void rename_d_to_e_and_later_back(void *arg)
+{
+	rename_d_to_e(arg);
+	hook(arg, NULL, rename_e_to_d);
+}
+
+static void a_look_up_that_a_rename_overtook_asks_again(void **state)
+{
+	struct bench *b = *state;
+
+	cloud_put(b->cloud, "d/x", 1);
+	bench_list(b, "");
+	bench_list(b, "d");
+	hook(b, rename_d_to_e, NULL);
+	assert_int_equal(bench_look_up(b, "d", "x"), 0); /* at d/x there is nothing any more */
+	bench_expect_names(b, "e", "x ");
+	expect_version(b, "e/x");
+}
+
+static void a_listing_of_a_directory_that_went_and_came_back_sweeps_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	cloud_put(b->cloud, "d/x", 1);
+	bench_list(b, "");
+	bench_list(b, "d");
+	hook(b, rename_d_to_e_and_later_back, NULL); /* the page is made while it is away */
+	bench_list(b, "d");
+	bench_expect_names(b, "d", "x ");
+	bench_list(b, "d");
+	bench_expect_names(b, "d", "x ");
+}
+
+static void what_is_renamed_out_of_a_renamed_directory_is_where_that_was(void **state)
+{
+	static const char *const keys[] = { "d/f", "d/sub/x", "d/sub/y" };
+	struct bench *b = *state;
+
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "d");
+	bench_list(b, "d/sub");
+	cloud_hold(b->cloud, true);
+	bench_rename(b, "d", b->bucket, "e");
+	bench_rename(b, "e/sub", b->bucket, "h");
+	bench_rename(b, "e/f", b->bucket, "g");
+	expect_remote(b, "g", "d/f");
+	expect_remote(b, "h", "d/sub/");
+	bench_list(b, "h");
+	bench_expect_names(b, "h", "x y ");
+	bench_list(b, "e");
+	bench_expect_names(b, "e", "");
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	expect_remote(b, "h", "h/");
+	bench_list(b, "h");
+	bench_expect_names(b, "h", "x y ");
+	expect_version(b, "h/x");
+	expect_version(b, "g");
+}
+
+static void a_directory_made_where_a_renamed_one_was_is_another(void **state)
+{
+	struct bench *b = *state;
+
+	cloud_put(b->cloud, "d/x", 1);
+	bench_list(b, "");
+	bench_list(b, "d");
+	cloud_hold(b->cloud, true);
+	bench_rename(b, "d", b->bucket, "e");
+	bench_mkdir(b, "", "d");
+	bench_rename(b, "d", b->bucket, "f");
+	bench_list(b, "f"); /* at d/, as yet, there is what goes to e/ */
+	bench_expect_names(b, "f", "");
+	bench_list(b, "e");
+	bench_expect_names(b, "e", "x ");
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	expect_remote(b, "e", "e/");
+	expect_remote(b, "f", "f/");
+	bench_list(b, "e");
+	bench_list(b, "f");
+	bench_expect_names(b, "e", "x ");
+	bench_expect_names(b, "f", "");
+}
+
+/* After each change in the cloud. */
+static void look_at_e(void *arg)
+{
+	struct bench *b = arg;
+	struct job *job = NULL;
+	struct node *e;
+
+	lock_take(&b->fs->lock);
+	e = bench_node(b, "e");
+	e = e && !e->listing ? e : NULL;
+	if (e && listing_wait_locked(b->fs, e, 0, NULL, &job) < 0)
+		job = NULL;
+	lock_drop(&b->fs->lock);
+	if (job)
+		job->run(job);
+}
+
+static void a_directory_that_goes_to_and_fro_is_listed_where_it_is(void **state)
+{
+	struct bench *b = *state;
+	struct node *x;
+
+	cloud_put(b->cloud, "d/x", 1);
+	bench_list(b, "");
+	bench_list(b, "d");
+	x = bench_node(b, "d/x");
+	cloud_hold(b->cloud, true);
+	bench_rename(b, "d", b->bucket, "e");
+	bench_rename(b, "e", b->bucket, "d");
+	bench_rename(b, "d", b->bucket, "e");
+	b->cloud->hook_arg = b;
+	b->cloud->on_change = look_at_e;
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	b->cloud->on_change = NULL;
+	assert_ptr_equal(bench_node(b, "e/x"), x); /* it was never out of sight */
+	expect_version(b, "e/x");
+}
+
+static void a_marker_on_its_way_into_a_renamed_directory_is_removed_with_it(void **state)
+{
+	struct bench *b = *state;
+
+	bench_list(b, "");
+	cloud_hold(b->cloud, true);
+	bench_mkdir(b, "", "a");
+	bench_mkdir(b, "a", "s");
+	bench_rename(b, "a", b->bucket, "b");
+	bench_rmdir(b, "b/s");
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	assert_null(cloud_find(b->cloud, "b/s/"));
+	assert_int_equal(b->cloud->count, 1);
+	bench_list(b, "b");
+	bench_expect_names(b, "b", "");
+}
+
+static void a_directory_removed_in_a_renamed_one_does_not_come_back(void **state)
+{
+	struct bench *b = *state;
+
+	cloud_put(b->cloud, "d/keep", 1);
+	cloud_put(b->cloud, "d/sub/x", 1);
+	bench_list(b, "");
+	bench_list(b, "d");
+	bench_list(b, "d/sub");
+	cloud_hold(b->cloud, true);
+	bench_rename(b, "d", b->bucket, "e");
+	bench_unlink(b, "e/sub/x");
+	bench_rmdir(b, "e/sub");
+	bench_list(b, "e"); /* at d/sub/ there is something yet */
+	bench_expect_names(b, "e", "keep ");
+	assert_int_equal(bench_look_up(b, "e", "sub"), 0);
+	bench_expect_names(b, "e", "keep ");
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	bench_list(b, "e");
+	bench_expect_names(b, "e", "keep ");
+	assert_int_equal(b->cloud->count, 1);
+}
+
+static void take_y_away(void *arg)
+{
+	struct bench *b = arg;
+
+	b->cloud->on_ask = NULL;
+	cloud_remove(b->cloud, "s/y");
+}
+
+static void upload_into_s(void *arg)
+{
+	struct bench *b = arg;
+	struct node *x;
+
+	hook(b, NULL, NULL);
+	x = bench_make_file(b, bench_node(b, "s"), "x");
+	lock_take(&b->fs->lock);
+	pending_put_due_locked(b->fs, x, 0);
+	lock_drop(&b->fs->lock);
+	bench_wait_idle(b);
+}
+
+static void a_directory_into_which_something_went_meanwhile_stays(void **state)
+{
+	struct bench *b = *state;
+
+	cloud_put(b->cloud, "s/y", 1);
+	bench_list(b, "");
+	bench_list(b, "s");
+	hook(b, take_y_away, upload_into_s);
+	bench_list(b, "");
+	bench_expect_names(b, "", "s/ ");
+	assert_non_null(bench_node(b, "s/x"));
+}
+
+/* Until the first rename has copied all. */
+static void wait_for_switch(struct bench *b)
+{
+	LOCKED(&b->fs->lock);
+	while (!(b->fs->queue.first->flags & PENDING_FLAG_DELETING))
+		(void)cond_wait_until(&b->fs->changed, &b->fs->lock, clock_mono_ms() + 10);
+}
+
+static void a_copy_tells_its_version_to_no_other_file_of_that_name(void **state)
+{
+	struct bench *b = *state;
+
+	cloud_put(b->cloud, "d/sub/p", 1);
+	cloud_put(b->cloud, "k/p", 2);
+	bench_list(b, "");
+	bench_list(b, "d");
+	bench_list(b, "d/sub");
+	bench_list(b, "k");
+	cloud_hold(b->cloud, true);
+	bench_rename(b, "d", b->bucket, "e");
+	bench_rename(b, "e/sub", b->bucket, "h");
+	bench_rename(b, "k", bench_node(b, "e"), "sub");
+	b->cloud->hold_after = 1; /* the copy of d/sub/p to e/sub/p, where the view has another file */
+	cloud_hold(b->cloud, false);
+	wait_for_switch(b);
+	expect_remote(b, "e/sub/p", "k/p");
+	assert_string_equal(bench_node(b, "e/sub/p")->version, cloud_find(b->cloud, "k/p")->version);
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	assert_int_equal(bench_node(b, "e/sub/p")->size, 2);
+	expect_version(b, "e/sub/p");
+	expect_version(b, "h/p");
+}
+
+static void wait_for_a_copy(struct bench *b, const struct node *dir)
+{
+	LOCKED(&b->fs->lock);
+	while (!dir->first_child->remote_key && !dir->last_child->remote_key)
+		cond_wait(&b->fs->changed, &b->fs->lock);
+}
+
+static void a_file_already_copied_is_not_filled_from_the_original(void **state)
+{
+	static const char *const keys[] = { "d/x", "d/y" };
+	struct bench *b = *state;
+
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "d");
+	b->cloud->hold_after = 1;
+	bench_rename(b, "d", b->bucket, "e");
+	wait_for_a_copy(b, bench_node(b, "e"));
+	bench_list(b, "e");
+	assert_int_equal(bench_look_up(b, "e", "x"), 0);
+	assert_int_equal(bench_look_up(b, "e", "y"), 0);
+	bench_expect_names(b, "e", "x y ");
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	expect_version(b, "e/x");
+	expect_version(b, "e/y");
+}
+
+static void a_copy_made_twice_has_the_second_version(void **state)
+{
+	static const char *const keys[] = { "d/x", "d/y" };
+	struct bench *b = *state;
+
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "d");
+	b->cloud->lost_key = "e/y";
+	bench_rename(b, "d", b->bucket, "e");
+	bench_wait_idle(b);
+	expect_version(b, "e/x");
+	expect_version(b, "e/y");
+}
+
+/* A cache file with nothing in it, of an object that is listed. */
+static struct file *attach_sparse(struct bench *b, const char *path)
+{
+	struct file *f;
+	uint64_t id;
+	int fd;
+
+	assert_int_equal(file_make(b->fs, &id, &fd, NULL), 0);
+	LOCKED(&b->fs->lock);
+	f = file_attach_locked(b->fs, bench_node(b, path), FILE_SPARSE, id, fd);
+	assert_non_null(f);
+	return f;
+}
+
+static void wait_for_trees(struct bench *b)
+{
+	LOCKED(&b->fs->lock);
+	while (b->fs->queue.trees)
+		cond_wait(&b->fs->changed, &b->fs->lock);
+}
+
+static void the_missing_parts_of_a_mixture_are_read_from_the_copy(void **state)
+{
+	struct bench *b = *state;
+	struct file *f;
+	uint64_t ticket;
+
+	cloud_put(b->cloud, "d/x", 100);
+	bench_list(b, "");
+	bench_list(b, "d");
+	f = attach_sparse(b, "d/x");
+	lock_take(&b->fs->lock);
+	f->writers = 1; /* so that its upload does not begin */
+	assert_int_equal(pending_put_locked(b->fs, f->node, &ticket, NULL), 0);
+	lock_drop(&b->fs->lock);
+	bench_rename(b, "d", b->bucket, "e");
+	wait_for_trees(b);
+	assert_string_equal(f->base_version, cloud_find(b->cloud, "e/x")->version);
+	expect_remote(b, "e/x", "e/x");
+	assert_string_equal(f->node->put->key, "e/x");
+	LOCKED(&b->fs->lock);
+	f->writers = 0;
+	assert_true(pending_put_cancel_locked(b->fs, f->node) > 0);
+}
+
+static void what_was_unlinked_while_open_is_read_on_after_a_rename(void **state)
+{
+	struct bench *b = *state;
+	struct file *f;
+	struct node *n;
+
+	cloud_put(b->cloud, "d/x", 100);
+	cloud_put(b->cloud, "d/y", 1);
+	bench_list(b, "");
+	bench_list(b, "d");
+	f = attach_sparse(b, "d/x");
+	n = f->node;
+	f->readers = 1;
+	tree_pin(n);
+	cloud_hold(b->cloud, true);
+	bench_rename(b, "d", b->bucket, "e");
+	bench_unlink(b, "e/x");
+	assert_string_equal(f->origin.key, "d/x");
+	cloud_hold(b->cloud, false);
+	wait_for_trees(b);
+	assert_string_equal(f->origin.key, "e/x");
+	assert_non_null(cloud_find(b->cloud, "e/x")); /* held until the last close */
+	lock_take(&b->fs->lock);
+	f->readers = 0;
+	pending_released_locked(b->fs, n);
+	file_drop_locked(b->fs, n);
+	tree_unpin(&b->fs->tree, n);
+	lock_drop(&b->fs->lock);
+	bench_wait_idle(b);
+	assert_null(cloud_find(b->cloud, "e/x"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_look_up_that_a_rename_overtook_asks_again),
+		TEST(a_listing_of_a_directory_that_went_and_came_back_sweeps_nothing),
+		TEST(what_is_renamed_out_of_a_renamed_directory_is_where_that_was),
+		TEST(a_directory_made_where_a_renamed_one_was_is_another),
+		TEST(a_directory_that_goes_to_and_fro_is_listed_where_it_is),
+		TEST(a_marker_on_its_way_into_a_renamed_directory_is_removed_with_it),
+		TEST(a_directory_removed_in_a_renamed_one_does_not_come_back),
+		TEST(a_directory_into_which_something_went_meanwhile_stays),
+		TEST(a_copy_tells_its_version_to_no_other_file_of_that_name),
+		TEST(a_file_already_copied_is_not_filled_from_the_original),
+		TEST(a_copy_made_twice_has_the_second_version),
+		TEST(the_missing_parts_of_a_mixture_are_read_from_the_copy),
+		TEST(what_was_unlinked_while_open_is_read_on_after_a_rename),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
