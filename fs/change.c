@@ -59,6 +59,12 @@ static struct node *add_node(struct fs *fs, struct node *parent, const char *nam
 	return n;
 }
 
+/* In a directory with the set-group-id bit what is made belongs to the directory's group. */
+static uint32_t group_in(const struct node *parent, uint32_t gid)
+{
+	return parent->mode & S_ISGID ? parent->gid : gid;
+}
+
 int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, uint32_t mode, uint32_t uid,
 			 uint32_t gid, uint64_t file_id, int fd, struct node **ret, uint64_t *ret_ticket,
 			 struct error *err)
@@ -83,7 +89,7 @@ int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, u
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
 	n->mode = mode;
 	n->uid = uid;
-	n->gid = gid;
+	n->gid = group_in(parent, gid);
 	if (!file_attach_locked(fs, n, FILE_WHOLE, file_id, fd)) {
 		tree_detach(&fs->tree, n);
 		tree_prune(&fs->tree, n);
@@ -135,9 +141,9 @@ int change_mkdir_locked(struct fs *fs, struct node *parent, const char *name, ui
 	n = add_node(fs, parent, name, NODE_DIR, &where, ret_ticket);
 	if (!n)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a directory");
-	n->mode = S_IFDIR | (mode & 07777);
+	n->mode = S_IFDIR | (mode & 07777) | (parent->mode & S_ISGID);
 	n->uid = uid;
-	n->gid = gid;
+	n->gid = group_in(parent, gid);
 	n->is_complete = true; /* a directory just made is known to be empty */
 	n->listed_until_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 	*ret = n;

@@ -69,6 +69,10 @@ int ops_commit(struct fs *fs, uint64_t ticket);
 int ops_commit_name(struct fs *fs, uint64_t ticket);
 /* Waits until the cloud has followed all changes of names so far (fsync of a directory with fsync=remote). An errno or 0. */
 int ops_wait_names(struct fs *fs);
+/* The largest size a file may get, by its store. */
+uint64_t ops_max_bytes_locked(const struct node *n);
+/* Set-user-id and set-group-id go when somebody changes the content. */
+void ops_drop_privileges_locked(struct node *n);
 /* A parked request for a handler that needs to keep its arguments; NULL was answered with ENOMEM. */
 struct parked *ops_park(fuse_req_t req, void (*run)(struct parked *p), fuse_ino_t ino, const char *name,
 			const struct fuse_file_info *fi);

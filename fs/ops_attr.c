@@ -30,6 +30,18 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, ESTALE);
 }
 
+uint64_t ops_max_bytes_locked(const struct node *n)
+{
+	while (n && n->type != NODE_STORE)
+		n = n->parent;
+	return n && n->store->limits.max_object_bytes < INT64_MAX ? n->store->limits.max_object_bytes : INT64_MAX;
+}
+
+void ops_drop_privileges_locked(struct node *n)
+{
+	n->mode &= ~(uint32_t)(S_ISUID | (n->mode & S_IXGRP ? S_ISGID : 0));
+}
+
 static void set_times(struct node *n, const struct stat *attr, int to_set)
 {
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
@@ -100,6 +112,8 @@ static void truncate_try(struct parked *p)
 	f = n ? n->file : NULL;
 	if (!f)
 		r = -ESTALE;
+	else if (size > ops_max_bytes_locked(n))
+		r = -EFBIG;
 	else if ((r = change_allowed_locked(fs, n, &err)) == 0 && file_has_fetch_locked(f, 0, UINT64_MAX)) {
 		for (struct fetch *t = f->fetches; t; t = t->next)
 			if (t->end > size)

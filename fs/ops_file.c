@@ -135,6 +135,8 @@ static void open_try(struct parked *p)
 	if (r == 0 && (r = file_open_fd_locked(f, &err)) == 0) {
 		handle_open_locked(fs, n, &p->fi);
 		decide_cache_locked(n, &p->fi);
+		if (truncates && fuse_req_ctx(p->req)->uid != 0)
+			ops_drop_privileges_locked(n); /* of other changes the kernel tells us by setattr */
 		if (truncates && (r = pending_put_locked(fs, n, &ticket, &err)) == 0) {
 			file_change_begin_locked(f);
 			is_begun = true;

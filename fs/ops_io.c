@@ -129,6 +129,8 @@ static int begin_change(struct parked *p, struct file *f, uint64_t start, uint64
 	int r = 1;
 
 	LOCKED(&fs->lock);
+	if (end > ops_max_bytes_locked(f->node))
+		return -EFBIG;
 	if (!f->is_whole && file_has_fetch_locked(f, start, end)) {
 		for (struct fetch *t = f->fetches; t; t = t->next)
 			if (t->start < end && t->end > start && !t->is_demand)
@@ -213,6 +215,7 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 
 	lock_take(&fs->lock);
 	is_free = (n->put || n->is_detached) && (f->is_whole || !f->fetches) &&
+		  offset + size <= ops_max_bytes_locked(n) &&
 		  (f->is_whole || !f->is_new_version) && fs->cache.bytes + size <= fs->options.cache_size &&
 		  fs->cache.disk_free_bytes > fs->options.free_space_floor / 2 + size;
 	if (is_free)

@@ -35,6 +35,15 @@ static enum lookup_answer known_or_park(struct parked *p, struct node *dir, cons
 	return LOOKUP_UNKNOWN;
 }
 
+static bool is_store(struct fs *fs, fuse_ino_t ino)
+{
+	struct node *n;
+
+	LOCKED(&fs->lock);
+	n = tree_by_ino(&fs->tree, ino);
+	return n && n->type == NODE_STORE;
+}
+
 static void reply_entry(struct parked *p, struct fuse_entry_param *e)
 {
 	if (fuse_reply_entry(p->req, e) < 0 && e->ino)
@@ -118,7 +127,8 @@ static void lookup_ask(struct parked *p)
 		r = lookup_remote(fs, p->ino, p->name, &err);
 	if (r == 0 && !ino && fs->options.attrs_exact)
 		r = ask_dir_attrs(fs, p, &err);
-	if (r < 0 && err.kind != ERR_NOT_FOUND) {
+	/* What cannot be a bucket's name is the name of none. */
+	if (r < 0 && err.kind != ERR_NOT_FOUND && !(err.kind == ERR_INVALID && is_store(fs, p->ino))) {
 		park_fail(p, ops_errno(r, &err, "lookup"));
 		return;
 	}
@@ -260,15 +270,6 @@ static void bucket_start(fuse_req_t req, fuse_ino_t store, const char *name, boo
 		park_fail(p, EROFS);
 	else
 		park_submit(p, NET_METADATA);
-}
-
-static bool is_store(struct fs *fs, fuse_ino_t ino)
-{
-	struct node *n;
-
-	LOCKED(&fs->lock);
-	n = tree_by_ino(&fs->tree, ino);
-	return n && n->type == NODE_STORE;
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
