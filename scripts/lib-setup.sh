@@ -16,6 +16,7 @@ SETUP_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config ccache
 	libsqlite3-dev libinih-dev libsmartcols-dev uthash-dev libisal-dev zlib1g-dev ca-certificates)
 SETUP_TEST_PACKAGES=(python3 python3-venv rsync tar attr acl zip unzip sqlite3 ed procps valgrind)
 SETUP_BENCH_PACKAGES=(s3fs rclone)
+SETUP_FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 
 setup_say() { printf '== %s\n' "$*" >&2; }
 setup_die() { printf 'skydir: %s\n' "$*" >&2; exit 1; }

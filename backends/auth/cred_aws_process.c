@@ -94,12 +94,25 @@ int cred_process_split(const char *command, struct arena *arena, char ***ret_arg
 	return 0;
 }
 
+int cred_process_parse(const char *program, struct str text, struct cred_aws *ret,
+		       struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+
+	if (json_parse(text, CRED_MAX_BYTES, &o, NULL) < 0)
+		return error_set(err, ERR_PROTOCOL,
+				 "credential_process '%s' does not print a JSON object", program);
+	if (json_get_int64(o, "Version", 0) != 1)
+		return error_set(err, ERR_PROTOCOL,
+				 "credential_process '%s' prints a Version other than 1", program);
+	return cred_set_json(ret, "credential process", text, "SessionToken", err);
+}
+
 int cred_process_fetch(const struct cred_context *c, const char *command, struct cred_aws *ret,
 		       struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	CLEANUP(cred_buf_wipe) struct buf out = BUF_INIT(0);
-	CLEANUP(json_putp) struct json_object *o = NULL;
 	struct cred_program program = {.what = "credential_process",
 				       .timeout_ms = PROCESS_TIMEOUT_MS};
 	int r;
@@ -108,13 +121,5 @@ int cred_process_fetch(const struct cred_context *c, const char *command, struct
 	    (r = cred_buf_init(&out, err)) < 0 ||
 	    (r = cred_program_run(c, &program, &out, NULL, err)) < 0)
 		return r;
-	if (json_parse(buf_str(&out), CRED_MAX_BYTES, &o, NULL) < 0)
-		return error_set(err, ERR_PROTOCOL,
-				 "credential_process '%s' does not print a JSON object",
-				 program.args[0]);
-	if (json_get_int64(o, "Version", 0) != 1)
-		return error_set(err, ERR_PROTOCOL,
-				 "credential_process '%s' prints a Version other than 1",
-				 program.args[0]);
-	return cred_set_json(ret, "credential process", buf_str(&out), "SessionToken", err);
+	return cred_process_parse(program.args[0], buf_str(&out), ret, err);
 }

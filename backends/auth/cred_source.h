@@ -92,6 +92,9 @@ int cred_web_identity_fetch(const struct cred_context *c, const struct cred_role
 /* Runs the program a profile names. */
 int cred_process_fetch(const struct cred_context *c, const char *command, struct cred_aws *ret,
 		       struct error *err) MUST_CHECK;
+/* What such a program printed: JSON, Version 1. `program` is for messages. */
+int cred_process_parse(const char *program, struct str text, struct cred_aws *ret,
+		       struct error *err) MUST_CHECK;
 /* Splits a command line by the rules of a shell's quotes, without any expansion; args ends with
  * NULL. */
 int cred_process_split(const char *command, struct arena *arena, char ***ret_args,
