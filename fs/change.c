@@ -99,6 +99,33 @@ int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, u
 	return pending_put_locked(fs, n, ret_ticket, err);
 }
 
+int change_empty_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
+{
+	struct file *f = n->file;
+	bool becomes_whole = !n->put && !f->is_whole && !f->present.total && !f->fetches;
+	uint64_t size = n->size;
+	char base[STORE_VERSION_MAX];
+	int r;
+
+	/* Its row says from the start that the cache file is the whole content, so that no map is needed: then it must be, also when
+	 * nothing comes after the row. There are no bytes in it to free. */
+	if (!becomes_whole || ftruncate(f->fd, 0) < 0)
+		return pending_put_locked(fs, n, ret_ticket, err);
+	memcpy(base, f->base_version, sizeof(base));
+	file_set_base_locked(f, "");
+	f->is_whole = true;
+	n->size = 0;
+	r = pending_put_locked(fs, n, ret_ticket, err);
+	if (r < 0) {
+		f->is_whole = false;
+		file_set_base_locked(f, base);
+		n->size = size;
+		(void)!ftruncate(f->fd, (off_t)size); /* what comes in makes it as long as it needs to be */
+	}
+	file_account_locked(f);
+	return r;
+}
+
 static int queue_marker(struct fs *fs, struct node *dir, uint64_t *ret_ticket, struct error *err)
 {
 	CLEANUP(location_release) struct location where = LOCATION_INIT;

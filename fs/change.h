@@ -18,6 +18,9 @@ int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, u
 			 uint64_t file_id, int fd, struct node **ret, uint64_t *ret_ticket, struct error *err) MUST_CHECK;
 int change_mkdir_locked(struct fs *fs, struct node *parent, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
 			struct node **ret, uint64_t *ret_ticket, struct error *err) MUST_CHECK;
+/* The content is about to be cut to nothing: sees to the upload. The cache file is open. What is not here is not needed any more; the size itself is
+ * file_truncate's. */
+int change_empty_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err) MUST_CHECK;
 int change_unlink_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err) MUST_CHECK;
 /* NOT_EMPTY; -EAGAIN when n is not listed. */
 int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err) MUST_CHECK;

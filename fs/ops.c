@@ -140,7 +140,7 @@ int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *e
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, ino);
 	r = !n ? -ESTALE : n->file ? file_open_fd_locked(n->file, err) : 1;
-	size = n && !truncates ? n->size : 0;
+	size = n ? n->size : 0;
 	if (r > 0 && !truncates && (fd = kept_take_locked(fs, n, &id)) >= 0) {
 		r = file_attach_locked(fs, n, FILE_WHOLE, id, fd) ? 0 : -ENOMEM;
 		if (r == 0)
@@ -161,10 +161,8 @@ int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *e
 	}
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, ino);
-	if (n && !n->file && (truncates || n->size == size)) {
-		if (truncates)
-			n->size = 0;
-		r = file_attach_locked(fs, n, truncates || size == 0 ? FILE_WHOLE : FILE_SPARSE, id, fd) ? 0 : -ENOMEM;
+	if (n && !n->file && n->size == size) {
+		r = file_attach_locked(fs, n, size == 0 ? FILE_WHOLE : FILE_SPARSE, id, fd) ? 0 : -ENOMEM;
 		if (r == 0)
 			fd = -1;
 	} else {

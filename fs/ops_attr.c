@@ -122,7 +122,9 @@ static void truncate_try(struct parked *p)
 		lock_drop(&fs->lock);
 		return;
 	}
-	if (r == 0 && (r = pending_put_locked(fs, n, &ticket, &err)) == 0) {
+	if (r == 0)
+		r = size ? pending_put_locked(fs, n, &ticket, &err) : change_empty_locked(fs, n, &ticket, &err);
+	if (r == 0) {
 		file_change_begin_locked(f);
 		is_begun = true;
 	}

@@ -137,7 +137,7 @@ static void open_try(struct parked *p)
 		decide_cache_locked(n, &p->fi);
 		if (truncates && fuse_req_ctx(p->req)->uid != 0)
 			ops_drop_privileges_locked(n); /* of other changes the kernel tells us by setattr */
-		if (truncates && (r = pending_put_locked(fs, n, &ticket, &err)) == 0) {
+		if (truncates && (r = change_empty_locked(fs, n, &ticket, &err)) == 0) {
 			file_change_begin_locked(f);
 			is_begun = true;
 		}

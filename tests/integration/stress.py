@@ -93,9 +93,10 @@ def run_round(mount, seed, programs=6, operations=1200, patience_s=1800):
         model.check_store(mount, model.snapshot(mount.path))
         model.empty(mount.path)
         mount.sync()
-        left = [k for k in mount.client.keys(mount.bucket) if ".sgwtmp" not in k]
+        left = [k for k in mount.client.keys(mount.bucket) if model.FOREIGN not in k]
         assert not left, f"left in the emptied bucket: {left}"
-        assert not os.listdir(mount.path), f"shown in the emptied bucket: {os.listdir(mount.path)}"
+        shown = [n for n in os.listdir(mount.path) if model.FOREIGN not in n]
+        assert not shown, f"shown in the emptied bucket: {shown}"
     except (AssertionError, OSError) as e:
         raise Divergence(f"round of seed {seed}, in the end: {e}") from e
 

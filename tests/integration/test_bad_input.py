@@ -233,6 +233,22 @@ def test_sync_says_what_is_not_in_the_cloud(make_mount):
     eventually(stored)
 
 
+@pytest.mark.parametrize("cut", (lambda path: open(path, "wb"), lambda path: os.truncate(path, 0),
+                                 lambda path: os.truncate(path, 3)), ids=("open", "truncate", "shorten"))
+def test_a_cut_that_is_refused_changes_nothing(make_mount, cut):
+    m = make_mount("s3", options={**SHORT, "upload-delay": "50ms"}).start()
+    m.client.put(m.bucket, "kept", b"what was there")
+    assert os.listdir(m.path) == ["kept"]
+    m.proxy.fault("P", count=0, status=403, code="AccessDenied")
+    (m.path / "refused").write_text("mine")
+    m.skydir("sync", m.top, check=False)  # from now on the bucket takes no changes
+    with pytest.raises(PermissionError):
+        cut(m.path / "kept")
+    assert (m.path / "kept").stat().st_size == len(b"what was there")
+    assert (m.path / "kept").read_bytes() == b"what was there"
+    m.proxy.clear()
+
+
 # ---- faults on the way ----
 
 RETRIED = (("status", {"status": 503, "retry_after": 0}), ("status", {"status": 500, "code": "InternalError"}),
