@@ -1,4 +1,5 @@
 #include "backends/providers.h"
+#include "backends/clouds.h"
 #include "backends/local/local_provider.h"
 #include <string.h>
 
@@ -27,18 +28,46 @@ static bool has_option(const struct provider *p, const char *key)
 	return false;
 }
 
+/* The values that are the store's, in *ret (the caller's): a section may hold its driver's too (clouds.h). */
+static int own_values(const struct provider *p, const char *name, const struct provider_value *values, size_t count,
+		      struct provider_value **ret, size_t *ret_count, struct error *err)
+{
+	CLEANUP(freep) struct provider_value *own = calloc(count + 1, sizeof(*own));
+	size_t at = 0;
+
+	if (!own)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		if (has_option(p, values[i].key))
+			own[at++] = values[i];
+		else if (!cloud_driver_knows(p->type, values[i].key))
+			return error_set(err, ERR_CONFIG, "%s: stores of type '%s' know no '%s'",
+					 values[i].origin ? values[i].origin : name, p->type,
+					 values[i].key);
+	}
+	*ret = steal(own);
+	*ret_count = at;
+	return 0;
+}
+
 int provider_store_new(const struct backend_context *context, const char *type, const char *name,
 		       const struct provider_value *values, size_t count, struct store **ret,
 		       struct error *err)
 {
+	CLEANUP(freep) struct provider_value *own = NULL;
 	const struct provider *p = provider_find(type);
+	size_t own_count = 0;
+	int r;
 
 	if (!p)
 		return error_set(err, ERR_CONFIG, "store '%s': there is no type '%s'", name, type);
-	for (size_t i = 0; i < count; i++)
-		if (!has_option(p, values[i].key))
-			return error_set(err, ERR_CONFIG, "%s: stores of type '%s' know no '%s'",
-					 values[i].origin ? values[i].origin : name, type,
-					 values[i].key);
-	return p->store_new(context, name, values, count, ret, err);
+	r = own_values(p, name, values, count, &own, &own_count, err);
+	return r < 0 ? r : p->store_new(context, name, own, own_count, ret, err);
+}
+
+bool provider_knows(const char *type, const char *key)
+{
+	const struct provider *p = provider_find(type);
+
+	return p && has_option(p, key);
 }

@@ -5,25 +5,10 @@
  * Threads: called while the program starts; the context outlives all stores.
  */
 #include "backends/base/ini.h"
+#include "backends/base/settings.h"
 #include "backends/http/engine.h"
 #include "backends/store/store.h"
 
-struct backend_context {
-	struct http_engine *engine;
-	const char *(*getenv)(const char *name);
-	const char *home, *xdg_data_home; /* xdg_data_home resolved, never NULL */
-};
-
-struct provider_option {
-	const char *key;  /* as in the INI file: "endpoint" */
-	const char *help;
-	bool is_secret;
-};
-/* The options of one store: keys in the order of the file. */
-struct provider_value {
-	const char *key, *value;
-	const char *origin; /* "skydir.conf:12" for messages */
-};
 struct provider {
 	const char *type;	/* "s3" */
 	const char *summary;
@@ -38,3 +23,5 @@ const struct provider *provider_find(const char *type);
 /* Checks the keys against the row (ERR_CONFIG naming origin and key), then makes the store. */
 int provider_store_new(const struct backend_context *context, const char *type, const char *name,
 		       const struct provider_value *values, size_t count, struct store **ret, struct error *err);
+/* Whether the stores of a type have such an option. */
+bool provider_knows(const char *type, const char *key);

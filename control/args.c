@@ -138,3 +138,11 @@ bool args_has(const struct args *a, const char *name)
 			return true;
 	return false;
 }
+
+const char *args_nth(const struct args *a, const char *name, size_t n)
+{
+	for (size_t i = 0; i < a->given_count; i++)
+		if (a->given[i].option->name && !strcmp(a->given[i].option->name, name) && !n--)
+			return a->given[i].value;
+	return NULL;
+}

@@ -6,7 +6,7 @@
  * Invariants: pure; no globals, no output. Long options are written out in full or `--name=value`.
  * Ownership: everything borrows from argv and the table.
  * Errors: ERR_INVALID, with the nearest known option in the message. A value is never repeated in a
- *message: it may be a secret given in the wrong place.
+ * message: it may be a secret given in the wrong place.
  */
 #include "backends/base/error.h"
 
@@ -17,8 +17,8 @@ struct args_option {
 	const char *help;
 };
 
-#define ARGS_POSITIONALS_MAX 16
-#define ARGS_GIVEN_MAX	     64
+#define ARGS_POSITIONALS_MAX 1024
+#define ARGS_GIVEN_MAX	     256
 struct args {
 	const char *positionals[ARGS_POSITIONALS_MAX];
 	size_t count;
@@ -33,5 +33,7 @@ struct args {
 int args_parse(const struct args_option *options, int argc, char *const *argv, struct args *ret,
 	       struct error *err) MUST_CHECK;
 bool args_has(const struct args *a, const char *name);
+/* The n-th value (from 0) of an option that may be repeated, or NULL. */
+const char *args_nth(const struct args *a, const char *name, size_t n);
 /* The last value of an option by its long name, or NULL. */
 const char *args_get(const struct args *a, const char *name);

@@ -1,5 +1,6 @@
 #include "control/cli.h"
 
+#include "control/cli_op.h"
 #include "control/paths.h"
 #include "control/text.h"
 
@@ -14,12 +15,12 @@ static const struct args_option plain_options[] = {CLI_OPTION_OUTPUT, CLI_OPTION
 
 static const struct command command_help = {
 	.name = "help",
-	.synopsis = "[COMMAND]",
+	.synopsis = "[COMMAND | RESOURCE [VERB]]",
 	.summary = "explain a command",
 	.details = "Shows all commands, or what one of them does, its options and examples.",
 	.examples = "skydir help mount",
 	.options = plain_options,
-	.most = 1,
+	.most = 4,
 	.run = run_help,
 };
 static const struct command command_version = {
@@ -57,11 +58,17 @@ static const struct command *find_command(const char *name)
 
 static int unknown_command(const char *name, struct error *err)
 {
+	const char *near;
+
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (text_is_near(name, commands[i]->name))
 			return error_set(err, ERR_INVALID,
 					 "unknown command '%.64s' (did you mean '%s'?)", name,
 					 commands[i]->name);
+	near = cli_op_near_resource(name);
+	if (near)
+		return error_set(err, ERR_INVALID, "unknown command '%.64s' (did you mean '%s'?)",
+				 name, near);
 	return error_set(err, ERR_INVALID, "unknown command '%.64s' (`skydir help` lists them)",
 			 name);
 }
@@ -73,6 +80,8 @@ static int add_overview(struct buf *out)
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands) && r == 0; i++)
 		r = buf_addf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	if (r == 0)
+		r = cli_op_help_all(out);
 	if (r == 0)
 		r = buf_adds(out, "\n`skydir help COMMAND` explains one, with examples.\n\n"
 				  "first steps:\n"
@@ -160,8 +169,26 @@ static int print_help(const char *name, FILE *to, struct error *err)
 	return 0;
 }
 
+/* "help instances list", "help instances" */
 static int run_help(struct cli *cli, struct error *err)
 {
+	CLEANUP(buf_release) struct buf out = BUF_INIT(65536);
+	char *const *names = (char *const *)cli->args->positionals; /* only read */
+	const struct op *op = NULL;
+	int words = 0, count = (int)cli->args->count, r = 0;
+
+	if (count)
+		op = cli_op_find(count, names, &words);
+	if (op && (words > 1 || !find_command(names[0])))
+		r = cli_op_help(op, &out);
+	else if (count && !find_command(names[0]) && cli_op_is_resource(names[0]))
+		r = cli_op_help_resource(names[0], &out);
+	if (r < 0)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	if (out.len) {
+		(void)fputs(buf_cstr(&out), stdout); /* checked for all of stdout at the end */
+		return 0;
+	}
 	return print_help(cli->args->count ? cli->args->positionals[0] : NULL, stdout, err);
 }
 
@@ -186,9 +213,13 @@ int cli_parse_format(const char *word, enum output_format *ret, struct error *er
 		*ret = OUTPUT_TABLE;
 	else if (!strcmp(word, "json"))
 		*ret = OUTPUT_JSON;
+	else if (!strcmp(word, "jsonl"))
+		*ret = OUTPUT_JSONL;
+	else if (!strcmp(word, "csv"))
+		*ret = OUTPUT_CSV;
 	else
-		return error_set(err, ERR_INVALID, "--output '%.32s' is not known (table, json)",
-				 word);
+		return error_set(err, ERR_INVALID,
+				 "--output '%.32s' is not known (table, json, jsonl, csv)", word);
 	return 0;
 }
 
@@ -258,11 +289,31 @@ static int skip_global(int argc, char **argv, int *at, const char **ret_config, 
 	return 0;
 }
 
+/* A resource without a verb, or with one that it does not have. */
+static int run_resource(int argc, char **argv, struct error *err)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT(65536);
+	const char *near;
+
+	if (argc > 1 && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0) {
+		near = cli_op_near(argc, argv);
+		return near ? error_set(err, ERR_INVALID, "unknown operation '%.64s' of '%.64s' (did you mean '%s'?)",
+					argv[1], argv[0], near)
+			    : error_set(err, ERR_INVALID, "unknown operation '%.64s' of '%.64s' (`skydir help %.64s` lists them)",
+					argv[1], argv[0], argv[0]);
+	}
+	if (cli_op_help_resource(argv[0], &out) < 0)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	(void)fputs(buf_cstr(&out), argc > 1 ? stdout : stderr); /* checked for all of stdout at the end */
+	return argc > 1 ? 0 : 2;
+}
+
 static int dispatch(int argc, char **argv, struct error *err)
 {
 	const char *config_path = NULL;
 	const struct command *c;
-	int at = 1, r = skip_global(argc, argv, &at, &config_path, err);
+	const struct op *op;
+	int at = 1, words = 0, r = skip_global(argc, argv, &at, &config_path, err);
 
 	if (r < 0)
 		return r;
@@ -270,7 +321,12 @@ static int dispatch(int argc, char **argv, struct error *err)
 		r = print_help(NULL, stderr, err);
 		return r < 0 ? r : 2;
 	}
+	op = cli_op_find(argc - at, argv + at, &words);
+	if (op && (words > 1 || !find_command(argv[at])))
+		return cli_op_run(op, argc - at - words, argv + at + words, config_path, err);
 	c = find_command(argv[at]);
+	if (!c && cli_op_is_resource(argv[at]))
+		return run_resource(argc - at, argv + at, err);
 	if (!c && argv[at][0] == '-')
 		return error_set(err, ERR_INVALID,
 				 "unknown option before a command (`skydir help`)");

@@ -3,9 +3,9 @@
  * Purpose: the client's end of the control socket: finding the daemons that live, and calling them.
  *
  * Invariants: only sockets in directories that are ours alone are spoken to, and only when the
- *peer's uid is ours. A socket that refuses is one whose daemon is gone: it is removed. Ownership:
- *clients_release closes all. Errors: what the daemon answered comes back as its kind; UNAVAILABLE
- *when it went away; TIMEOUT.
+ * peer's uid is ours. A socket that refuses is one whose daemon is gone: it is removed. Ownership:
+ * clients_release closes all. Errors: what the daemon answered comes back as its kind; UNAVAILABLE
+ * when it went away; TIMEOUT.
  */
 #include "control/rpc.h"
 

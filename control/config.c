@@ -105,6 +105,9 @@ static int unknown_type(const struct config_store *s, struct error *err)
 
 	for (size_t i = 0; providers[i] && r == 0; i++)
 		r = buf_addf(&known, "%s%s", i ? ", " : "", providers[i]->type);
+	for (size_t i = 0; cloud_drivers[i] && r == 0; i++)
+		if (!provider_find(cloud_drivers[i]->type))
+			r = buf_addf(&known, ", %s", cloud_drivers[i]->type);
 	if (!s->type)
 		return error_set(err, ERR_CONFIG, "%s: store '%s' needs a 'type' (known: %s)",
 				 s->origin, s->name, buf_cstr(&known));
@@ -112,39 +115,57 @@ static int unknown_type(const struct config_store *s, struct error *err)
 			 s->origin, s->type, s->name, buf_cstr(&known));
 }
 
-static const struct provider_option *find_option(const struct provider *p, const char *key)
+/* Of the store and of the driver of a section's type; either may be missing. */
+struct option_tables {
+	const struct provider_option *rows[2]; /* each NULL or ended by key NULL */
+};
+
+static struct option_tables tables_of(const struct config_store *s)
 {
-	for (const struct provider_option *o = p->options; o->key; o++)
-		if (!strcmp(o->key, key))
-			return o;
+	const struct provider *p = s->is_store ? provider_find(s->type) : NULL;
+
+	return (struct option_tables){{p ? p->options : NULL, s->driver ? s->driver->options : NULL}};
+}
+
+static const struct provider_option *find_option(const struct option_tables *t, const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(t->rows); i++)
+		for (const struct provider_option *o = t->rows[i]; o && o->key; o++)
+			if (!strcmp(o->key, key))
+				return o;
 	return NULL;
 }
 
-static int unknown_key(const struct provider *p, const struct config_store *s,
+static int unknown_key(const struct option_tables *t, const struct config_store *s,
 		       const struct provider_value *v, struct error *err)
 {
-	for (const struct provider_option *o = p->options; o->key; o++)
-		if (text_is_near(v->key, o->key))
-			return error_set(err, ERR_CONFIG,
-					 "%s: unknown key '%s' in [%s] (did you mean '%s'?)",
-					 v->origin, v->key, s->name, o->key);
-	return error_set(err, ERR_CONFIG, "%s: unknown key '%s' in [%s], a store of type '%s'",
-			 v->origin, v->key, s->name, p->type);
+	for (size_t i = 0; i < ARRAY_SIZE(t->rows); i++)
+		for (const struct provider_option *o = t->rows[i]; o && o->key; o++)
+			if (text_is_near(v->key, o->key))
+				return error_set(err, ERR_CONFIG,
+						 "%s: unknown key '%s' in [%s] (did you mean '%s'?)",
+						 v->origin, v->key, s->name, o->key);
+	return error_set(err, ERR_CONFIG, "%s: unknown key '%s' in [%s], a %s of type '%s'",
+			 v->origin, v->key, s->name, s->is_store ? "store" : "section", s->type);
 }
 
 /* Types and keys of one store; tells whether it holds a secret. */
 static int check_store(struct config_store *s, bool *ret_has_secret, struct error *err)
 {
 	const struct provider *p = provider_find(s->type ? s->type : s->name);
+	struct option_tables tables;
 
-	if (!p)
+	s->driver = cloud_driver_find(s->type ? s->type : s->name);
+	s->is_store = p != NULL;
+	if (!p && !s->driver)
 		return unknown_type(s, err);
-	s->type = p->type;
+	s->type = p ? p->type : s->driver->type;
+	tables = tables_of(s);
 	for (size_t i = 0; i < s->count; i++) {
-		const struct provider_option *o = find_option(p, s->values[i].key);
+		const struct provider_option *o = find_option(&tables, s->values[i].key);
 
 		if (!o)
-			return unknown_key(p, s, &s->values[i], err);
+			return unknown_key(&tables, s, &s->values[i], err);
 		if (o->is_secret)
 			*ret_has_secret = true;
 	}
@@ -188,19 +209,27 @@ static int load_file(struct config *c, bool is_needed, struct error *err)
 	return check_stores(c, err);
 }
 
+char *config_find_path(const char *path, bool *ret_is_needed)
+{
+	const char *from_env = getenv("SKYDIR_CONFIG");
+	const char *wanted = path ? path : from_env && from_env[0] ? from_env : NULL;
+
+	*ret_is_needed = wanted != NULL;
+	return wanted ? str_dup(str_of(wanted)) : paths_config_file();
+}
+
 int config_load(const char *path, struct config *ret, struct error *err)
 {
 	CLEANUP(config_release) struct config c = CONFIG_INIT;
-	const char *from_env = getenv("SKYDIR_CONFIG");
-	const char *wanted = path ? path : from_env && from_env[0] ? from_env : NULL;
+	bool is_needed = false;
 	int r = fs_options_init(&c.options, err);
 
 	if (r < 0)
 		return r;
-	c.path = wanted ? str_dup(str_of(wanted)) : paths_config_file();
+	c.path = config_find_path(path, &is_needed);
 	if (!c.path)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	r = load_file(&c, wanted != NULL, err);
+	r = load_file(&c, is_needed, err);
 	if (r < 0)
 		return r;
 	*ret = c;
@@ -218,6 +247,10 @@ static bool is_secret_key(struct str key)
 	memcpy(name, key.ptr, key.len < sizeof name - 1 ? key.len : sizeof name - 1);
 	for (size_t i = 0; providers[i]; i++)
 		for (const struct provider_option *o = providers[i]->options; o && o->key; o++)
+			if (o->is_secret && !strcasecmp(o->key, name))
+				return true;
+	for (size_t i = 0; cloud_drivers[i]; i++)
+		for (const struct provider_option *o = cloud_drivers[i]->options; o->key; o++)
 			if (o->is_secret && !strcasecmp(o->key, name))
 				return true;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)

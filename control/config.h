@@ -3,13 +3,14 @@
  * Purpose: the configuration file: the mount's options and the stores it names.
  *
  * Invariants: [skydir] holds the mount's options, every other section is a store. Everything is
- *checked when the file is read (names, types, keys, the values of options), so that a mistake is
- *told before anything starts. Ownership: a config owns all its strings; rows borrow from it.
+ * checked when the file is read (names, types, keys, the values of options), so that a mistake is
+ * told before anything starts. Ownership: a config owns all its strings; rows borrow from it.
  * Threads: used before threads start, read-only afterwards.
  * Errors: ERR_CONFIG naming file, line and key; ERR_NOT_FOUND for a file that was asked for and is
- *not there.
+ * not there.
  */
 #include "backends/base/ini.h"
+#include "backends/clouds.h"
 #include "backends/providers.h"
 #include "fs/options.h"
 
@@ -21,6 +22,8 @@ struct config_store {
 	const char *origin;	       /* "FILE:LINE" of the section */
 	struct provider_value *values; /* in the config's arena */
 	size_t count;
+	bool is_store;			   /* of a type that has objects */
+	const struct cloud_driver *driver; /* of a type that has a control plane, or NULL */
 };
 struct config {
 	struct fs_options options;
@@ -37,6 +40,8 @@ struct config {
  * there). */
 int config_load(const char *path, struct config *ret, struct error *err) MUST_CHECK;
 void config_release(struct config *c);
+/* The file that config_load would read, on the heap; NULL without memory. */
+char *config_find_path(const char *path, bool *ret_is_needed);
 /* Adds options after -o over those of the file; refuses secrets, which the list of processes would
  * show. */
 int config_add_options(struct config *c, const char *list, struct error *err) MUST_CHECK;

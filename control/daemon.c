@@ -203,13 +203,13 @@ static void log_skip(const char *name, const struct error *why)
 
 /* From a mount that stands to its end; what is left then is uploaded as long as nobody says
  * otherwise. */
-static int serve(struct session *session, const sigset_t *set, const struct ready *ready,
+static int serve(struct op_context *context, struct session *session, const sigset_t *set, const struct ready *ready,
 		 struct error *err)
 {
 	struct signals signals = {.signal_fd = -1, .end_fd = -1};
 	struct error drain_err = ERROR_INIT;
 	struct server *server = NULL;
-	int r = server_new(session, &server, err);
+	int r = server_new(context, session, &server, err);
 
 	if (r == 0)
 		r = signals_start(&signals, session, set, err);
@@ -239,6 +239,7 @@ static int run(const struct daemon_args *args, const sigset_t *set, const struct
 	       struct error *err)
 {
 	CLEANUP(store_set_release) struct store_set stores = STORE_SET_INIT;
+	struct op_context *context = NULL;
 	struct session session;
 	struct fs *fs = NULL;
 	int r = store_set_open(args->plan, log_skip, &stores, err);
@@ -247,13 +248,17 @@ static int run(const struct daemon_args *args, const sigset_t *set, const struct
 		r = daemon_open_fs(args->config, &stores, args->source, &fs, err);
 	if (r < 0)
 		return r;
-	r = fs_mount(fs, args->mountpoint, err);
+	r = op_context_new(args->config, &stores, &context, err);
+	if (r == 0)
+		r = fs_mount(fs, args->mountpoint, err);
 	if (r == 0) {
 		session_init(&session, fs, args->mountpoint, args->source,
 			     args->config->options.cache_dir);
-		r = serve(&session, set, ready, err);
+		session.environment = op_context_fingerprint(args->config->path);
+		r = serve(context, &session, set, ready, err);
 		session_destroy(&session);
 	}
+	op_context_free(context);
 	http_engine_stop(stores.engine); /* what hangs on a silent server does not keep the process */
 	fs_free(fs);
 	return r;

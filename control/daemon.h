@@ -1,10 +1,10 @@
 #pragma once
 /*
  * Purpose: the process that serves a mount: puts stores, fs and control socket together, in the
- *foreground or detached.
+ * foreground or detached.
  *
  * Invariants: the fork comes first, threads, engine, stores and fs are made in the process that
- *keeps them. Nothing acknowledged is dropped at the end: what is not uploaded stays in the journal.
+ * keeps them. Nothing acknowledged is dropped at the end: what is not uploaded stays in the journal.
  * Threads: daemon_start runs while the process has one thread.
  */
 #include "control/stores.h"

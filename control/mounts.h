@@ -1,10 +1,10 @@
 #pragma once
 /*
  * Purpose: what the kernel knows of skydir mounts: /proc/self/mountinfo, whether one still answers,
- *unmounting.
+ * unmounting.
  *
  * Invariants: nothing here touches a path inside a mount directly (a daemon that hangs must not
- *hang the command): probes run in a child with a time limit. Source: proc(5), the section on
+ * hang the command): probes run in a child with a time limit. Source: proc(5), the section on
  * /proc/PID/mountinfo (Linux man-pages 6.03).
  */
 #include "backends/base/buf.h"

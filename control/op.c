@@ -4,10 +4,21 @@
 
 const struct op *op_find(const char *name)
 {
-	for (const struct op *o = ops; o->name; o++)
-		if (!strcmp(o->name, name))
-			return o;
+	for (size_t t = 0; op_tables[t]; t++)
+		for (const struct op *o = op_tables[t]; o->name; o++)
+			if (!strcmp(o->name, name))
+				return o;
 	return NULL;
+}
+
+int op_each(int (*fn)(void *arg, const struct op *op), void *arg)
+{
+	int r = 0;
+
+	for (size_t t = 0; op_tables[t]; t++)
+		for (const struct op *o = op_tables[t]; o->name && r == 0; o++)
+			r = fn(arg, o);
+	return r;
 }
 
 const char *op_risk_name(enum op_risk risk)
@@ -15,103 +26,27 @@ const char *op_risk_name(enum op_risk risk)
 	return risk == OP_READ ? "read" : risk == OP_CHANGE ? "change" : "destroy";
 }
 
-static const struct op_param *find_param(const struct op *op, const char *name)
+int op_run(const struct op *op, const struct op_call *call, struct json_object **ret,
+	   struct error *err)
 {
-	for (const struct op_param *p = op->params; p && p->name; p++)
-		if (!strcmp(p->name, name))
-			return p;
-	return NULL;
+	if (op->needs_mount && !call->session)
+		return error_set(err, ERR_NOT_FOUND, "%s needs a mount, and there is none", op->name);
+	return op->run ? op->run(call, ret, err) : op_cloud_run(op, call, ret, err);
 }
 
-static int check_value(const struct op_param *p, struct json_object *value, struct error *err)
-{
-	static const enum json_type types[] = {[OP_STRING] = json_type_string,
-					       [OP_BOOL] = json_type_boolean,
-					       [OP_INT] = json_type_int};
-	int64_t n;
-
-	if (!json_object_is_type(value, types[p->type]))
-		return error_set(err, ERR_INVALID, "parameter '%s' must be a %s", p->name,
-				 json_type_to_name(types[p->type]));
-	if (p->type == OP_INT) {
-		n = json_object_get_int64(value);
-		if (n < 0 || n > p->max)
-			return error_set(err, ERR_INVALID, "parameter '%s' must be 0 to %lld",
-					 p->name, (long long)p->max);
-	}
-	if (p->type == OP_STRING) {
-		size_t len = (size_t)json_object_get_string_len(value);
-
-		if ((int64_t)len > p->max)
-			return error_set(err, ERR_INVALID, "parameter '%s' is too long", p->name);
-		if (strlen(json_object_get_string(value)) != len)
-			return error_set(err, ERR_INVALID, "parameter '%s' holds a NUL", p->name);
-	}
-	return 0;
-}
-
-int op_check_params(const struct op *op, struct json_object *params, struct error *err)
-{
-	if (params) {
-		json_object_object_foreach(params, name, value)
-		{
-			const struct op_param *p = find_param(op, name);
-			int r;
-
-			if (!p)
-				return error_set(err, ERR_INVALID, "unknown parameter '%.64s'",
-						 name);
-			r = check_value(p, value, err);
-			if (r < 0)
-				return r;
-		}
-	}
-	for (const struct op_param *p = op->params; p && p->name; p++)
-		if (p->is_required && !(params && json_object_object_get_ex(params, p->name, NULL)))
-			return error_set(err, ERR_INVALID, "parameter '%s' is missing", p->name);
-	return 0;
-}
-
-static struct json_object *param_schema(const struct op_param *p)
-{
-	static const char *const types[] = {
-		[OP_STRING] = "string", [OP_BOOL] = "boolean", [OP_INT] = "integer"};
-	struct json_object *o = json_object_new_object();
-
-	if (!o)
-		return NULL;
-	json_object_object_add(o, "type", json_object_new_string(types[p->type]));
-	json_object_object_add(o, "description", json_object_new_string(p->help));
-	if (p->type == OP_STRING)
-		json_object_object_add(o, "maxLength", json_object_new_int64(p->max));
-	if (p->type == OP_INT) {
-		json_object_object_add(o, "minimum", json_object_new_int(0));
-		json_object_object_add(o, "maximum", json_object_new_int64(p->max));
-	}
-	return o;
-}
-
-struct json_object *op_schema(const struct op *op)
+struct json_object *op_items(struct json_object *list)
 {
 	struct json_object *o = json_object_new_object();
-	struct json_object *properties = json_object_new_object();
-	struct json_object *required = json_object_new_array();
+	size_t count = list ? json_object_array_length(list) : 0;
 
-	if (!o || !properties || !required) {
+	if (!list)
+		list = json_object_new_array();
+	if (!o || !list || json_object_object_add(o, "items", list) != 0) {
+		json_object_put(list);
 		json_object_put(o);
-		json_object_put(properties);
-		json_object_put(required);
 		return NULL;
 	}
-	for (const struct op_param *p = op->params; p && p->name; p++) {
-		json_object_object_add(properties, p->name, param_schema(p));
-		if (p->is_required)
-			json_object_array_add(required, json_object_new_string(p->name));
-	}
-	json_object_object_add(o, "type", json_object_new_string("object"));
-	json_object_object_add(o, "properties", properties);
-	json_object_object_add(o, "required", required);
-	json_object_object_add(o, "additionalProperties", json_object_new_boolean(0));
+	json_object_object_add(o, "count", json_object_new_uint64(count));
 	return o;
 }
 
@@ -140,7 +75,7 @@ static int answer_one(const struct op_call *call, struct json_object *message, s
 		return request.has_id ? rpc_add_error(out, request.id, RPC_INVALID_PARAMS,
 						      err.message, &err)
 				      : 0;
-	r = op->run(&own, &result, &err);
+	r = op_run(op, &own, &result, &err);
 	if (!request.has_id)
 		return 0;
 	if (r < 0)

@@ -160,26 +160,33 @@ static int run_metrics(const struct op_call *call, struct json_object **ret, str
 	return 0;
 }
 
+static int add_method(void *methods, const struct op *op)
+{
+	struct json_object *m = json_object_new_object(), *result = op_result_schema(op);
+
+	if (!m || json_object_array_add(methods, m) != 0) {
+		json_object_put(m);
+		json_object_put(result);
+		return -ENOMEM;
+	}
+	json_object_object_add(m, "name", json_object_new_string(op->name));
+	json_object_object_add(m, "summary", json_object_new_string(op->summary));
+	json_object_object_add(m, "risk", json_object_new_string(op_risk_name(op->risk)));
+	json_object_object_add(m, "params", op_schema(op));
+	if (result)
+		json_object_object_add(m, "result", result);
+	return 0;
+}
+
 static int run_discover(const struct op_call *call, struct json_object **ret, struct error *err)
 {
 	struct json_object *o = json_object_new_object(), *methods = json_object_new_array();
 
 	(void)call; /* the table is the same for every caller */
-	if (!o || !methods) {
+	if (!o || !methods || op_each(add_method, methods) != 0) {
 		json_object_put(o);
 		json_object_put(methods);
 		return no_memory(err);
-	}
-	for (const struct op *op = ops; op->name; op++) {
-		struct json_object *m = json_object_new_object();
-
-		if (!m)
-			continue;
-		json_object_object_add(m, "name", json_object_new_string(op->name));
-		json_object_object_add(m, "summary", json_object_new_string(op->summary));
-		json_object_object_add(m, "risk", json_object_new_string(op_risk_name(op->risk)));
-		json_object_object_add(m, "params", op_schema(op));
-		json_object_array_add(methods, m);
 	}
 	json_object_object_add(o, "version", json_object_new_string(SKYDIR_VERSION));
 	json_object_object_add(o, "methods", methods);
@@ -190,22 +197,59 @@ static int run_discover(const struct op_call *call, struct json_object **ret, st
 static const struct op_param sync_params[] = {
 	{"path", OP_STRING, false, 4096, "path inside the mount; everything when left out"},
 	{"timeout_ms", OP_INT, false, INT64_C(31536000000), "how long to wait; 0: no limit"},
-	{.name = NULL},
+	OP_PARAM_END,
 };
 static const struct op_param stop_params[] = {
 	{"now", OP_BOOL, false, 0, "leave what is not uploaded for the next mount"},
-	{.name = NULL},
+	OP_PARAM_END,
 };
 
-const struct op ops[] = {
-	{"version", "which daemon this is and what it serves", OP_READ, NULL, run_version},
-	{"status", "dirty files, uploads, errors, cache and requests of the mount", OP_READ, NULL,
-	 run_status},
-	{"metrics", "all counters and gauges", OP_READ, NULL, run_metrics},
-	{"mount.sync", "wait until what was written is in the cloud", OP_READ, sync_params,
-	 run_sync},
-	{"mount.drain", "upload all that is left, telling the progress", OP_READ, NULL, run_drain},
-	{"mount.stop", "unmount and end the daemon", OP_CHANGE, stop_params, run_stop},
-	{"rpc.discover", "the methods and their parameters", OP_READ, NULL, run_discover},
+/* Commands of their own (cmd_*.c) stand before these rows for people; the rows are the socket's and the agents'. */
+extern const struct op mount_ops[];
+const struct op mount_ops[] = {
+	{.name = "version",
+	 .summary = "which daemon this is and what it serves",
+	 .run = run_version,
+	 .needs_mount = true,
+	 .is_hidden = true,
+	 .result = OP_ONE},
+	{.name = "status",
+	 .summary = "dirty files, uploads, errors, cache and requests of the mount",
+	 .run = run_status,
+	 .needs_mount = true,
+	 .has_command = true,
+	 .result = OP_ONE},
+	{.name = "metrics",
+	 .summary = "all counters and gauges",
+	 .run = run_metrics,
+	 .needs_mount = true,
+	 .is_hidden = true,
+	 .result = OP_ONE},
+	{.name = "mount.sync",
+	 .summary = "wait until what was written is in the cloud",
+	 .params = sync_params,
+	 .run = run_sync,
+	 .needs_mount = true,
+	 .has_command = true, /* "mount sync" would be a mount at ./sync */
+	 .result = OP_ONE},
+	{.name = "mount.drain",
+	 .summary = "upload all that is left, telling the progress",
+	 .run = run_drain,
+	 .needs_mount = true,
+	 .is_hidden = true,
+	 .result = OP_ONE},
+	{.name = "mount.stop",
+	 .summary = "unmount and end the daemon",
+	 .risk = OP_CHANGE,
+	 .params = stop_params,
+	 .run = run_stop,
+	 .needs_mount = true,
+	 .is_hidden = true,
+	 .result = OP_ONE},
+	{.name = "rpc.discover",
+	 .summary = "the methods and their parameters",
+	 .run = run_discover,
+	 .is_hidden = true,
+	 .result = OP_ONE},
 	{.name = NULL},
 };

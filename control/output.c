@@ -86,7 +86,7 @@ static void error_as_json(const struct error *err)
 
 void output_error(enum output_format format, const struct error *err)
 {
-	if (format == OUTPUT_JSON)
+	if (format == OUTPUT_JSON || format == OUTPUT_JSONL)
 		error_as_json(err);
 	else
 		say(err->message[0] ? err->message : error_name(err->kind));
@@ -250,6 +250,11 @@ char *output_table_text(struct output_table *t)
 	char *text = NULL;
 
 	return scols_print_table_to_string(t->table, &text) == 0 ? text : NULL;
+}
+
+void output_table_hide_headers(struct output_table *t)
+{
+	(void)scols_table_enable_noheadings(t->table, 1); /* cannot fail */
 }
 
 void output_table_free(struct output_table *t)

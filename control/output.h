@@ -8,7 +8,7 @@
 #include "backends/base/json.h"
 #include "fs/fs.h"
 
-enum output_format { OUTPUT_TABLE, OUTPUT_JSON };
+enum output_format { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSONL, OUTPUT_CSV };
 
 /* `skydir: what failed: why (what to do)`, or with JSON an object {code, message, retryable,
  * provider, request_id, hint}. */
@@ -44,4 +44,5 @@ int output_table_row(struct output_table *t, const char *const *cells) MUST_CHEC
 int output_table_print(struct output_table *t, struct error *err) MUST_CHECK;
 /* The same as text, for tests. */
 char *output_table_text(struct output_table *t);
+void output_table_hide_headers(struct output_table *t);
 void output_table_free(struct output_table *t);

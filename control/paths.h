@@ -1,10 +1,10 @@
 #pragma once
 /*
  * Purpose: where things stand on this machine: home, the XDG directories, and the private directory
- *of the control sockets.
+ * of the control sockets.
  *
  * Invariants: a directory of sockets is used only when it is ours, is no symbolic link and nobody
- *else may enter it; so that a name in /tmp that somebody else took first is never trusted.
+ * else may enter it; so that a name in /tmp that somebody else took first is never trusted.
  * Ownership: strings are the caller's.
  */
 #include "backends/base/error.h"

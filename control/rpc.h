@@ -3,8 +3,8 @@
  * Purpose: JSON-RPC 2.0 messages, one JSON object a line: framing, parsing, writing. No I/O.
  *
  * Invariants: a line is at most as long as the framer's limit; a longer one is skipped up to its
- *end and reported once, and the connection goes on. JSON is checked for size, depth and UTF-8
- *before anything looks at it. Source: https://www.jsonrpc.org/specification (2.0, 2013-01-04).
+ * end and reported once, and the connection goes on. JSON is checked for size, depth and UTF-8
+ * before anything looks at it. Source: https://www.jsonrpc.org/specification (2.0, 2013-01-04).
  */
 #include "backends/base/json.h"
 

@@ -31,6 +31,7 @@ struct connection {
 };
 
 struct server {
+	struct op_context *context;
 	struct session *session;
 	int dir_fd, listen_fd, wake_fd;
 	char name[32], *path;
@@ -81,7 +82,8 @@ static int handle_line(void *arg, struct str line)
 {
 	struct connection *c = arg;
 	CLEANUP(buf_release) struct buf answer = BUF_INIT(RPC_REPLY_MAX);
-	struct op_call call = {.session = c->server->session,
+	struct op_call call = {.context = c->server->context,
+			       .session = c->server->session,
 			       .cancel = &c->cancel,
 			       .notify = notify,
 			       .notify_arg = c};
@@ -259,7 +261,8 @@ static int bind_socket(struct server *s, struct error *err)
 	return 0;
 }
 
-int server_new(struct session *session, struct server **ret, struct error *err)
+int server_new(struct op_context *context, struct session *session, struct server **ret,
+	       struct error *err)
 {
 	struct server *s = calloc(1, sizeof *s);
 	char *dir;
@@ -267,6 +270,7 @@ int server_new(struct session *session, struct server **ret, struct error *err)
 
 	if (!s)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	s->context = context;
 	s->session = session;
 	s->dir_fd = s->listen_fd = -1;
 	lock_init(&s->lock);

@@ -20,6 +20,7 @@ void session_init(struct session *s, struct fs *fs, const char *mountpoint, cons
 
 void session_destroy(struct session *s)
 {
+	free(s->environment);
 	cancel_destroy(&s->cancel);
 }
 
@@ -84,6 +85,8 @@ struct json_object *session_describe(struct session *s)
 			       json_object_new_string(session_state_name(
 				       (enum session_state)atomic_load(&s->state))));
 	json_object_object_add(o, "cache_dir", json_object_new_string(s->cache_dir));
+	if (s->environment)
+		json_object_object_add(o, "environment", json_object_new_string(s->environment));
 	json_object_object_add(o, "started", json_object_new_int64(s->started_wall_s));
 	return o;
 }

@@ -15,6 +15,7 @@ enum session_state { SESSION_SERVING, SESSION_DRAINING, SESSION_UNMOUNTED };
 struct session {
 	struct fs *fs;
 	const char *mountpoint, *source, *cache_dir; /* immutable after init */
+	char *environment; /* op_context_fingerprint; owned, may be NULL; immutable after init */
 	int64_t started_wall_s;			     /* immutable after init */
 	_Atomic int state;			     /* enum session_state */
 	atomic_bool is_leaving_rest;

@@ -24,17 +24,22 @@ static int plan_all(const struct config *c, struct store_plan *plan, struct erro
 	struct backend_context context = {
 		.getenv = environment, .home = home ? home : "/", .xdg_data_home = data_home};
 
+	bool has_stores = false;
+
 	if (!data_home)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < c->store_count; i++) {
 		const struct config_store *s = &c->stores[i];
 
+		if (!s->is_store)
+			continue;
+		has_stores = true;
 		add_row(plan, &(struct store_plan_row){.name = s->name,
 						       .type = s->type,
 						       .values = s->values,
 						       .count = s->count});
 	}
-	for (size_t i = 0; providers[i] && !c->store_count; i++)
+	for (size_t i = 0; providers[i] && !has_stores; i++)
 		if (strcmp(providers[i]->type, "local") != 0 && providers[i]->is_configured &&
 		    providers[i]->is_configured(&context))
 			add_row(plan, &(struct store_plan_row){.name = providers[i]->type,

@@ -9,14 +9,14 @@
  *	      28  u32 crc	CRC32C of bytes 0 to 27
  *
  * A record counts when magic, crc and bounds are right. Records are appended by one write each, and
- *an append that fails half-way is cut off again, so kill -9 leaves whole records only.
+ * an append that fails half-way is cut off again, so kill -9 leaves whole records only.
  *
  * When the log may lie about what is present: a record that does not count can have said "absent",
- *and after a power loss records may be there whose data never reached the disk. Either way what is
- *clean can be fetched again, so from that point back all that is present but not dirty is
- *forgotten; dirty ranges stay, they have no other copy. A power loss is told by BOOT, the first
- *record and one more after each restart of the system: `start` is a tag of the boot. A log in which
- *anything was forgotten is written anew at once.
+ * and after a power loss records may be there whose data never reached the disk. Either way what is
+ * clean can be fetched again, so from that point back all that is present but not dirty is
+ * forgotten; dirty ranges stay, they have no other copy. A power loss is told by BOOT, the first
+ * record and one more after each restart of the system: `start` is a tag of the boot. A log in which
+ * anything was forgotten is written anew at once.
  */
 #include "fs/extentlog.h"
 

@@ -1,11 +1,11 @@
 /*
  * Attributes live in a file of their own, attrs.db: they are many, need no sync and may be lost, so
- *a damaged file is simply made anew, and nothing of theirs can hold up or damage what must not be
- *lost.
+ * a damaged file is simply made anew, and nothing of theirs can hold up or damage what must not be
+ * lost.
  *
  *	buckets	 id, store, bucket
  *	attrs	 id (ascending, so that it is the age), bucket_id, key, version, data; unique by
- *bucket_id and key
+ * bucket_id and key
  *
  * The ids of buckets are kept in memory, too: most questions are about buckets nothing is known of.
  */

@@ -3,12 +3,12 @@
  *
  *	pending	 one row per pending thing (journal_sql.c)
  *	counter	 one row: sequence numbers below `next` may have been given away. A file that is
- *made anew begins with the microseconds since 1970, so that cache files of a journal that was lost
- *are met by no new number.
+ * made anew begins with the microseconds since 1970, so that cache files of a journal that was lost
+ * are met by no new number.
  *
  * What counts as damage: SQLite says so, or the schema is not exactly ours, or a sum is wrong.
- *Trouble of the surroundings (no permission, full disk, a lock) is an error, and the file stays
- *where it is.
+ * Trouble of the surroundings (no permission, full disk, a lock) is an error, and the file stays
+ * where it is.
  */
 #include "fs/journal_private.h"
 

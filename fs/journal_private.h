@@ -1,13 +1,13 @@
 #pragma once
 /*
  * Purpose: what the files of the journal share: journal.c (queue, group commit, sync),
- *journal_thread.c (what is done without being asked), journal_open.c (schema, checks),
- *journal_rescue.c (damage), journal_sql.c (rows), journal_attrs.c (attributes once seen).
+ * journal_thread.c (what is done without being asked), journal_open.c (schema, checks),
+ * journal_rescue.c (damage), journal_sql.c (rows), journal_attrs.c (attributes once seen).
  *
  * Locks: journal.lock guards the queue and all counters, and is never held over a call of SQLite.
- *Who has the turn (is_busy, taken and given back under the lock) uses `db` alone. is_syncing
- *likewise protects the number of the WAL's descriptor. Order: the turn before is_syncing; a syncer
- *waits for no turn while it has is_syncing.
+ * Who has the turn (is_busy, taken and given back under the lock) uses `db` alone. is_syncing
+ * likewise protects the number of the WAL's descriptor. Order: the turn before is_syncing; a syncer
+ * waits for no turn while it has is_syncing.
  */
 #include "backends/base/lock.h"
 #include "fs/journal.h"

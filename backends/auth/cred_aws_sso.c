@@ -1,12 +1,12 @@
 /*
  * IAM Identity Center ("SSO"): the token that `aws sso login` left in its cache buys the role's
- *keys.
+ * keys.
  *
  * The cache file is ~/.aws/sso/cache/SHA1.json, of the session's name ([sso-session NAME]) or, in
- *the older form, of the start URL. A session's token lasts an hour and comes with a refresh token;
- *it is renewed here and written back, as the SDKs do, since a mount outlives it. When that cannot
- *be done, only a person can: the error says how. Source:
- *docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCredentials.html and
+ * the older form, of the start URL. A session's token lasts an hour and comes with a refresh token;
+ * it is renewed here and written back, as the SDKs do, since a mount outlives it. When that cannot
+ * be done, only a person can: the error says how. Source:
+ * docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCredentials.html and
  *	.../OIDCAPIReference/API_CreateToken.html (2026-11).
  */
 #include "backends/auth/cred_source.h"

@@ -1,13 +1,13 @@
 #pragma once
 /*
  * Purpose: what one source of AWS credentials is, and what the sources share; private to
- *backends/auth.
+ * backends/auth.
  *
  * Invariants: a source keeps no state: every fetch reads files, environment and services anew. What
- *it may use of the outside stands in struct cred_context, so that a test replaces it. Threads:
- *fetch may block (each wait inside has a limit) and runs in one thread at a time per provider.
+ * it may use of the outside stands in struct cred_context, so that a test replaces it. Threads:
+ * fetch may block (each wait inside has a limit) and runs in one thread at a time per provider.
  * Errors: CRED_ABSENT passes on to the next source; anything negative ends the chain. Secrets and
- *tokens never stand in a message.
+ * tokens never stand in a message.
  */
 #include "backends/auth/cred_aws.h"
 #include "backends/base/cancel.h"

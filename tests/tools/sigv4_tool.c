@@ -1,9 +1,9 @@
 /*
  * Purpose: signs requests for a test that compares with another signer: one JSON object a line in,
- *one out.
+ * one out.
  *
  *	{"form": "header" | "query" | "signer", "method", "scheme", "host", "path", "query": [[name,
- *value]...], "headers": [[name, value]...], "body", "payload", "region", "service", "wall_s",
+ * value]...], "headers": [[name, value]...], "body", "payload", "region", "service", "wall_s",
  *"access", "secret", "token", "is_s3", "keeps_path", "omits_token", "expires"}
  *	-> {"canonical", "string_to_sign", "signature", "headers": [[name, value]...], "url"}, or
  *{"error"}

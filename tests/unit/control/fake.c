@@ -251,20 +251,12 @@ int provider_store_new(const struct backend_context *context, const char *type, 
 	return provider_find(type)->store_new(context, name, values, count, ret, err);
 }
 
-int http_engine_new(const struct http_engine_options *options, struct http_engine **ret,
-		    struct error *err)
+bool provider_knows(const char *type, const char *key)
 {
-	(void)options, (void)err;
-	*ret = calloc(1, 1);
-	return 0;
-}
+	const struct provider *p = provider_find(type);
 
-void http_engine_stop(struct http_engine *e)
-{
-	(void)e; /* nothing is ever under way in this one */
-}
-
-void http_engine_free(struct http_engine *e)
-{
-	free(e);
+	for (const struct provider_option *o = p ? p->options : NULL; o && o->key; o++)
+		if (!strcmp(o->key, key))
+			return true;
+	return false;
 }

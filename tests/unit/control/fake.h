@@ -1,8 +1,8 @@
 #pragma once
 /*
- * Purpose: an fs, providers and an HTTP engine that do what a test says, so that control is tested
- * alone.
+ * Purpose: an fs, stores and clouds that do what a test says, so that control is tested alone.
  */
+#include "backends/clouds.h"
 #include "control/stores.h"
 #include "fs/fs.h"
 
@@ -27,3 +27,12 @@ void fake_reset(void);
 char *fake_make_dir(void);
 void fake_remove_dir(char *dir);
 void fake_write(const char *path, const char *text, unsigned mode);
+
+/* Drivers "alpha" and "beta", configured when FAKE_CLOUD_KEY names them ("alpha,beta") or by sections; their compute
+ * table holds one slot, at offset 0. "gamma", configured with beta, has the table but not the slot. */
+struct fake_clouds {
+	cloud_fn *run; /* what the slot does */
+	_Atomic unsigned opens;
+	char last_region[64], last_profile[64];
+};
+extern struct fake_clouds fake_clouds;

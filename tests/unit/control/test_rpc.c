@@ -257,6 +257,28 @@ static void errors_keep_their_kind_over_the_wire(void **state)
 	}
 }
 
+static int check_row(void *count, const struct op *op)
+{
+	const struct op_param *p;
+
+	assert_non_null(op->summary);
+	assert_true((op->run != NULL) + op_is_cloud(op) == 1);
+	assert_ptr_equal(op_find(op->name), op); /* so its name is its own */
+	for (size_t i = 0; (p = op_param_at(op, i)) != NULL; i++) {
+		assert_non_null(p->help);
+		assert_true((p->type == OP_ENUM) == (p->choices != NULL));
+		assert_true(p->type != OP_INT || p->max > p->min);
+		assert_true(!p->completes || op_find(p->completes));
+		assert_ptr_equal(op_param_find(op, p->name), p);
+	}
+	if (op->wait) {
+		assert_non_null(op_find(op->wait->operation));
+		assert_true(!*op->wait->param || op_param_find(op, op->wait->param));
+	}
+	++*(size_t *)count;
+	return 0;
+}
+
 static void every_operation_is_described(void **state)
 {
 	CLEANUP(json_putp)
@@ -264,13 +286,7 @@ static void every_operation_is_described(void **state)
 	size_t count = 0;
 
 	(void)state;
-	for (const struct op *op = ops; op->name; op++, count++) {
-		assert_non_null(op->summary);
-		assert_non_null(op->run);
-		assert_ptr_equal(op_find(op->name), op);
-		for (const struct op_param *p = op->params; p && p->name; p++)
-			assert_non_null(p->help);
-	}
+	assert_int_equal(op_each(check_row, &count), 0);
 	assert_int_equal(json_object_array_length(json_get_array(o, "result.methods")), count);
 	assert_non_null(json_get(o, "result.methods.3.params.properties.path.maxLength"));
 }

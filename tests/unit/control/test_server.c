@@ -30,7 +30,7 @@ static int setup(void **state)
 	if (fs_new(&options, NULL, 0, "/", &fs, NULL) < 0)
 		return -1;
 	session_init(&session, fs, "/mnt/sky", "/", "/tmp/cache");
-	return server_new(&session, &server, NULL) < 0 ? -1 : 0;
+	return server_new(NULL, &session, &server, NULL) < 0 ? -1 : 0;
 }
 
 static int teardown(void **state)
@@ -307,7 +307,7 @@ static void stale_sockets_are_removed_and_replaced(void **state)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	(void)close(fd);
-	assert_int_equal(server_new(&session, &server, &err), 0);
+	assert_int_equal(server_new(NULL, &session, &server, &err), 0);
 	(void)close(raw_connect());
 }
 
@@ -319,7 +319,7 @@ static void directories_that_others_may_enter_are_not_used(void **state)
 
 	(void)state;
 	assert_int_equal(chmod(dir, 0755), 0);
-	assert_true(server_new(&session, &second, &err) < 0);
+	assert_true(server_new(NULL, &session, &second, &err) < 0);
 	assert_int_equal(err.kind, ERR_PERMISSION);
 	assert_int_equal(clients_open(&all, &err), 0);
 	assert_int_equal(all.count, 0);

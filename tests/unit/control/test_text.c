@@ -109,17 +109,17 @@ static void wrong_options_are_named_but_not_their_values(void **state)
 static void too_many_words_are_refused(void **state)
 {
 	char word[] = "x", flag[] = "-f";
-	char *words[100];
+	char *words[ARGS_POSITIONALS_MAX + 1];
 	struct error err = ERROR_INIT;
 	struct args a;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		words[i] = word;
-	assert_true(parse(&a, &err, 100, words) < 0);
+	assert_true(parse(&a, &err, (int)ARRAY_SIZE(words), words) < 0);
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		words[i] = flag;
-	assert_true(parse(&a, &err, 100, words) < 0);
+	assert_true(parse(&a, &err, (int)ARRAY_SIZE(words), words) < 0);
 }
 
 static void mountinfo_lines_are_understood(void **state)

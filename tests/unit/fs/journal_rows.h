@@ -1,7 +1,7 @@
 #pragma once
 /*
  * Purpose: rows for the tests of the journal, whose whole content follows from their number, so
- *that any row that comes back can be checked by itself; and sets of the rows that came back.
+ * that any row that comes back can be checked by itself; and sets of the rows that came back.
  */
 #include "fs/journal.h"
 

@@ -1,8 +1,8 @@
 #pragma once
 /*
  * Purpose: a world for credential sources to live in: variables, a clock, a home directory, and one
- *HTTP server on 127.0.0.1 whose answers a test writes as a function. Threads: variables and home
- *change only while no fetch is under way; the clock and the server may at any time.
+ * HTTP server on 127.0.0.1 whose answers a test writes as a function. Threads: variables and home
+ * change only while no fetch is under way; the clock and the server may at any time.
  */
 #include "backends/auth/cred_source.h"
 #include "backends/http/engine.h"

@@ -1,0 +1,65 @@
+#pragma once
+/*
+ * Purpose: an operation that is one call of a REST service, as a row: where the parameters go, where the result
+ *	stands, how it is paged. One executor serves all rows.
+ *
+ * Invariants: a parameter in a path is percent-encoded and neither empty nor "." nor "..", so that a row reaches
+ *	nothing but what it says. A list is read to its end, or to the call's limit; a server that repeats a page is
+ *	an error, not an endless loop. A next page is asked only of the host that gave the first.
+ * Ownership: rows are static.
+ * Threads: any.
+ */
+#include "backends/cloud/service.h"
+
+enum rest_where { REST_BODY, REST_QUERY, REST_HEADER, REST_FORM };
+struct rest_field {
+	const char *param; /* of the operation; not sent when not given. NULL: `constant` is always sent */
+	/* The name in query, header or form; in the body a path: "server.name", "names.0", "" for the whole body. */
+	const char *place;
+	enum rest_where where;
+	const char *constant; /* JSON for the body ("\"soft\"", "null"), else text. With a param: what is sent without it */
+};
+
+enum rest_page_style {
+	REST_ONE_PAGE,
+	REST_PAGE_TOKEN,  /* `next` of the answer goes into `token` */
+	REST_PAGE_URL,	  /* `next` is the next page's URL, or a list of {rel, href} with one that says "next" */
+	REST_PAGE_MARKER, /* `next` of the last item goes into `token`, until a page comes empty */
+	REST_PAGE_NUMBER, /* 1, 2, 3... in `token`; `next` of the answer holds how many there are */
+};
+struct rest_page {
+	enum rest_page_style style;
+	enum rest_where where; /* of token and size; URL: ignored */
+	const char *token, *next;
+	const char *size; /* the name of the page size; NULL: cannot be asked for */
+	unsigned size_max; /* asked for when the call does not say */
+};
+
+struct rest_row {
+	const char *service; /* of the driver: "compute" */
+	enum http_method method;
+	const char *path;    /* "servers/{id}/action"; {+name}: slashes are kept */
+	const struct rest_field *fields; /* ended by place NULL; may be NULL */
+	const char *items; /* a list: where it stands in the answer ("servers", "" for the whole); NULL: one thing */
+	const char *item;  /* one thing: where it stands; NULL: nothing is given back */
+	const struct rest_page *page;	    /* NULL: one page */
+	const struct record_source *record; /* NULL: as the service gives it */
+	const char *content_type;
+	bool is_read;	    /* changes nothing, though its method would */
+	bool is_idempotent; /* a POST that may be sent twice */
+};
+
+int rest_run(struct cloud_call *call, const struct rest_row *row, struct json_object **ret,
+	     struct error *err) MUST_CHECK;
+/* "servers/{id}" with the parameters of the call; a heap string beginning with '/'. */
+int rest_path(struct cloud_call *call, const char *pattern, char **ret, struct error *err) MUST_CHECK;
+/* Puts a value (whose reference it takes) into *root at a path, making objects and lists on the way. */
+int rest_put(struct json_object **root, const char *place, struct json_object *value, struct error *err) MUST_CHECK;
+/* Adds the row's fields to a request, by the call's parameters. */
+int rest_fill(struct cloud_call *call, const struct rest_field *fields, struct service_request *request,
+	      struct error *err) MUST_CHECK;
+/* Runs a request page by page and hands out the items, until each returns 1 or a negative. request is the first page's. */
+typedef int rest_each_fn(void *arg, struct json_object *item, struct error *err);
+int rest_pages(struct cloud_call *call, const struct service *service, struct service_request *request,
+	       const char *items, const struct rest_page *page, rest_each_fn *each, void *arg,
+	       struct error *err) MUST_CHECK;

@@ -1,0 +1,442 @@
+/*
+ * Operations of clouds: which provider is meant, one or all, and waiting for what takes time.
+ *
+ * Without --provider, the one that is configured and has the operation; several are an error that names them, since a
+ * guess would change the wrong cloud. With all_providers each is asked on a thread of its own, and the failure of one
+ * becomes a row of `errors` beside the items of the others.
+ */
+#include "control/op.h"
+
+#include "backends/base/clock.h"
+
+#include <stdio.h>
+
+#define WAIT_DEFAULT_MS (UINT64_C(10) * 60 * 1000)
+#define WAIT_FIRST_MS	250
+#define WAIT_MOST_MS	5000
+
+const struct cloud_slot *op_cloud_slot(const struct op *op, const struct cloud_driver *driver)
+{
+	if (op->provider)
+		return strcmp(op->provider, driver->type) ? NULL : &op->own;
+	return cloud_slot(driver, op->interface, op->slot);
+}
+
+static int no_memory(struct error *err)
+{
+	return error_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+static const char *param(const struct op_call *call, const char *name)
+{
+	return call->params ? json_get_string(call->params, name) : NULL;
+}
+
+/* ---- choosing ---- */
+
+static int not_supported(const struct op *op, const char *name, struct error *err)
+{
+	return error_set(err, ERR_UNSUPPORTED, "%s: not supported by %s", op->name, name);
+}
+
+static int choose_named(const struct op *op, const char *name, const struct op_cloud_place *places,
+			size_t count, struct op_cloud_place *ret, struct error *err)
+{
+	CLEANUP(buf_release) struct buf known = BUF_INIT(120);
+	const struct op_cloud_place *found = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(places[i].name, name)) {
+			found = &places[i];
+			break;
+		}
+		if (!strcmp(places[i].driver->type, name) && !found)
+			found = &places[i];
+	}
+	if (found && !op_cloud_slot(op, found->driver))
+		return not_supported(op, name, err);
+	if (found) {
+		*ret = *found;
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (buf_addf(&known, "%s%s", i ? ", " : "", places[i].name) < 0)
+			break;
+	return error_set(err, ERR_UNAUTHENTICATED,
+			 "no provider '%.64s' is configured and no credentials for it were found (%s%s; `skydir auth "
+			 "explain` shows what is looked for)",
+			 name, count ? "there are: " : "there is none", buf_cstr(&known));
+}
+
+static int choose_only(const struct op *op, const struct op_cloud_place *places, size_t count,
+		       struct op_cloud_place *ret, struct error *err)
+{
+	CLEANUP(buf_release) struct buf able = BUF_INIT(120);
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!op_cloud_slot(op, places[i].driver))
+			continue;
+		if (buf_addf(&able, "%s%s", found ? ", " : "", places[i].name) < 0)
+			break;
+		*ret = places[i];
+		found++;
+	}
+	if (found == 1)
+		return 0;
+	if (found > 1)
+		return error_set(err, ERR_INVALID, "several providers have it: %s (choose by --provider%s)",
+				 buf_cstr(&able), op->result == OP_ITEMS ? ", or --all-providers" : "");
+	if (count == 1)
+		return not_supported(op, places[0].name, err);
+	if (count)
+		return error_set(err, ERR_UNSUPPORTED, "%s: not supported by any provider that is configured",
+				 op->name);
+	return error_set(err, ERR_UNAUTHENTICATED,
+			 "no provider is configured and no credentials were found (`skydir auth explain` shows what is "
+			 "looked for)");
+}
+
+/* ---- one provider ---- */
+
+struct notifier {
+	const struct op_call *call;
+	uint64_t last_mono_ms;
+};
+
+static void send_text(void *arg, const char *text)
+{
+	struct notifier *n = arg;
+	uint64_t now = clock_mono_ms();
+	CLEANUP(json_putp) struct json_object *o = NULL;
+
+	if (!n->call->notify || now - n->last_mono_ms < 100)
+		return;
+	n->last_mono_ms = now;
+	o = json_object_new_object();
+	if (!o)
+		return; /* progress is a courtesy */
+	json_object_object_add(o, "message", json_object_new_string(text));
+	n->call->notify(n->call->notify_arg, o);
+}
+
+/* Each record says where it is from, so that the lists of all providers can be one. */
+static void add_provider(struct json_object *record, const char *name)
+{
+	if (json_object_is_type(record, json_type_object))
+		json_object_object_add(record, "provider", json_object_new_string(name));
+}
+
+static void add_provider_to_all(struct json_object *result, const char *name)
+{
+	if (!json_object_is_type(result, json_type_array)) {
+		add_provider(result, name);
+		return;
+	}
+	for (size_t i = 0; i < json_object_array_length(result); i++)
+		add_provider(json_object_array_get_idx(result, i), name);
+}
+
+static void cut(struct json_object *list, uint64_t limit)
+{
+	size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	if (limit && count > limit)
+		(void)json_object_array_del_idx(list, limit, count - limit); /* in range: cannot fail */
+}
+
+static int plan_result(struct json_object **plan, struct json_object **ret, struct error *err)
+{
+	struct json_object *o = json_object_new_object();
+
+	if (!o || json_object_object_add(o, "would_send", *plan) != 0) {
+		json_object_put(o);
+		return no_memory(err);
+	}
+	*plan = NULL;
+	*ret = o;
+	return 0;
+}
+
+static int call_slot(const struct op *op, const struct op_call *call, const struct op_cloud_place *place,
+		     struct cloud *cloud, struct notifier *notifier, struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *params =
+		call->params ? json_object_get(call->params) : json_object_new_object();
+	CLEANUP(json_putp) struct json_object *plan = NULL;
+	struct cloud_call c = CLOUD_CALL_INIT;
+	int r;
+
+	if (!params)
+		return no_memory(err);
+	c.cloud = cloud;
+	c.operation = op->name;
+	c.shape = op->shape;
+	c.params = params;
+	c.cancel = call->cancel;
+	c.limit = (uint64_t)cloud_param_int(&c, "limit", 0);
+	c.page_size = (unsigned)cloud_param_int(&c, "page_size", 0);
+	c.wants_raw = cloud_param_bool(&c, "raw", false);
+	c.progress = send_text;
+	c.progress_arg = notifier;
+	if (op->risk != OP_READ && cloud_param_bool(&c, "dry_run", false)) {
+		c.plan = plan = json_object_new_array();
+		if (!plan)
+			return no_memory(err);
+	}
+	r = cloud_run(&c, op_cloud_slot(op, place->driver), ret, err);
+	if (r < 0 && c.is_planned) {
+		*err = ERROR_INIT;
+		return plan_result(&plan, ret, err);
+	}
+	if (r < 0)
+		return r;
+	cut(*ret, c.limit);
+	add_provider_to_all(*ret, place->name);
+	return 0;
+}
+
+/* ---- waiting ---- */
+
+static bool is_one_of(const char *word, const char *const *list)
+{
+	for (; list && *list; list++)
+		if (!strcmp(word, *list))
+			return true;
+	return false;
+}
+
+/* 1: done; 0: not yet. */
+static int judge(const struct op *op, int r, struct json_object *record, struct error *err)
+{
+	const struct op_wait *w = op->wait;
+	const char *state = r == 0 ? json_get_string(record, w->field) : NULL;
+
+	if (r < 0 && err->kind == ERR_NOT_FOUND && !w->good) {
+		*err = ERROR_INIT;
+		return 1;
+	}
+	if (r < 0)
+		return error_is_retryable(err->kind) ? 0 : r;
+	if (state && is_one_of(state, w->bad))
+		return error_set(err, ERR_CONFLICT, "%s: it became '%s'", op->name, state);
+	return state && is_one_of(state, w->good);
+}
+
+/* The parameters by which the waiting asks: those that the asked operation has too, and the thing's id. */
+static int wait_params(const struct op *op, const struct op *asked, const struct op_call *call,
+		       struct json_object *result, struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *params = json_object_new_object();
+	const char *id = *op->wait->param ? param(call, op->wait->param) : json_get_string(result, "id");
+	const struct op_param *first = NULL, *p;
+
+	if (!params)
+		return no_memory(err);
+	for (size_t i = 0; (p = op_param_at(asked, i)) != NULL; i++) {
+		struct json_object *value = NULL;
+
+		if (p->position == 1)
+			first = p;
+		if (call->params && json_object_object_get_ex(call->params, p->name, &value))
+			json_object_object_add(params, p->name, json_object_get(value));
+	}
+	if (id && first)
+		json_object_object_add(params, first->name, json_object_new_string(id));
+	*ret = steal(params);
+	return op_check_params(asked, *ret, err);
+}
+
+static int wait_until_done(const struct op *op, const struct op_call *call, const struct op_cloud_place *place,
+			   struct cloud *cloud, struct notifier *notifier, struct json_object **result,
+			   struct error *err)
+{
+	const struct op *asked = op_find(op->wait->operation);
+	struct json_object *timeout = NULL;
+	struct op_call ask = *call;
+	struct cloud_call sleeper = CLOUD_CALL_INIT;
+	uint64_t pause_ms = WAIT_FIRST_MS, limit_ms = WAIT_DEFAULT_MS;
+	int r = wait_params(op, asked, call, *result, &ask.params, err);
+	CLEANUP(json_putp) struct json_object *params = ask.params;
+
+	if (r < 0)
+		return r;
+	if (json_object_object_get_ex(call->params, "timeout", &timeout))
+		limit_ms = op_duration_ms(timeout);
+	sleeper.cancel = call->cancel;
+	sleeper.operation = op->name;
+	sleeper.deadline_mono_ms = clock_mono_ms() + limit_ms;
+	for (;;) {
+		struct json_object *record = NULL;
+		const char *state;
+
+		r = call_slot(asked, &ask, place, cloud, notifier, &record, err);
+		r = judge(op, r, record, err);
+		state = record ? json_get_string(record, op->wait->field) : NULL;
+		if (r == 0 && state) {
+			char text[128];
+
+			(void)snprintf(text, sizeof text, "%s: %s", op->wait->field, state);
+			send_text(notifier, text);
+		}
+		if (r == 1 && record) {
+			json_object_put(*result);
+			*result = steal(record);
+		}
+		json_object_put(record);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		*err = ERROR_INIT;
+		r = cloud_sleep(&sleeper, pause_ms, err);
+		if (r < 0)
+			return r;
+		pause_ms = pause_ms * 3 / 2 < WAIT_MOST_MS ? pause_ms * 3 / 2 : WAIT_MOST_MS;
+	}
+}
+
+static int run_one(const struct op *op, const struct op_call *call, const struct op_cloud_place *place,
+		   struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *result = NULL;
+	struct notifier notifier = {.call = call};
+	struct cloud *cloud = NULL;
+	bool is_plan = call->params && json_get_bool(call->params, "dry_run", false);
+	bool is_waiting = op->wait && !is_plan && call->params && json_get_bool(call->params, "wait", false);
+	int r = op_context_cloud(call->context, place, param(call, "profile"), param(call, "region"), &cloud, err);
+
+	if (r == 0)
+		r = call_slot(op, call, place, cloud, &notifier, &result, err);
+	if (r == 0 && is_waiting)
+		r = wait_until_done(op, call, place, cloud, &notifier, &result, err);
+	if (r < 0)
+		return r;
+	*ret = steal(result);
+	return 0;
+}
+
+/* ---- all providers ---- */
+
+struct branch {
+	const struct op *op;
+	const struct op_call *call;
+	struct op_cloud_place place;
+	pthread_t thread;
+	bool has_thread;
+	struct json_object *result;
+	struct error err;
+	int r;
+};
+
+static void *run_branch(void *arg)
+{
+	struct branch *b = arg;
+
+	b->r = run_one(b->op, b->call, &b->place, &b->result, &b->err);
+	return NULL;
+}
+
+static int add_failure(struct json_object *errors, const struct branch *b)
+{
+	struct json_object *o = json_object_new_object();
+
+	if (!o || json_object_array_add(errors, o) != 0) {
+		json_object_put(o);
+		return -1;
+	}
+	json_object_object_add(o, "provider", json_object_new_string(b->place.name));
+	json_object_object_add(o, "kind", json_object_new_string(error_name(b->err.kind)));
+	json_object_object_add(o, "message", json_object_new_string(b->err.message));
+	return 0;
+}
+
+/* The branches' lists in one, in the order of the providers. Takes what they hold. */
+static int merge(struct branch *branches, size_t count, uint64_t limit, struct json_object **ret,
+		 struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *items = json_object_new_array();
+	CLEANUP(json_putp) struct json_object *errors = json_object_new_array();
+	size_t failed = 0;
+	int r = items && errors ? 0 : -1;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct json_object *list = branches[i].result;
+
+		if (branches[i].r < 0) {
+			failed++;
+			r = add_failure(errors, &branches[i]);
+			continue;
+		}
+		for (size_t k = 0; list && k < json_object_array_length(list) && r == 0; k++)
+			r = json_object_array_add(items, json_object_get(json_object_array_get_idx(list, k)));
+	}
+	if (r != 0)
+		return no_memory(err);
+	if (failed == count) {
+		*err = branches[0].err;
+		return error_prefix(err, branches[0].r, "%s", branches[0].place.name);
+	}
+	cut(items, limit);
+	*ret = op_items(steal(items));
+	if (!*ret)
+		return no_memory(err);
+	if (failed)
+		json_object_object_add(*ret, "errors", steal(errors));
+	return 0;
+}
+
+static int run_all(const struct op *op, const struct op_call *call, const struct op_cloud_place *places,
+		   size_t count, struct json_object **ret, struct error *err)
+{
+	CLEANUP(freep) struct branch *branches = calloc(count + 1, sizeof *branches);
+	struct op_call quiet = *call;
+	size_t used = 0;
+	int r;
+
+	if (!branches)
+		return no_memory(err);
+	quiet.notify = NULL; /* a connection is written to by one thread at a time */
+	for (size_t i = 0; i < count; i++) {
+		struct branch *b = &branches[used];
+
+		if (!op_cloud_slot(op, places[i].driver))
+			continue;
+		used++;
+		*b = (struct branch){.op = op, .call = &quiet, .place = places[i]};
+		b->has_thread = pthread_create(&b->thread, NULL, run_branch, b) == 0;
+		if (!b->has_thread) /* then one after the other */
+			(void)run_branch(b);
+	}
+	for (size_t i = 0; i < used; i++)
+		if (branches[i].has_thread)
+			(void)pthread_join(branches[i].thread, NULL); /* cannot fail: joinable, once */
+	r = used ? merge(branches, used, (uint64_t)json_get_int64(call->params, "limit", 0), ret, err)
+		 : choose_only(op, places, count, &(struct op_cloud_place){NULL, NULL}, err);
+	for (size_t i = 0; i < used; i++)
+		json_object_put(branches[i].result);
+	return r;
+}
+
+int op_cloud_run(const struct op *op, const struct op_call *call, struct json_object **ret, struct error *err)
+{
+	struct op_cloud_place places[OP_CLOUDS_MAX], place = {NULL, NULL};
+	struct json_object *result = NULL;
+	const char *name = param(call, "provider");
+	size_t count = op_context_clouds(call->context, places);
+	int r;
+
+	if (op->result == OP_ITEMS && call->params && json_get_bool(call->params, "all_providers", false))
+		return name ? error_set(err, ERR_INVALID, "provider and all_providers exclude each other")
+			    : run_all(op, call, places, count, ret, err);
+	r = name ? choose_named(op, name, places, count, &place, err)
+		 : choose_only(op, places, count, &place, err);
+	if (r == 0)
+		r = run_one(op, call, &place, &result, err);
+	if (r < 0)
+		return r;
+	if (op->result == OP_ITEMS && !json_object_is_type(result, json_type_object)) {
+		*ret = op_items(result);
+		return *ret ? 0 : no_memory(err);
+	}
+	*ret = result;
+	return 0;
+}

@@ -1,0 +1,15 @@
+/*
+ * All tables of operations, in the order in which help shows their resources.
+ */
+#include "control/op.h"
+
+extern const struct op mount_ops[];	 /* ops_mount.c */
+extern const struct op compute_op_rows[]; /* ops_compute.c */
+extern const struct op dns_op_rows[];	 /* ops_dns.c */
+
+const struct op *const op_tables[] = {
+	mount_ops,
+	compute_op_rows,
+	dns_op_rows,
+	NULL,
+};
