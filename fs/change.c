@@ -193,8 +193,7 @@ static void drop_content_locked(struct fs *fs, struct node *n)
 	if (!f)
 		return;
 	if (!f->readers && !f->writers)
-		for (struct fetch *t = f->fetches; t; t = t->next)
-			cancel_fire(&t->cancel);
+		fetch_cancel_locked(f, FETCH_ALL, 0, UINT64_MAX);
 	if (file_is_idle_locked(f))
 		file_drop_locked(fs, n);
 }

@@ -201,9 +201,9 @@ static bool adopts_current(struct fetch *t)
 	for (const struct fetch *other = f->fetches; other; other = other->next)
 		if (other->arrived)
 			return false;
-	n->is_copied = false;
+	n->is_copied = n->has_own_meta = false;
 	namespace_renew_version_locked(n, object.version);
-	memcpy(f->base_version, object.version, STORE_VERSION_MAX);
+	file_set_base_locked(f, object.version);
 	memcpy(t->version, object.version, STORE_VERSION_MAX);
 	f->is_new_version = false;
 	return true;
@@ -368,10 +368,10 @@ void fetch_submit(struct fs *fs, struct job *jobs)
 	}
 }
 
-void fetch_cancel_locked(struct file *f)
+void fetch_cancel_locked(struct file *f, enum fetch_wanted which, uint64_t start, uint64_t end)
 {
 	for (struct fetch *t = f->fetches; t; t = t->next)
-		if (!t->is_demand)
+		if (t->start < end && t->end > start && (which == FETCH_ALL || !t->is_demand))
 			cancel_fire(&t->cancel);
 }
 

@@ -111,7 +111,8 @@ void file_evict(struct fs *fs);
 int fetch_plan_locked(struct file *f, uint64_t start, uint64_t end, bool with_prefetch, struct job **ret_jobs,
 		      struct error *err) MUST_CHECK;
 void fetch_submit(struct fs *fs, struct job *jobs);
-/* The last handle closed: gives up read-ahead nobody waits for. */
-void fetch_cancel_locked(struct file *f);
+/* Gives up what stands in the way in [start, end): all of it, or only read-ahead, which nobody waits for. */
+enum fetch_wanted { FETCH_ALL, FETCH_AHEAD };
+void fetch_cancel_locked(struct file *f, enum fetch_wanted which, uint64_t start, uint64_t end);
 /* Blocks a worker until [start, end) is present (used before an upload of a mixture). */
 int fetch_fill(struct file *f, uint64_t start, uint64_t end, struct error *err) MUST_CHECK;

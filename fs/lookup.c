@@ -118,7 +118,7 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 		forget_content_locked(fs, n);
 		if (n->type == NODE_SYMLINK && !n->has_attrs)
 			n->type = NODE_FILE;
-		n->has_attrs = false;
+		n->has_attrs = n->has_own_meta = false;
 		n->size = object->size;
 		free(n->version);
 		n->version = object->version[0] ? strdup(object->version) : NULL;

@@ -294,28 +294,54 @@ static int merge_meta(const struct store_object *object, struct arena *arena, st
 	return 0;
 }
 
+/* The version whose metadata is all ours, so that nothing has to be asked for; "" when that is not known. */
+static void own_version(struct pending *op, char ret[STORE_VERSION_MAX])
+{
+	const struct node *n = op->node;
+
+	LOCKED(&op->fs->lock);
+	if (n->has_own_meta && n->version && !n->put)
+		memcpy(ret, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
+}
+
+/* Of an object that others may have written metadata to: theirs stays. */
+static int set_merged_meta(struct pending *op, struct arena *arena, struct store_meta *meta, size_t count, char *ret_base,
+			   char *ret_version, struct error *err)
+{
+	struct store_object object = { 0 };
+	int r = store_head(op->store, op->bucket, op->key, NULL, arena, &object, err);
+
+	if (r == 0)
+		r = merge_meta(&object, arena, &meta, &count, err);
+	if (r == 0)
+		r = store_set_meta(op->store, op->bucket, op->key, object.version, meta, count, ret_version, err);
+	memcpy(ret_base, object.version, STORE_VERSION_MAX);
+	return r;
+}
+
 static int run_meta(struct pending *op, struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(4 << 20);
-	struct store_object object = { 0 };
 	struct store_meta *meta = NULL;
-	char version[STORE_VERSION_MAX] = "";
+	char version[STORE_VERSION_MAX] = "", base[STORE_VERSION_MAX] = "";
 	size_t count = 0;
+	bool is_set = false;
 	int r = node_meta(op, &arena, &meta, &count, err);
 
-	if (r == 0)
-		r = store_head(op->store, op->bucket, op->key, NULL, &arena, &object, err);
-	FAULT_POINT("meta-before");
-	if (r == 0)
-		r = merge_meta(&object, &arena, &meta, &count, err);
-	if (r == 0)
-		r = store_set_meta(op->store, op->bucket, op->key, object.version, meta, count, version, err);
-	FAULT_POINT("meta-after");
+	if (r < 0)
+		return r;
+	own_version(op, base);
+	if (base[0]) {
+		r = store_set_meta(op->store, op->bucket, op->key, base, meta, count, version, err);
+		is_set = r == 0 || err->kind != ERR_PRECONDITION; /* else somebody made another version */
+	}
+	if (!is_set)
+		r = set_merged_meta(op, &arena, meta, count, base, version, err);
 	if (r < 0)
 		return r;
 	remember(op, version);
 	lock_take(&op->fs->lock);
-	if (op->node->version && strcmp(op->node->version, object.version) == 0 && !goes_elsewhere(op)) {
+	if (op->node->version && strcmp(op->node->version, base) == 0 && !goes_elsewhere(op)) {
 		namespace_renew_version_locked(op->node, version);
 	} else {
 		op->node->expires_ms = 0;

@@ -115,9 +115,7 @@ static void truncate_try(struct parked *p)
 	else if (size > ops_max_bytes_locked(n))
 		r = -EFBIG;
 	else if ((r = change_allowed_locked(fs, n, &err)) == 0 && file_has_fetch_locked(f, 0, UINT64_MAX)) {
-		for (struct fetch *t = f->fetches; t; t = t->next)
-			if (t->end > size)
-				cancel_fire(&t->cancel);
+		fetch_cancel_locked(f, FETCH_ALL, size, UINT64_MAX);
 		park_wait_locked(p, &f->exclusive_waiting);
 		lock_drop(&fs->lock);
 		return;

@@ -53,7 +53,7 @@ static void handle_close_locked(struct fs *fs, struct node *n, bool was_writer)
 	if (!f->writers && was_writer && n->put)
 		pending_put_due_locked(fs, n, f->upload ? 0 : fs->options.upload_delay_ms);
 	if (!f->readers && !f->writers) {
-		fetch_cancel_locked(f);
+		fetch_cancel_locked(f, FETCH_AHEAD, 0, UINT64_MAX);
 		if (f->is_new_version && file_is_idle_locked(f)) {
 			file_drop_locked(fs, n); /* of an older version: of no use any more */
 			n->expires_ms = 0;
@@ -126,8 +126,7 @@ static void open_try(struct parked *p)
 	else if (is_writer(&p->fi))
 		r = change_allowed_locked(fs, n, &err);
 	if (r == 0 && truncates && f->fetches) {
-		for (struct fetch *t = f->fetches; t; t = t->next)
-			cancel_fire(&t->cancel);
+		fetch_cancel_locked(f, FETCH_ALL, 0, UINT64_MAX);
 		park_wait_locked(p, &f->exclusive_waiting);
 		lock_drop(&fs->lock);
 		return;

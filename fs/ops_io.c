@@ -132,9 +132,7 @@ static int begin_change(struct parked *p, struct file *f, uint64_t start, uint64
 	if (end > ops_max_bytes_locked(f->node))
 		return -EFBIG;
 	if (!f->is_whole && file_has_fetch_locked(f, start, end)) {
-		for (struct fetch *t = f->fetches; t; t = t->next)
-			if (t->start < end && t->end > start && !t->is_demand)
-				cancel_fire(&t->cancel);
+		fetch_cancel_locked(f, FETCH_AHEAD, start, end);
 		park_wait_locked(p, &f->exclusive_waiting);
 		return 0;
 	}
@@ -378,6 +376,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	*ret_ticket = pending_put_cancel_locked(fs, to);
 	to->expect = EXPECT_ANY; /* from now on there is, or will be, an object that unlink has to delete */
 	to->size = from->size;
+	to->has_own_meta = false;
 	free(to->version);
 	to->version = strdup(from->version);
 	r = tree_set_remote(to, &now, seq); /* until it is copied it is read where the original is now */

@@ -159,6 +159,16 @@ static void carrier_unlink_locked(struct pending *op)
 	op->next_carrier = NULL;
 }
 
+/* Those that were to go along with it, and do not: they go by themselves. */
+static void free_riders_locked(struct pending *op)
+{
+	for (struct pending *p = op->fs->queue.first; p; p = p->next)
+		if (p->is_rider && is_same_bucket(p, op)) {
+			p->is_rider = false;
+			wait_for_locked(p, 0);
+		}
+}
+
 /* Deletes of one bucket that may go at the same time go as one request. */
 static void run_delete_job(struct job *job)
 {
@@ -186,11 +196,7 @@ static void run_delete_job(struct job *job)
 		batch = p;
 		count++;
 	}
-	for (struct pending *p = fs->queue.first; p; p = p->next)
-		if (p->is_rider && is_same_bucket(p, op)) { /* the batch was full */
-			p->is_rider = false;
-			wait_for_locked(p, 0);
-		}
+	free_riders_locked(op); /* the batch was full */
 	lock_drop(&fs->lock);
 	namespace_run_deletes(batch);
 }
@@ -280,17 +286,6 @@ static void take_from_blocker(struct pending *op)
 	op->blocked_on = NULL;
 }
 
-/* A delete that was to take others along is taken back: they go by themselves. */
-static void hand_over_locked(struct pending *op)
-{
-	carrier_unlink_locked(op);
-	for (struct pending *p = op->fs->queue.first; p; p = p->next)
-		if (p->is_rider && is_same_bucket(p, op)) {
-			p->is_rider = false;
-			wait_for_locked(p, 0);
-		}
-}
-
 /* Takes an operation that does not run out of whatever it waits in; false when it runs. */
 static bool stop_waiting_locked(struct pending *op)
 {
@@ -304,8 +299,10 @@ static bool stop_waiting_locked(struct pending *op)
 		}
 		if (!workers_cancel(op->fs->up, &op->job))
 			return false;
-		if (op->kind == PENDING_DELETE)
-			hand_over_locked(op);
+		if (op->kind == PENDING_DELETE) {
+			carrier_unlink_locked(op);
+			free_riders_locked(op);
+		}
 		return true;
 	case PENDING_WAITING:
 		pending_heap_remove(&op->fs->queue, op);

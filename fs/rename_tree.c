@@ -248,6 +248,7 @@ static void forget_version_locked(struct node *n)
 	n->version = NULL;
 	n->expect = EXPECT_ANY;
 	n->is_copied = !n->put;
+	n->has_own_meta = false;
 	n->expires_ms = 0;
 }
 

@@ -96,7 +96,7 @@ static void succeeded_locked(struct pending *op, const struct snapshot *s, const
 	free(n->version);
 	n->version = version[0] ? strdup(version) : NULL;
 	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
-	n->has_attrs = true;
+	n->has_attrs = n->has_own_meta = true;
 	tree_clear_remote(n);
 	if (kernel_has_pages && n->version) { /* it wrote them itself */
 		free(n->opened_version);
