@@ -73,6 +73,7 @@ int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, u
 	struct node *parent = tree_by_ino(&fs->tree, parent_ino), *n;
 	int r;
 
+	JOURNAL_GROUP(fs->journal);
 	*ret_ticket = 0;
 	if (!parent || parent->type <= NODE_STORE)
 		return parent ? -EPERM : -ESTALE;
@@ -162,6 +163,7 @@ int change_mkdir_locked(struct fs *fs, struct node *parent, const char *name, ui
 	struct node *n;
 	int r = tree_child_key(parent, name, true, &where);
 
+	JOURNAL_GROUP(fs->journal);
 	*ret_ticket = 0;
 	if (r < 0)
 		return key_error(r, err);
@@ -230,6 +232,7 @@ int change_unlink_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, st
 	bool had_remote;
 	int r = tree_path_key(n, &where);
 
+	JOURNAL_GROUP(fs->journal);
 	*ret_ticket = 0;
 	if (r < 0)
 		return key_error(r, err);
@@ -282,6 +285,7 @@ int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 	CLEANUP(freep) char *name = strdup(n->name);
 	int r;
 
+	JOURNAL_GROUP(fs->journal);
 	*ret_ticket = 0;
 	if (tree_has_children(n))
 		return error_set(err, ERR_NOT_EMPTY, "the directory is not empty");

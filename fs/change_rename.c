@@ -191,6 +191,7 @@ int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, con
 	bool was_running = n->put && n->put->state == PENDING_RUNNING;
 	int r;
 
+	JOURNAL_GROUP(fs->journal);
 	*ret_ticket = 0;
 	if (t == n)
 		return 0;

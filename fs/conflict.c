@@ -119,6 +119,36 @@ static enum conflict_verdict keep_both(struct pending *op, struct error *err)
 	return CONFLICT_RETRY;
 }
 
+bool conflict_rebase(struct node *n)
+{
+	struct fs *fs = n->file->fs;
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+	struct store_object object = { 0 };
+	struct attempt sent = { 0 }, before = { 0 };
+	int r = -ENOENT;
+
+	lock_take(&fs->lock);
+	if (n->put && !n->is_detached) {
+		sent = n->put->sent;
+		before = n->put->sent_before;
+		r = tree_path_key(n, &where);
+	}
+	lock_drop(&fs->lock);
+	if (r < 0 || store_head(where.store, where.bucket, where.key, NULL, &arena, &object, NULL) < 0 || !object.version[0] ||
+	    !(is_ours(&object, sent.size, sent.mtime_ns) || is_ours(&object, before.size, before.mtime_ns)))
+		return false;
+	LOCKED(&fs->lock);
+	if (!n->put || !n->file || strcmp(n->file->base_version, object.version) == 0)
+		return false;
+	memcpy(n->file->base_version, object.version, STORE_VERSION_MAX);
+	free(n->version);
+	n->version = strdup(object.version);
+	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
+	n->file->is_new_version = false;
+	return true;
+}
+
 enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_t mtime_ns, char *ret_version,
 				       struct error *err)
 {

@@ -26,6 +26,7 @@ struct trash { /* a cache file to be removed */
 	uint64_t id;
 	int fd, log_fd;
 	bool keeps_file; /* only close the descriptors */
+	struct journal_mark mark; /* else: rows speak of the file until then */
 	struct trash *next;
 };
 

@@ -209,6 +209,16 @@ static bool adopts_current(struct fetch *t)
 	return true;
 }
 
+/* An upload of ours that we were not told of, before a crash: what is missing here is the same in it. */
+static bool is_our_own(struct fetch *t)
+{
+	if (!conflict_rebase(t->file->node))
+		return false;
+	LOCKED(&t->fs->lock);
+	memcpy(t->version, t->file->base_version, sizeof(t->version));
+	return true;
+}
+
 static void fetch_run(struct job *job)
 {
 	struct fetch *t = container_of(job, struct fetch, job);
@@ -231,7 +241,7 @@ static void fetch_run(struct job *job)
 		err = ERROR_INIT;
 		r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
 		is_stale = r < 0 && (err.kind == ERR_PRECONDITION || err.kind == ERR_NOT_FOUND);
-		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && (was_renewed(t) || adopts_current(t)))))
+		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && (was_renewed(t) || adopts_current(t) || is_our_own(t)))))
 			break;
 	}
 	FAULT_POINT("fetch-arrived");

@@ -114,7 +114,9 @@ static void trash_locked(struct fs *fs, struct file *f, bool keeps_file)
 			(void)close(f->log_fd);
 		return;
 	}
-	*t = (struct trash){ f->id, f->fd, f->log_fd, keeps_file, fs->cache.trash };
+	*t = (struct trash){ f->id, f->fd, f->log_fd, keeps_file, { 0 }, fs->cache.trash };
+	if (!keeps_file)
+		t->mark = journal_mark_now(fs->journal);
 	fs->cache.trash = t;
 }
 
@@ -128,6 +130,15 @@ void file_empty_trash(struct fs *fs)
 	while (t) {
 		struct trash *next = t->next;
 		char name[24];
+
+		if (!t->keeps_file && !journal_is_past(fs->journal, t->mark)) {
+			lock_take(&fs->lock); /* a row of it is still in the journal: a crash would want it */
+			t->next = fs->cache.trash;
+			fs->cache.trash = t;
+			lock_drop(&fs->lock);
+			t = next;
+			continue;
+		}
 
 		if (t->fd >= 0)
 			(void)close(t->fd);
@@ -320,6 +331,21 @@ static int truncate_maps_locked(struct file *f, uint64_t size)
 	return 0;
 }
 
+/* A mixture was cut to nothing: its row must say so before the map is no longer written. */
+static int note_whole(struct file *f, struct error *err)
+{
+	struct fs *fs = f->fs;
+	bool is_queued;
+	uint64_t ticket = 0;
+
+	lock_take(&fs->lock);
+	is_queued = f->node->put != NULL;
+	if (is_queued)
+		ticket = pending_update_locked(f->node->put);
+	lock_drop(&fs->lock);
+	return is_queued ? journal_wait(fs->journal, ticket, err) : 0;
+}
+
 int file_truncate(struct file *f, uint64_t size, struct error *err)
 {
 	struct fs *fs = f->fs;
@@ -345,6 +371,8 @@ int file_truncate(struct file *f, uint64_t size, struct error *err)
 	FAULT_POINT("truncate-cut");
 	if (!was_mixture)
 		return 0;
+	if (f->is_whole)
+		return note_whole(f, err);
 	r = file_log_dirty(f, old_size, size > old_size ? size : old_size, err);
 	if (r == 0 && size < old_size && f->log_fd >= 0)
 		r = extentlog_append(f->log_fd, EXTENTLOG_TRUNCATE, size, size, err);
@@ -361,6 +389,9 @@ void file_cleaned_locked(struct file *f, const char *version)
 {
 	struct node *n = f->node;
 
+	f->clean_mark = journal_mark_now(f->fs->journal);
+	f->clean_mark.finished++; /* the upload's own row, which goes next */
+	f->is_row_past = false;
 	extents_clear(&f->dirty);
 	file_set_base_locked(f, version);
 	if (extents_covers(&f->present, 0, n->size))
@@ -370,6 +401,7 @@ void file_cleaned_locked(struct file *f, const char *version)
 
 		trash_locked(f->fs, &log_only, true);
 		f->log_fd = -1;
+		f->has_old_map = true;
 	}
 }
 
@@ -398,13 +430,30 @@ static bool cut_to_free(const struct file *f, struct extent *range)
 	return range->start < range->end;
 }
 
+/* A crash must not find a row, or a map beside the file, that still speaks of bytes given back. */
+static bool may_punch_locked(struct file *f)
+{
+	char name[24];
+
+	if (!f->is_row_past && !journal_is_past(f->fs->journal, f->clean_mark))
+		return false;
+	f->is_row_past = true;
+	if (!f->has_old_map)
+		return true;
+	fs_cache_log_name(f->id, name);
+	if (unlinkat(f->fs->cache_fd, name, 0) < 0 && errno != ENOENT)
+		return false;
+	f->has_old_map = false;
+	return true;
+}
+
 /* Gives back clean ranges of a file that is in use, from its beginning on, until `need` bytes are free. */
 static void punch_locked(struct file *f, uint64_t need)
 {
 	struct extent range;
 	uint64_t from = 0, freed = 0;
 
-	if (f->node->put || f->busy || f->readers_waiting || f->fd < 0 || !f->base_version[0])
+	if (f->node->put || f->busy || f->readers_waiting || f->fd < 0 || !f->base_version[0] || !may_punch_locked(f))
 		return;
 	if (f->is_whole && f->node->size) {
 		if (extents_add(&f->present, 0, f->node->size) < 0)

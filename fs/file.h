@@ -60,6 +60,9 @@ struct file {
 	int64_t uploaded_mtime_ns; /* 0: none: by these our own object is known */
 	uint64_t dirty_since_ms; /* when its upload was queued */
 	uint64_t last_write_end;
+	struct journal_mark clean_mark; /* of the last upload's end: until then a row may speak of it */
+	bool is_row_past;
+	bool has_old_map;	/* a map lies beside it though it is clean */
 	bool is_synced;		/* journal row and data are durable since the last fsync */
 	struct file *lru_next, *lru_prev;
 	struct location origin;	/* of an unlinked object whose holes may still be read */

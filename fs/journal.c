@@ -57,9 +57,8 @@ void journal_wake_locked(struct journal *j)
 		cond_signal(&j->work);
 }
 
-static uint64_t journal_enqueue(struct journal *j, struct journal_op *op)
+static uint64_t journal_enqueue_locked(struct journal *j, struct journal_op *op)
 {
-	LOCKED(&j->lock);
 	op->ticket = ++j->last_ticket;
 	*j->last_next = op;
 	j->last_next = &op->next;
@@ -72,7 +71,10 @@ uint64_t journal_put(struct journal *j, const struct journal_row *row)
 	struct journal_op *op = journal_op_put(row);
 
 	assert(row->seq > 0 && row->seq <= INT64_MAX && row->file_id <= INT64_MAX);
-	return op ? journal_enqueue(j, op) : 0;
+	if (!op)
+		return 0;
+	LOCKED(&j->lock);
+	return journal_enqueue_locked(j, op);
 }
 
 uint64_t journal_delete(struct journal *j, uint64_t seq)
@@ -83,7 +85,61 @@ uint64_t journal_delete(struct journal *j, uint64_t seq)
 		return 0;
 	op->is_delete = true;
 	op->row.seq = seq;
-	return journal_enqueue(j, op);
+	LOCKED(&j->lock);
+	if (j->finished) { /* what ended before must not outlive this in the file */
+		j->has_unwritten_attrs = true;
+		journal_queue_finished_locked(j, j->finished_in);
+	}
+	return journal_enqueue_locked(j, op);
+}
+
+void journal_finish(struct journal *j, uint64_t seq)
+{
+	struct journal_op *op = calloc(1, sizeof(*op));
+
+	if (!op)
+		return; /* done once more after a crash */
+	op->is_delete = true;
+	op->row.seq = seq;
+	LOCKED(&j->lock);
+	*j->finished_next = op;
+	j->finished_next = &op->next;
+	j->finished_in++;
+	journal_wake_locked(j);
+}
+
+static void journal_note_past_locked(struct journal *j)
+{
+	if (j->committed >= j->moved_ticket)
+		j->finished_past = j->moved_in;
+}
+
+struct journal_mark journal_mark_now(struct journal *j)
+{
+	LOCKED(&j->lock);
+	return (struct journal_mark){j->last_ticket, j->finished_in};
+}
+
+bool journal_is_past(struct journal *j, struct journal_mark mark)
+{
+	LOCKED(&j->lock);
+	journal_note_past_locked(j);
+	return j->committed >= mark.ticket && j->finished_past >= mark.finished;
+}
+
+void journal_queue_finished_locked(struct journal *j, uint64_t upto)
+{
+	journal_note_past_locked(j);
+	while (j->finished && j->moved_in < upto) {
+		struct journal_op *op = j->finished;
+
+		j->finished = op->next;
+		if (!j->finished)
+			j->finished_next = &j->finished;
+		op->next = NULL;
+		j->moved_in++;
+		j->moved_ticket = journal_enqueue_locked(j, op);
+	}
 }
 
 uint64_t journal_next_seq(struct journal *j)
@@ -212,20 +268,86 @@ static void journal_note_wal_locked(struct journal *j)
 	j->last_commit_ms = clock_mono_ms();
 }
 
+bool journal_is_due_locked(const struct journal *j)
+{
+	return j->first && !(j->group_depth && j->group_at == &j->first);
+}
+
+/* Takes what may be committed out of the queue: all, or what was queued before the open group. */
+static struct journal_op *journal_take_locked(struct journal *j, struct journal_op ***ret_end,
+					      uint64_t *ret_upto)
+{
+	struct journal_op *ops = j->first;
+
+	if (!j->group_depth) {
+		*ret_end = j->last_next;
+		*ret_upto = j->last_ticket;
+		j->first = NULL;
+		j->last_next = &j->first;
+		return ops;
+	}
+	*ret_upto = j->group_ticket;
+	*ret_end = j->group_at;
+	if (j->group_at == &j->first)
+		return NULL;
+	j->first = *j->group_at;
+	*j->group_at = NULL;
+	if (!j->first)
+		j->last_next = &j->first;
+	j->group_at = &j->first;
+	return ops;
+}
+
+/* What could not be committed goes back to the front of the queue. */
+static void journal_give_back_locked(struct journal *j, struct journal_op *ops,
+				     struct journal_op **end)
+{
+	if (!ops)
+		return;
+	*end = j->first;
+	if (!j->first)
+		j->last_next = end;
+	if (j->group_depth && j->group_at == &j->first)
+		j->group_at = end;
+	j->first = ops;
+}
+
+struct journal *journal_group_begin(struct journal *j)
+{
+	LOCKED(&j->lock);
+	if (j->group_depth++ == 0) {
+		j->group_at = j->last_next;
+		j->group_ticket = j->last_ticket;
+	}
+	return j;
+}
+
+void journal_group_endp(struct journal **j)
+{
+	LOCKED(&(*j)->lock);
+	assert((*j)->group_depth > 0);
+	if (--(*j)->group_depth == 0) {
+		journal_wake_locked(*j);
+		cond_broadcast(&(*j)->changed);
+	}
+}
+
 void journal_commit_locked(struct journal *j)
 {
-	struct journal_op *ops = j->first, **ops_end = j->last_next;
-	uint64_t upto = j->last_ticket, next_seq = atomic_load(&j->next_seq);
+	struct journal_op *ops, **ops_end;
+	bool flushes = j->has_unwritten_attrs && j->attrs;
+	uint64_t upto, next_seq = atomic_load(&j->next_seq);
 	struct error why = ERROR_INIT;
 	int code, r;
 
 	lock_assert_held(&j->lock);
 	assert(!j->is_busy);
-	j->first = NULL;
-	j->last_next = &j->first;
-	j->needs_reserve = false;
+	ops = journal_take_locked(j, &ops_end, &upto);
+	j->needs_reserve = j->has_unwritten_attrs = false;
 	j->is_busy = true;
 	lock_drop(&j->lock);
+	if (flushes)
+		journal_attrs_flush(j->attrs);
 
 	FAULT_POINT("journal-commit-before");
 	r = journal_apply(&j->db, ops, next_seq, &code, &why);
@@ -240,12 +362,7 @@ void journal_commit_locked(struct journal *j)
 		j->committed = upto;
 		journal_note_wal_locked(j);
 	} else {
-		if (ops) { /* back to the front of the queue */
-			*ops_end = j->first;
-			if (!j->first)
-				j->last_next = ops_end;
-			j->first = ops;
-		}
+		journal_give_back_locked(j, ops, ops_end);
 		j->failures++;
 		j->failed_to = upto;
 		j->failure = why;
@@ -263,7 +380,7 @@ static int journal_wait_locked(struct journal *j, uint64_t ticket, struct error 
 				*err = j->failure;
 			return -error_errnum(j->failure.kind);
 		}
-		if (j->is_busy)
+		if (j->is_busy || (j->group_depth && ticket > j->group_ticket && !journal_is_due_locked(j)))
 			cond_wait(&j->changed, &j->lock);
 		else
 			journal_commit_locked(j);
@@ -327,7 +444,7 @@ static int journal_sync_by_checkpoint_locked(struct journal *j, struct error *er
 int journal_sync(struct journal *j, struct error *err)
 {
 	LOCKED(&j->lock);
-	uint64_t ticket = j->last_ticket;
+	uint64_t ticket = j->group_depth ? j->group_ticket : j->last_ticket;
 	int r = journal_wait_locked(j, ticket, err);
 
 	while (r == 0 && j->synced < ticket) {
@@ -355,7 +472,7 @@ int journal_each(struct journal *j,
 	int code, r;
 
 	lock_take(&j->lock);
-	r = journal_wait_locked(j, j->last_ticket, err);
+	r = journal_wait_locked(j, j->group_depth ? j->group_ticket : j->last_ticket, err);
 	lock_drop(&j->lock);
 	if (r < 0)
 		return r;
@@ -392,6 +509,7 @@ static void journal_free(struct journal *j)
 	journal_db_close(&j->db);
 	journal_attrs_close(j->attrs);
 	journal_ops_free(j->first);
+	journal_ops_free(j->finished);
 	cond_destroy(&j->work);
 	cond_destroy(&j->changed);
 	lock_destroy(&j->lock);
@@ -413,6 +531,7 @@ int journal_open(const char *dir, struct journal **ret, char **ret_damage, struc
 	cond_init(&j->work);
 	j->db = JOURNAL_DB_INIT;
 	j->last_next = &j->first;
+	j->finished_next = &j->finished;
 	j->dir = strdup(dir);
 	j->path = str_format("%s/" JOURNAL_FILE, dir);
 	if (!j->dir || !j->path)
@@ -441,6 +560,11 @@ void journal_close(struct journal *j)
 	if (!j)
 		return;
 	journal_thread_stop(j);
+	if (j->attrs)
+		journal_attrs_flush(j->attrs);
+	lock_take(&j->lock);
+	journal_queue_finished_locked(j, j->finished_in);
+	lock_drop(&j->lock);
 	if (journal_sync(j, &err) < 0)
 		log_error("journal.close", "error='%s'", err.message);
 	else if (j->db.db)

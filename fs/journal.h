@@ -40,6 +40,24 @@ uint64_t journal_next_seq(struct journal *j); /* never repeats, over restarts to
 /* Both return a ticket (> 0), or 0 without memory. Put inserts or replaces the row of that seq. */
 uint64_t journal_put(struct journal *j, const struct journal_row *row);
 uint64_t journal_delete(struct journal *j, uint64_t seq);
+/* As journal_delete, of what was carried out: nobody waits, and the row goes in a later batch, when the attributes queued
+ * before it (journal_attrs_put) are in their file. Doing it again after a crash is harmless; believing attributes of an
+ * older state, which may have the same version, is not. */
+void journal_finish(struct journal *j, uint64_t seq);
+/* A place in all that was queued, journal_finish included, and whether the file has everything up to it: what rows may
+ * still speak of (a cache file, a range of it) must not go before. */
+struct journal_mark {
+	uint64_t ticket, finished;
+};
+struct journal_mark journal_mark_now(struct journal *j);
+bool journal_is_past(struct journal *j, struct journal_mark mark);
+/* What is queued from begin to the end of the scope (JOURNAL_GROUP) is committed in one transaction: a crash leaves all of
+ * it or nothing. Groups may nest; the caller holds a lock of its own meanwhile (nobody else queues), and does not wait. */
+struct journal *journal_group_begin(struct journal *j);
+void journal_group_endp(struct journal **j);
+#define JOURNAL_GROUP(j)                                                                           \
+	CLEANUP(journal_group_endp)                                                                \
+	struct journal *journal_group_ __attribute__((unused)) = journal_group_begin(j)
 /* Blocks until the ticket is committed. A failed commit (disk full: NO_SPACE; IO) is returned to every waiter of the batch; the
  * batch stays queued and is tried again with the next one. Ticket 0: NO_MEMORY. */
 int journal_wait(struct journal *j, uint64_t ticket, struct error *err) MUST_CHECK;

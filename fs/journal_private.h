@@ -49,7 +49,15 @@ struct journal {
 	struct cond work;    /* for the thread */
 	/* guarded by lock: */
 	struct journal_op *first, **last_next;
+	struct journal_op *finished, **finished_next; /* of journal_finish, not in the queue yet */
+	bool has_unwritten_attrs;	    /* finished ones are in the queue before their attributes were stored */
+	uint64_t finished_in;		    /* how many there were ever */
+	uint64_t moved_in, moved_ticket;    /* of them in the queue by the last move; the last one's ticket */
+	uint64_t finished_past;		    /* of them gone for certain */
 	uint64_t last_ticket, committed, synced; /* tickets */
+	unsigned group_depth;	       /* > 0: a group is open */
+	struct journal_op **group_at;  /* with one: where it begins in the queue, */
+	uint64_t group_ticket;	       /* and the last ticket before it */
 	uint64_t failures, failed_to; /* failed batches; the last ticket of the last of them */
 	struct error failure;
 	bool is_busy, is_syncing, is_stopping, is_idle;
@@ -122,8 +130,12 @@ void journal_attrs_flush(struct journal_attrs *a);
 /* The turn to use j->db (or to checkpoint undisturbed); both with the lock held, taking waits. */
 void journal_turn_take_locked(struct journal *j);
 void journal_turn_drop_locked(struct journal *j);
+/* Whether there is anything that may be committed now: an open group may not. */
+bool journal_is_due_locked(const struct journal *j);
 /* Commits what is queued; the lock is let go meanwhile. Nobody may have the turn. */
 void journal_commit_locked(struct journal *j);
+/* Moves finished ones into the queue, in order, until so many were moved ever. */
+void journal_queue_finished_locked(struct journal *j, uint64_t upto);
 /* Wakes the thread when it sleeps. */
 void journal_wake_locked(struct journal *j);
 

@@ -101,7 +101,7 @@ static void journal_checkpoint_with_turn(struct journal *j)
 /* Whether there is anything that time alone will make due. */
 static bool journal_has_work_locked(struct journal *j)
 {
-	return j->first || j->needs_reserve || j->wal_frames > 0 ||
+	return j->first || j->finished || j->needs_reserve || j->wal_frames > 0 ||
 	       (j->attrs && journal_attrs_queued(j->attrs) > 0);
 }
 
@@ -124,18 +124,25 @@ static void journal_checkpoint_due(struct journal *j)
 static void journal_work(struct journal *j, uint64_t *attrs_written_ms)
 {
 	uint64_t now_ms = clock_mono_ms();
-	size_t attrs = j->attrs ? journal_attrs_queued(j->attrs) : 0;
+	uint64_t finished;
+	bool is_any;
+	size_t attrs;
 
 	lock_take(&j->lock);
-	if ((j->first || j->needs_reserve) && !j->is_busy)
-		journal_commit_locked(j); /* a failure is told to whoever waits; we try again */
+	finished = j->finished_in;
+	is_any = j->finished;
 	lock_drop(&j->lock);
-	journal_checkpoint_due(j);
-	if (attrs >= JOURNAL_ATTRS_MANY ||
-	    (attrs && now_ms - *attrs_written_ms >= JOURNAL_ATTRS_MS)) {
+	attrs = j->attrs ? journal_attrs_queued(j->attrs) : 0;
+	if (attrs >= JOURNAL_ATTRS_MANY || (attrs && (is_any || now_ms - *attrs_written_ms >= JOURNAL_ATTRS_MS))) {
 		journal_attrs_flush(j->attrs);
 		*attrs_written_ms = now_ms;
 	}
+	lock_take(&j->lock);
+	journal_queue_finished_locked(j, finished);
+	if ((journal_is_due_locked(j) || j->needs_reserve) && !j->is_busy)
+		journal_commit_locked(j); /* a failure is told to whoever waits; we try again */
+	lock_drop(&j->lock);
+	journal_checkpoint_due(j);
 }
 
 static void *journal_thread_main(void *arg)

@@ -71,25 +71,55 @@ static void finish(struct pending *op, int r, const struct error *err)
 	}
 }
 
+static bool has_gone(size_t count, int r, const struct error *result, const struct error *err)
+{
+	const struct error *why = r < 0 || count == 1 ? err : result;
+
+	return why->kind == ERR_NOT_FOUND || (r == 0 && why->kind == ERR_NONE);
+}
+
+/* The rows of those that are gone leave the journal before anything else may be done at their keys. */
+static void forget_rows(struct pending *batch, int r, const struct error *results, const struct error *err,
+			struct error *ret_failure)
+{
+	uint64_t ticket = 0;
+	size_t count = 0, i = 0;
+
+	for (struct pending *op = batch; op; op = op->batch_next)
+		count++;
+	for (struct pending *op = batch; op; op = op->batch_next, i++)
+		if (has_gone(count, r, results ? &results[i] : NULL, err))
+			ticket = pending_forget_row(op);
+	if (pending_wait_journal(batch->fs, ticket, ret_failure) < 0)
+		log_warn("journal.write", "what='deletes' error='%s'", ret_failure->message);
+}
+
 void namespace_run_deletes(struct pending *batch)
 {
 	struct fs *fs = batch->fs;
 	const char *keys[STORE_DELETE_MAX];
 	struct error *results = calloc(STORE_DELETE_MAX, sizeof(*results));
-	struct error err = ERROR_INIT;
+	struct error err = ERROR_INIT, unforgotten = ERROR_INIT;
+	uint64_t ticket = 0;
 	size_t count = 0;
 	int r;
 
-	for (struct pending *op = batch; op; op = op->batch_next)
+	for (struct pending *op = batch; op; op = op->batch_next) {
 		keys[count++] = op->key;
+		if (op->ticket > ticket)
+			ticket = op->ticket;
+	}
 	FAULT_POINT("delete-before");
 	if (!results)
 		r = error_set(&err, ERR_NO_MEMORY, "no memory to delete");
+	else if (pending_wait_journal(fs, ticket, &err) < 0)
+		r = -EIO;
 	else if (count == 1)
 		r = store_delete(batch->store, batch->bucket, keys[0], NULL, NULL, &err);
 	else
 		r = store_delete_many(batch->store, batch->bucket, keys, count, results, &err);
 	FAULT_POINT("delete-after");
+	forget_rows(batch, r, results, &err, &unforgotten);
 	for (size_t i = 0; batch; i++) {
 		struct pending *op = batch;
 		const struct error *why = r < 0 || count == 1 ? &err : &results[i];
@@ -98,7 +128,10 @@ void namespace_run_deletes(struct pending *batch)
 		batch = op->batch_next;
 		if (one < 0 && why->kind == ERR_NOT_FOUND)
 			one = 0;
-		if (one == 0) {
+		if (one == 0 && unforgotten.kind) {
+			one = -EIO;
+			why = &unforgotten;
+		} else if (one == 0) {
 			journal_attrs_delete(fs->journal, op->store->name, op->bucket, op->key);
 			LOCKED(&fs->lock);
 			if (op->node && op->node->type == NODE_ABSENT) {
@@ -183,11 +216,36 @@ static void remember(struct pending *op, const char *version)
 	attrs_release(&a);
 }
 
+static int node_meta(struct pending *op, struct arena *arena, struct store_meta **ret, size_t *ret_count,
+		     struct error *err)
+{
+	struct attrs a = ATTRS_INIT;
+	int r;
+
+	lock_take(&op->fs->lock);
+	r = op->node ? attrs_of_node(op->node, &a) : -ESTALE;
+	op->wants_redo = false;
+	lock_drop(&op->fs->lock);
+	if (r == 0)
+		r = attrs_to_meta(&a, arena, ret, ret_count);
+	attrs_release(&a);
+	return r < 0 ? error_errno(err, -r, "cannot put attributes together") : 0;
+}
+
 static int copy_object(struct pending *op, char *version, struct error *err)
 {
 	struct store_copy_args args = { .cancel = &op->cancel };
+	CLEANUP(arena_release) struct arena meta_arena = ARENA_INIT(1 << 20);
+	struct store_meta *meta = NULL;
 	int r;
 
+	if (op->kind == PENDING_COPY && op->node) { /* a new file with the old one's bytes, not its attributes */
+		r = node_meta(op, &meta_arena, &meta, &args.meta_count, err);
+		if (r < 0)
+			return r;
+		args.meta = meta;
+		args.replaces_meta = true;
+	}
 	lock_take(&op->fs->lock);
 	args.source_size = op->node ? op->node->size : 0;
 	lock_drop(&op->fs->lock);
@@ -229,22 +287,6 @@ static int run_rename(struct pending *op, struct error *err)
 	if (r == 0)
 		journal_attrs_delete(op->fs->journal, op->store->name, op->from_bucket, op->from_key);
 	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
-}
-
-static int node_meta(struct pending *op, struct arena *arena, struct store_meta **ret, size_t *ret_count,
-		     struct error *err)
-{
-	struct attrs a = ATTRS_INIT;
-	int r;
-
-	lock_take(&op->fs->lock);
-	r = op->node ? attrs_of_node(op->node, &a) : -ESTALE;
-	op->wants_redo = false;
-	lock_drop(&op->fs->lock);
-	if (r == 0)
-		r = attrs_to_meta(&a, arena, ret, ret_count);
-	attrs_release(&a);
-	return r < 0 ? error_errno(err, -r, "cannot put attributes together") : 0;
 }
 
 static int run_marker(struct pending *op, struct error *err)
@@ -373,5 +415,7 @@ void namespace_run(struct pending *op)
 	case PENDING_DELETE:
 		break; /* never come here */
 	}
+	if (r == 0 && (op->kind == PENDING_RENAME || op->kind == PENDING_COPY || op->kind == PENDING_RENAME_TREE))
+		r = pending_wait_journal(op->fs, pending_forget_row(op), &err);
 	finish(op, r, &err);
 }

@@ -369,6 +369,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	    !(source.store->caps & STORE_CAP_COPY) || !to->put || to->put->state == PENDING_RUNNING || f->upload ||
 	    f->busy || to->size || to->expect == EXPECT_VERSION)
 		return -EOPNOTSUPP;
+	JOURNAL_GROUP(fs->journal);
 	r = pending_op_locked(fs, PENDING_COPY, &where, &source, to, NULL, 0, ret_ticket, err);
 	if (r < 0)
 		return r;

@@ -125,10 +125,28 @@ static bool is_held_open(const struct pending *op)
 	return f && (f->readers || f->writers) && !file_is_complete_locked(f);
 }
 
+int pending_wait_journal(struct fs *fs, uint64_t ticket, struct error *err)
+{
+	struct error why = ERROR_INIT;
+
+	if (!ticket || journal_wait(fs->journal, ticket, &why) == 0)
+		return 0;
+	/* Whatever it is (a full disk, say), it is not the cloud's refusal: what is queued stays queued. */
+	return error_set(err, ERR_UNAVAILABLE, "%s", why.message);
+}
+
+uint64_t pending_forget_row(struct pending *op)
+{
+	op->is_forgotten = true;
+	return journal_delete(op->fs->journal, op->seq);
+}
+
 static void run_job(struct job *job)
 {
 	struct pending *op = container_of(job, struct pending, job);
 	struct fs *fs = op->fs;
+	struct error err = ERROR_INIT;
+	uint64_t ticket;
 
 	lock_take(&fs->lock);
 	op->state = PENDING_RUNNING;
@@ -136,7 +154,14 @@ static void run_job(struct job *job)
 	fs->queue.running++;
 	log_debug("change.begin", "seq=%" PRIu64 " what=%s key='%s' from='%s' attempts=%u", op->seq,
 		  pending_kind_name(op->kind), op->key, op->from_key ? op->from_key : "", op->attempts);
+	ticket = op->ticket;
 	lock_drop(&fs->lock);
+	/* Else a crash could leave a change half done of which nobody knows. */
+	if (pending_wait_journal(fs, ticket, &err) < 0) {
+		LOCKED(&fs->lock);
+		pending_retry_locked(op, &err);
+		return;
+	}
 	if (op->kind == PENDING_PUT)
 		upload_run(op);
 	else
@@ -346,7 +371,8 @@ void pending_done_locked(struct pending *op)
 		pending_view_note_gone_locked(op);
 	queue_unlink(op);
 	FAULT_POINT("change-done");
-	(void)journal_delete(fs->journal, op->seq); /* redoing it after a crash is harmless, so nobody waits */
+	if (!op->is_forgotten)
+		journal_finish(fs->journal, op->seq); /* redoing it after a crash is harmless, so nobody waits */
 	unblock_all_locked(op);
 	release_nodes_locked(op);
 	fs->queue.done_total++;
@@ -389,6 +415,15 @@ void pending_retry_locked(struct pending *op, const struct error *err)
 	cond_broadcast(&fs->changed);
 }
 
+/* By the clock that stamps files, which goes in steps: a file written to later than a row has a later time. */
+static int64_t file_clock_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &ts); /* cannot fail */
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
 static int row_detail(const struct pending *op, struct json_object *o)
 {
 	struct attrs a = ATTRS_INIT;
@@ -399,6 +434,7 @@ static int row_detail(const struct pending *op, struct json_object *o)
 		if (r == 0)
 			r = attrs_to_json(&a, o);
 		attrs_release(&a);
+		json_object_object_add(o, "at", json_object_new_int64(file_clock_ns()));
 		json_object_object_add(o, "expect", json_object_new_int(op->node->expect));
 		json_object_object_add(o, "size", json_object_new_int64((int64_t)op->node->size));
 		if (op->node->version)
@@ -418,7 +454,11 @@ static int row_detail(const struct pending *op, struct json_object *o)
 uint64_t pending_update_locked(struct pending *op)
 {
 	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
-	struct journal_row row = {
+	struct journal_row row;
+
+	if (op->kind == PENDING_PUT && op->node && op->node->file)
+		op->flags = (op->flags & ~PENDING_FLAG_WHOLE) | (op->node->file->is_whole ? PENDING_FLAG_WHOLE : 0);
+	row = (struct journal_row){
 		.seq = op->seq,
 		.kind = op->kind,
 		.flags = op->flags,
@@ -434,7 +474,8 @@ uint64_t pending_update_locked(struct pending *op)
 	if (!o || row_detail(op, o) < 0)
 		return 0;
 	row.detail = str_of(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	return journal_put(op->fs->journal, &row);
+	op->ticket = journal_put(op->fs->journal, &row);
+	return op->ticket;
 }
 
 int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct location *where,
@@ -472,6 +513,7 @@ int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, stru
 	struct pending *op;
 	int r;
 
+	JOURNAL_GROUP(fs->journal);
 	*ret_ticket = 0;
 	if (n->put || n->is_detached)
 		return 0;
@@ -540,6 +582,7 @@ int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket
 	uint64_t origin = n->put ? n->put->origin_seq : 0;
 	int r;
 
+	JOURNAL_GROUP(fs->journal);
 	/* A new operation with a new seq: whatever was queued for the new key before comes first. */
 	tree_pin(n);
 	(void)pending_put_cancel_locked(fs, n); /* the new row's ticket is a later one */

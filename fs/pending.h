@@ -55,6 +55,7 @@ struct pending {
 	struct job job;
 	struct fs *fs;
 	uint64_t seq, file_id;
+	uint64_t ticket;     /* of its row in the journal: nothing is carried out before it is committed; 0: it is */
 	uint64_t origin_seq; /* of the operation it took the place of (a rename, a conflict), or seq */
 	enum pending_kind kind;
 	enum pending_state state;
@@ -84,6 +85,7 @@ struct pending {
 	struct pending *next_blocked;
 	struct pending *batch_next;	/* deletes that go together */
 	struct pending *next_carrier;	/* queue.carriers */
+	bool is_forgotten;		/* its row is gone from the journal already */
 	bool is_rider;			/* a queued delete that another one's job takes along */
 };
 
@@ -118,6 +120,11 @@ void pending_released_locked(struct fs *fs, struct node *n);
 /* Does the operation's keys lie below the node (by the path)? */
 bool pending_is_below_locked(const struct pending *op, struct node *dir);
 
+/* Before anything is carried out: until its row is in the journal. A failure is one to try again after. */
+int pending_wait_journal(struct fs *fs, uint64_t ticket, struct error *err) MUST_CHECK;
+/* For those who carry out moves and deletes, which must not be done twice once others followed at their keys: takes the row
+ * out of the journal, and pending_done is called when the ticket is through. */
+uint64_t pending_forget_row(struct pending *op);
 /* For those who carry out: ends an operation (success, or give-up) and takes it from the queue and journal. */
 void pending_done_locked(struct pending *op);
 /* Try again after a while (kind of err decides how long); or now, with delay 0, when wants_redo. */
@@ -146,6 +153,10 @@ enum conflict_verdict {
 };
 enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_t mtime_ns, char *ret_version,
 				       struct error *err);
+
+/* What was not fetched yet of a file that waits for its upload is gone from the cloud. By an upload of ours that arrived
+ * before a crash? Then the rest is in the object it made, and base_version says so now. The node is pinned. Blocks. */
+bool conflict_rebase(struct node *n);
 
 /* recovery.c: takes up what the journal holds; before the mount answers. */
 int recovery_run(struct fs *fs, struct error *err) MUST_CHECK;

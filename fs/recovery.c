@@ -40,8 +40,10 @@ static struct node *child_dir(struct fs *fs, struct node *parent, const char *na
 	if (n)
 		tree_detach(&fs->tree, n);
 	n = tree_add(&fs->tree, parent, name, type);
-	if (n)
+	if (n) {
 		node_defaults_locked(fs, n);
+		n->is_implied = true;
+	}
 	return n;
 }
 
@@ -102,7 +104,8 @@ static struct node *node_at(struct fs *fs, const struct location *where, enum no
 	return tree_add(&fs->tree, parent, name, type);
 }
 
-static int apply_detail(struct node *n, const struct journal_row *row, struct pending *op, struct error *err)
+static int apply_detail(struct node *n, const struct journal_row *row, struct pending *op, int64_t *ret_row_ns,
+			struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	struct attrs a;
@@ -119,6 +122,7 @@ static int apply_detail(struct node *n, const struct journal_row *row, struct pe
 		n->type = NODE_SYMLINK;
 	attrs_to_node(&a, n);
 	attrs_release(&a);
+	*ret_row_ns = json_get_int64(o, "at", INT64_MAX);
 	n->expect = (uint8_t)json_get_int64(o, "expect", EXPECT_ANY);
 	n->size = (uint64_t)json_get_int64(o, "size", 0);
 	text = json_get_string(o, "version");
@@ -137,10 +141,36 @@ static int apply_detail(struct node *n, const struct journal_row *row, struct pe
 	return 0;
 }
 
-/* The cache file of a dirty object: whole, or a mixture whose map lies beside it. */
-static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *row, struct pending *op,
+/* When a program last wrote to a dirty file. Into a mixture the network writes, too: its map tells. */
+static int64_t last_write_ns(struct fs *fs, uint64_t id, bool is_whole)
+{
+	char name[24];
+	struct stat st;
+
+	if (is_whole)
+		fs_cache_name(id, name);
+	else
+		fs_cache_log_name(id, name);
+	if (fstatat(fs->cache_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+}
+
+/* Opening a map may write it anew, which is no write of a program. */
+static void keep_time(int fd, int64_t time_ns)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+					   { time_ns / 1000000000, time_ns % 1000000000 } };
+
+	if (time_ns && futimens(fd, times) < 0)
+		log_warn("recovery.time", "error='%s'", strerror(errno));
+}
+
+/* The cache file of a dirty object: whole, or a mixture whose map lies beside it. row_ns: when its row was written. */
+static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *row, struct pending *op, int64_t row_ns,
 		      struct error *err)
 {
+	int64_t written_ns = last_write_ns(fs, row->file_id, row->flags & PENDING_FLAG_WHOLE);
 	bool is_whole = row->flags & PENDING_FLAG_WHOLE;
 	char name[24];
 	struct stat st;
@@ -163,27 +193,51 @@ static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *r
 		f->log_fd = extentlog_open(fs->cache_fd, name, &f->present, &f->dirty, err);
 		if (f->log_fd < 0)
 			return f->log_fd;
+		/* A cut to nothing may have ended half-way: what the map says beyond the file's end is not there. */
+		extents_truncate(&f->present, n->size);
+		extents_truncate(&f->dirty, n->size);
+		keep_time(f->log_fd, written_ns);
 	}
-	/* Writes after the row was written are younger than the time it holds. */
-	if (st.st_mtim.tv_sec > n->mtime_ns / 1000000000 + 1 && !S_ISLNK(n->mode) && n->mtime_ns &&
-	    n->ctime_ns == n->mtime_ns && st.st_mtim.tv_sec * INT64_C(1000000000) > n->mtime_ns)
-		n->mtime_ns = n->ctime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+	/* Writes after the row was written are younger than the time it holds, which may have been set by hand. */
+	if (written_ns > row_ns && !S_ISLNK(n->mode))
+		n->mtime_ns = n->ctime_ns = written_ns;
 	f->generation = 1;
 	file_account_locked(f);
 	return 0;
 }
 
+/* The row of an upload that ended lingers until its attributes are stored; when the file was written to again meanwhile, or
+ * its upload moved to another name, the later row is the one that counts. */
+static void drop_superseded(struct fs *fs, uint64_t file_id)
+{
+	for (struct pending *op = fs->queue.first; op; op = op->next) {
+		struct node *n = op->node;
+
+		if (op->kind != PENDING_PUT || op->file_id != file_id || !n || n->put != op)
+			continue;
+		if (n->file) {
+			n->file->outlives_us = true; /* the later one takes it over */
+			file_drop_locked(fs, n);
+		}
+		(void)pending_put_cancel_locked(fs, n);
+		return;
+	}
+}
+
 static int recover_put(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
 {
 	struct location where = { op->store, op->bucket, op->key };
-	struct node *n = node_at(fs, &where, NODE_FILE);
+	struct node *n;
+	int64_t row_ns = 0;
 	int r;
 
+	drop_superseded(fs, row->file_id);
+	n = node_at(fs, &where, NODE_FILE);
 	if (!n)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
-	r = apply_detail(n, row, op, err);
+	r = apply_detail(n, row, op, &row_ns, err);
 	if (r == 0)
-		r = adopt_file(fs, n, row, op, err);
+		r = adopt_file(fs, n, row, op, row_ns, err);
 	if (r < 0)
 		return r;
 	if (pending_touches_locked(fs, &where))
@@ -202,13 +256,14 @@ static int recover_name(struct fs *fs, struct pending *op, const struct journal_
 	enum node_type type = op->kind == PENDING_DELETE ? NODE_ABSENT :
 			      is_tree || op->kind == PENDING_MARKER ? NODE_DIR : NODE_FILE;
 	struct node *n = node_at(fs, &where, type);
+	int64_t row_ns;
 
 	if (!n)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
 	op->node = n;
 	if (type == NODE_ABSENT)
 		return 0;
-	if (apply_detail(n, row, op, err) < 0)
+	if (apply_detail(n, row, op, &row_ns, err) < 0)
 		node_defaults_locked(fs, n);
 	if (op->kind == PENDING_MARKER)
 		n->has_marker = true;
@@ -314,6 +369,29 @@ static void sweep_cache(struct fs *fs, const struct left_rows *kept)
 	(void)closedir(dir);
 }
 
+/* Directories that were only on the way to something that is gone by a later row: whether they are there, the cloud knows. */
+static void drop_empty(struct fs *fs, struct node *dir)
+{
+	struct node *next;
+
+	for (struct node *n = dir->first_child; n; n = next) {
+		next = n->next;
+		if (!node_is_dir(n))
+			continue;
+		drop_empty(fs, n);
+		if (!n->is_implied || n->type == NODE_BUCKET || n->pending_count || tree_has_children(n))
+			continue;
+		while (n->first_child) { /* tombstones: the queue hides what the cloud still shows */
+			struct node *child = n->first_child;
+
+			tree_detach(&fs->tree, child);
+			tree_prune(&fs->tree, child);
+		}
+		tree_detach(&fs->tree, n);
+		tree_prune(&fs->tree, n);
+	}
+}
+
 int recovery_run(struct fs *fs, struct error *err)
 {
 	struct left_rows kept = { .fs = fs };
@@ -323,6 +401,7 @@ int recovery_run(struct fs *fs, struct error *err)
 	FAULT_POINT("recovery-begin");
 	r = journal_each(fs->journal, recover_row, &kept, err);
 	FAULT_POINT("recovery-rows-read");
+	drop_empty(fs, fs->tree.root);
 	if (r == 0)
 		sweep_cache(fs, &kept);
 	FAULT_POINT("recovery-end");

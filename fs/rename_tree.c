@@ -58,8 +58,10 @@ static void note_copied_locked(struct pending *op, const char *from_key, const c
 		return;
 	if (n->put)
 		n->expect = EXPECT_ANY; /* the upload that follows replaces the copy */
-	if (n->put && n->file->is_whole)
+	if (n->put && n->file->is_whole) {
+		(void)pending_update_locked(n->put); /* in the journal before our own row goes */
 		return;
+	}
 	/* Version and place change together: from now on this one file is read at its new key. */
 	if (tree_set_remote(n, &where, op->seq) < 0)
 		return; /* read at the old key until the switch, then looked up anew */
