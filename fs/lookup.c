@@ -233,14 +233,13 @@ static int ask_object(const struct location *where, enum node_type before, struc
 	return before == NODE_DIR ? 0 : ask_prefix(where, prefix, ret, err);
 }
 
-/* What the answer about a name is worth: nothing, when the object is on its way out, or only what is hides behind the directory. */
+/* What the answer about a name is worth: nothing, when the object is on its way out. */
 static enum node_type judge_locked(struct fs *fs, struct node *dir, const char *name, const struct location *where,
 				   enum node_type type, uint64_t began)
 {
 	bool is_dir = type == NODE_DIR;
 	CLEANUP(freep) char *key = str_format("%s%s", where->key, is_dir ? "/" : "");
 	CLEANUP(location_release) struct location path = LOCATION_INIT;
-	struct node *n = tree_child(&fs->tree, dir, name);
 	struct listed_key listed = { where->bucket, key, key ? strlen(key) : 0, NULL, NULL, began };
 
 	if ((type != NODE_FILE && !is_dir) || !key)
@@ -251,9 +250,58 @@ static enum node_type judge_locked(struct fs *fs, struct node *dir, const char *
 	}
 	if (pending_hides_locked(fs, where->store, &listed))
 		return NODE_ABSENT;
-	if (is_dir && !(n && node_is_dir(n)) && pending_stirs_locked(fs, where->store, &listed))
-		return NODE_ABSENT;
 	return type;
+}
+
+static bool any_stays_locked(struct fs *fs, const struct store *store, struct listed_key listed, const struct store_page *page)
+{
+	for (size_t i = 0; i < page->count; i++) {
+		listed.key = page->objects[i].key;
+		if (!pending_hides_locked(fs, store, &listed))
+			return true;
+	}
+	return false;
+}
+
+/* A directory that we did not know, among whose keys some are on their way out: is there one that stays? */
+static int look_closer(struct fs *fs, struct node *dir, const char *name, const struct location *where, uint64_t began,
+		       struct found *found, struct error *err)
+{
+	CLEANUP(freep) char *prefix = str_format("%s/", where->key);
+	CLEANUP(location_release) struct location path = LOCATION_INIT;
+	CLEANUP(freep) char *token = NULL;
+	struct listed_key listed = { where->bucket, prefix, prefix ? strlen(prefix) : 0, NULL, NULL, began };
+	bool stirs;
+
+	if (!prefix)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a look-up");
+	lock_take(&fs->lock);
+	if (tree_child_key(dir, name, true, &path) == 0) {
+		listed.path_bucket = path.bucket;
+		listed.path_prefix = path.key;
+	}
+	stirs = pending_stirs_locked(fs, where->store, &listed);
+	lock_drop(&fs->lock);
+	while (stirs) {
+		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
+		struct store_list_args args = { .prefix = prefix, .token = token };
+		int r = store_list(where->store, where->bucket, &args, &page, err);
+
+		if (r < 0)
+			return r;
+		lock_take(&fs->lock);
+		stirs = !any_stays_locked(fs, where->store, listed, &page);
+		lock_drop(&fs->lock);
+		if (stirs && !page.next_token)
+			found->type = NODE_ABSENT;
+		if (!page.next_token)
+			break;
+		free(token);
+		token = strdup(page.next_token);
+		if (!token)
+			return error_set(err, ERR_NO_MEMORY, "no memory for a look-up");
+	}
+	return 0;
 }
 
 /* Brings the answer into the tree, unless the name was changed here meanwhile. */
@@ -328,6 +376,8 @@ static int ask_once(struct fs *fs, struct node *dir, const char *name, struct er
 		r = ask_bucket(&where, &found, err);
 	else
 		r = ask_object(&where, before, &arena, &found, err);
+	if (r == 0 && found.type == NODE_DIR && before != NODE_DIR)
+		r = look_closer(fs, dir, name, &where, question.began, &found, err);
 	lock_take(&fs->lock);
 	if (r == 0 && !dir->is_detached) {
 		is_stale = question_is_stale_locked(fs, &question, dir);

@@ -617,7 +617,15 @@ bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct 
 
 bool pending_is_below_locked(const struct pending *op, struct node *dir)
 {
-	return !dir || (op->node && tree_is_below(op->node, dir));
+	CLEANUP(location_release) struct location where = LOCATION_INIT;
+
+	if (!dir || (op->node && !op->node->is_detached))
+		return !dir || tree_is_below(op->node, dir);
+	/* Of a name in a directory that was removed since. */
+	if (dir->type == NODE_ROOT || dir->type == NODE_STORE)
+		return dir->type == NODE_ROOT || dir->store == op->store;
+	return tree_path_key(dir, &where) == 0 && where.store == op->store && strcmp(where.bucket, op->bucket) == 0 &&
+	       strncmp(op->key, where.key, strlen(where.key)) == 0;
 }
 
 size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)

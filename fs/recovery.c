@@ -31,12 +31,17 @@ static struct store *store_by_name(const struct fs *fs, const char *name)
 	return NULL;
 }
 
-static struct node *child_dir(struct fs *fs, struct node *parent, const char *name, enum node_type type)
+/* Whether directories on the way are made. What was deleted does not make any: they may have been removed after it. */
+enum way { WAY_MADE, WAY_AS_IT_IS };
+
+static struct node *child_dir(struct fs *fs, struct node *parent, const char *name, enum node_type type, enum way way)
 {
 	struct node *n = tree_child(&fs->tree, parent, name);
 
 	if (n && node_is_dir(n))
 		return n;
+	if (way == WAY_AS_IT_IS && type != NODE_BUCKET)
+		return NULL;
 	if (n)
 		tree_detach(&fs->tree, n);
 	n = tree_add(&fs->tree, parent, name, type);
@@ -48,7 +53,7 @@ static struct node *child_dir(struct fs *fs, struct node *parent, const char *na
 }
 
 /* The directory that holds the last name of a key, made as needed; *ret_name is that name. */
-static struct node *parent_of_key(struct fs *fs, const struct location *where, char **ret_name)
+static struct node *parent_of_key(struct fs *fs, const struct location *where, enum way way, char **ret_name)
 {
 	struct node *dir = tree_child(&fs->tree, fs->tree.root, where->store->name);
 	struct str rest = str_of(where->key);
@@ -56,7 +61,7 @@ static struct node *parent_of_key(struct fs *fs, const struct location *where, c
 
 	*ret_name = NULL;
 	if (dir)
-		dir = child_dir(fs, dir, where->bucket, NODE_BUCKET);
+		dir = child_dir(fs, dir, where->bucket, NODE_BUCKET, way);
 	if (is_dir)
 		rest.len--;
 	while (dir) {
@@ -78,7 +83,7 @@ static struct node *parent_of_key(struct fs *fs, const struct location *where, c
 				*ret_name = buf_detach(&name);
 				return dir;
 			}
-			dir = child_dir(fs, dir, buf_cstr(&name), piece == NAMING_CONTINUED ? NODE_CONT : NODE_DIR);
+			dir = child_dir(fs, dir, buf_cstr(&name), piece == NAMING_CONTINUED ? NODE_CONT : NODE_DIR, way);
 			buf_release(&name);
 		}
 		rest.len -= (size_t)(slash + 1 - rest.ptr);
@@ -90,7 +95,7 @@ static struct node *parent_of_key(struct fs *fs, const struct location *where, c
 static struct node *node_at(struct fs *fs, const struct location *where, enum node_type type)
 {
 	CLEANUP(freep) char *name = NULL;
-	struct node *parent = parent_of_key(fs, where, &name), *n;
+	struct node *parent = parent_of_key(fs, where, type == NODE_ABSENT ? WAY_AS_IT_IS : WAY_MADE, &name), *n;
 
 	if (!parent || !name)
 		return NULL;
@@ -258,11 +263,11 @@ static int recover_name(struct fs *fs, struct pending *op, const struct journal_
 	struct node *n = node_at(fs, &where, type);
 	int64_t row_ns;
 
-	if (!n)
+	if (!n && type != NODE_ABSENT)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
 	op->node = n;
 	if (type == NODE_ABSENT)
-		return 0;
+		return 0; /* without a node: what the cloud still shows of it is hidden by the queue */
 	if (apply_detail(n, row, op, &row_ns, err) < 0)
 		node_defaults_locked(fs, n);
 	if (op->kind == PENDING_MARKER)

@@ -59,6 +59,7 @@ class Cell(harness.Mount):
         self.workers = [Worker(f"w{i}", seed * 100 + i, big) for i in range(workers)]
         for w in self.workers:
             w.top = str(self.path / w.name)
+            w.is_dead = self.is_dying
         self.client.create_bucket(self.bucket)
 
     # ---- the daemon ----
@@ -101,6 +102,12 @@ class Cell(harness.Mount):
 
     def is_alive(self):
         return self.child is not None and self.child.poll() is None
+
+    def is_dying(self):
+        until = time.monotonic() + 1
+        while self.is_alive() and time.monotonic() < until:
+            time.sleep(0.01)
+        return not self.is_alive()
 
     def kill_now(self):
         if self.child and self.child.poll() is None:

@@ -37,6 +37,7 @@ class Worker:
         self.steps = 0
         self.bytes_written = 0
         self.stopping = False
+        self.is_dead = lambda: False  # set by the cell: whether the daemon is gone (a page it was writing then fails with EIO)
 
     # ---- steps ----
 
@@ -52,7 +53,7 @@ class Worker:
         try:
             result = call()
         except OSError as e:
-            if e.errno in DEAD:
+            if e.errno in DEAD or (e.errno == errno.EIO and self.is_dead()):
                 raise DaemonDied(what) from None
             raise Wrong(f"{self.name}: {what}: {e}") from None
         if change:
