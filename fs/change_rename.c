@@ -102,6 +102,7 @@ static int rename_dirty(struct fs *fs, struct node *n, const struct location *fr
 	uint64_t ticket = 0;
 	int r;
 
+	file_forget_base_locked(n->file); /* it goes with the old name */
 	n->expect = target->expect;
 	free(n->version);
 	n->version = steal(target->version);
@@ -124,7 +125,7 @@ static int rename_file(struct fs *fs, struct node *n, const struct location *fro
 	int r;
 
 	n->meta = NULL; /* what waits at the old key runs first */
-	if (is_dirty && file_is_complete_locked(n->file))
+	if (is_dirty && n->file->is_whole)
 		return rename_dirty(fs, n, from, tombstone, n->expect != EXPECT_ABSENT || was_running || n->remote_key, target,
 				    ret_ticket, err);
 	if (tree_set_remote(n, &origin->where, origin->seq) < 0)

@@ -63,6 +63,15 @@ static bool is_last_upload(const struct pending *op, const struct store_object *
 	return is_ours(object, size, mtime_ns);
 }
 
+/* An upload may also be refused because what was sent of it is lost. */
+static bool is_unchanged(const struct pending *op, const struct store_object *object)
+{
+	const struct node *n = op->node;
+
+	LOCKED(&op->fs->lock);
+	return n->expect == EXPECT_VERSION && n->version && strcmp(n->version, object->version) == 0;
+}
+
 /* "report (conflict from HOST 20261123T101500Z).pdf": the extension stays, so that programs still open it. */
 static char *conflict_name(const char *name)
 {
@@ -169,6 +178,8 @@ enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_
 			*err = bucket_err;
 			return CONFLICT_STAYS;
 		}
+		if (upload_let_base_go(op, err) < 0)
+			return CONFLICT_STAYS;
 		LOCKED(&fs->lock);
 		if (op->node->expect == EXPECT_ABSENT)
 			return CONFLICT_STAYS; /* said to be there, and is not: let it settle */
@@ -186,8 +197,17 @@ enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_
 		free(op->node->version);
 		op->node->version = strdup(object.version);
 		op->node->expect = op->node->version && object.version[0] ? EXPECT_VERSION : EXPECT_ANY;
+		if (op->node->file->base_version[0]) /* what is not dirty is the same in both */
+			file_set_base_locked(op->node->file, object.version);
+		op->node->file->is_new_version = false;
 		return CONFLICT_RETRY;
 	}
+	if (is_unchanged(op, &object)) {
+		(void)error_set(err, ERR_UNAVAILABLE, "the server lost what was sent of it");
+		return CONFLICT_STAYS;
+	}
+	if (fs->options.on_conflict != OPTIONS_FAIL && upload_let_base_go(op, err) < 0)
+		return CONFLICT_STAYS;
 	switch (fs->options.on_conflict) {
 	case OPTIONS_KEEP_BOTH:
 		return keep_both(op, err);

@@ -80,6 +80,7 @@ struct fs {
 	struct cache_state cache;
 	struct kept *kept;	/* cache files of an earlier mount; kept.h */
 	struct pending_queue queue;
+	uint64_t part_copy_is_good, part_copy_is_bad; /* a bit for each of stores, once tried; guarded by lock */
 	struct parked *parked;	/* every request that waits; guarded by lock */
 	size_t parked_count;
 	struct parked *space_waiters; /* writers that wait for uploads to free cache space */

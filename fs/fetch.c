@@ -412,6 +412,8 @@ int fetch_fill(struct file *f, uint64_t start, uint64_t end, struct error *err)
 			if (f->fetch_error)
 				(void)error_errno(&failure, f->fetch_error, "cannot fetch the rest of the file");
 			lock_drop(&fs->lock);
+			if (failure.kind == ERR_NOT_FOUND || failure.kind == ERR_RANGE)
+				failure.kind = ERR_PRECONDITION; /* what it is to be filled with is gone */
 			if (failure.kind) {
 				*err = failure;
 				return -error_errnum(failure.kind);

@@ -172,6 +172,7 @@ void file_drop_locked(struct fs *fs, struct node *n)
 	trash_locked(fs, f, f->outlives_us);
 	extents_release(&f->present);
 	extents_release(&f->dirty);
+	extents_release(&f->rewritten);
 	location_release(&f->origin);
 	free(f);
 }
@@ -244,18 +245,62 @@ static void touch_times(struct node *n)
 	n->mtime_ns = n->ctime_ns = clock_wall_ns();
 }
 
+bool file_keeps_log_locked(const struct file *f)
+{
+	return !f->is_whole || (f->node->put && !(f->node->put->flags & PENDING_FLAG_WHOLE));
+}
+
+#define DIRTY_RANGES_MOST 65536u /* of a file that can be sent whole: beyond, looking them up costs more than it saves */
+
+static int mark_dirty_locked(struct file *f, uint64_t start, uint64_t end)
+{
+	int r = f->is_whole ? 0 : extents_add(&f->present, start, end);
+
+	if (r == 0 && (f->base_version[0] || file_keeps_log_locked(f)))
+		r = extents_add(&f->dirty, start, end);
+	if (r == 0 && f->is_sending)
+		r = extents_add(&f->rewritten, start, end);
+	if (f->is_whole && f->dirty.count > DIRTY_RANGES_MOST && !file_keeps_log_locked(f))
+		file_forget_base_locked(f);
+	return r;
+}
+
+void file_sending_begin_locked(struct file *f)
+{
+	extents_clear(&f->rewritten);
+	f->is_sending = true;
+}
+
+void file_sent_locked(struct file *f, const char *version)
+{
+	f->is_sending = false;
+	file_set_base_locked(f, version);
+	/* Without memory a mixture's map still says more than enough; a whole file does without a base. */
+	if (extents_copy(&f->dirty, &f->rewritten) < 0 && f->is_whole)
+		file_set_base_locked(f, "");
+}
+
+void file_forget_base_locked(struct file *f)
+{
+	assert(file_is_complete_locked(f));
+	f->is_whole = true;
+	file_set_base_locked(f, "");
+	extents_clear(&f->present);
+	extents_clear(&f->dirty);
+}
+
+uint64_t file_change_start_locked(const struct file *f, uint64_t start)
+{
+	return start > f->node->size ? f->node->size : start;
+}
+
 int file_written_locked(struct file *f, uint64_t start, uint64_t end)
 {
 	struct node *n = f->node;
+	int r = mark_dirty_locked(f, start, end);
 
-	if (!f->is_whole) {
-		int r = extents_add(&f->present, start, end);
-
-		if (r == 0)
-			r = extents_add(&f->dirty, start, end);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	if (end > n->size)
 		n->size = end;
 	f->last_write_end = end;
@@ -278,7 +323,7 @@ int file_log_dirty(struct file *f, uint64_t start, uint64_t end, struct error *e
 
 	lock_take(&fs->lock);
 	fd = f->log_fd;
-	if (f->is_whole) {
+	if (!file_keeps_log_locked(f)) {
 		lock_drop(&fs->lock);
 		return 0;
 	}
@@ -308,17 +353,16 @@ static int truncate_maps_locked(struct file *f, uint64_t size)
 	struct node *n = f->node;
 	int r = 0;
 
-	if (!f->is_whole && size < n->size) {
+	if (size < n->size) {
 		extents_truncate(&f->present, size);
 		extents_truncate(&f->dirty, size);
-		if (size == 0) { /* nothing of the old version is left: from now on it is whole */
-			f->is_whole = true;
-			file_set_base_locked(f, "");
-		}
-	} else if (!f->is_whole && size > n->size) {
-		r = extents_add(&f->present, n->size, size);
-		if (r == 0)
-			r = extents_add(&f->dirty, n->size, size);
+		extents_truncate(&f->rewritten, size);
+	} else {
+		r = mark_dirty_locked(f, n->size, size);
+	}
+	if (size == 0) { /* nothing of the old version is left */
+		f->is_whole = true;
+		file_set_base_locked(f, "");
 	}
 	if (r < 0)
 		return r;
@@ -355,7 +399,7 @@ int file_truncate(struct file *f, uint64_t size, struct error *err)
 
 	lock_take(&fs->lock);
 	old_size = f->node->size;
-	was_mixture = !f->is_whole;
+	was_mixture = file_keeps_log_locked(f);
 	lock_drop(&fs->lock);
 	FAULT_POINT("truncate-before");
 	/* When growing, the zeros are there before the map says so; when cutting, the map goes first. */
@@ -392,7 +436,9 @@ void file_cleaned_locked(struct file *f, const char *version)
 	f->clean_mark = journal_mark_now(f->fs->journal);
 	f->clean_mark.finished++; /* the upload's own row, which goes next */
 	f->is_row_past = false;
+	f->is_sending = false;
 	extents_clear(&f->dirty);
+	extents_release(&f->rewritten);
 	file_set_base_locked(f, version);
 	if (extents_covers(&f->present, 0, n->size))
 		f->is_whole = true;

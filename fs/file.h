@@ -6,6 +6,8 @@
  *  - `is_whole`: every byte of [0, node.size) is local (the file was made or truncated here, or fully fetched); then the cache
  *    file's own size is node.size. Else `present` says what is there, and what is not belongs to version `base_version`.
  *  - A dirty byte is present. Dirty bytes are never evicted.
+ *  - With a base_version, every byte of [0, node.size) that is not dirty is that version's byte at the same place: what was cut off
+ *    and grew again is dirty. So an upload may let the store copy all that is not dirty.
  *  - No fetch runs over a range while it is written or cut off: writers wait (EXCLUSIVE waiters), because the network
  *    writes straight into the file.
  *  - Bytes of the cache file beyond node.size are zero or gone: growing a file shows zeros.
@@ -40,8 +42,11 @@ struct file {
 	bool is_whole;
 	bool outlives_us;	/* dirty when the mount ends: the cache file stays for the next one */
 	bool is_new_version;	/* the object changed in the cloud while this was open: reads of holes fail */
-	struct extents present, dirty;
-	char base_version[STORE_VERSION_MAX]; /* what the holes belong to; "" with is_whole */
+	struct extents present;
+	struct extents dirty;	/* what differs from base_version. Not kept up without one, but for a mixture's log */
+	struct extents rewritten; /* likewise, from what the running upload sends */
+	bool is_sending;	/* rewritten is kept up */
+	char base_version[STORE_VERSION_MAX]; /* what the holes, and all that is not dirty, are of; "": it has none */
 	uint64_t generation;	/* grows with every change of content */
 	uint64_t journalled_generation;
 	unsigned readers, writers; /* open handles */
@@ -96,14 +101,23 @@ void file_change_begin_locked(struct file *f);
 void file_change_end_locked(struct file *f);
 /* A local change of [start, end) is about to be written: whether fetches stand in the way. */
 bool file_has_fetch_locked(const struct file *f, uint64_t start, uint64_t end);
-/* Bytes [start, end) were written to the cache file by a local program. */
+/* Where a change of [start, ...) begins for the maps: a write behind the end fills what lies between with zeros. */
+uint64_t file_change_start_locked(const struct file *f, uint64_t start);
+/* Bytes [start, end) were written to the cache file by a local program; start is where the change begins. */
 int file_written_locked(struct file *f, uint64_t start, uint64_t end) MUST_CHECK;
 /* Cuts or grows to size. Does disk work: call it without fs.lock, with f.busy held; no fetch may overlap what is cut. The
  * kernel runs no other write or truncate of the same inode meanwhile. */
 int file_truncate(struct file *f, uint64_t size, struct error *err) MUST_CHECK;
 /* Begins (or goes on with) the durable map of a mixture; without the lock, after the data was written. */
 int file_log_dirty(struct file *f, uint64_t start, uint64_t end, struct error *err) MUST_CHECK;
-/* All dirty ranges of generation g are in the cloud as `version`. */
+/* Whether changes go into the map beside the cache file: whenever its journal row calls it a mixture. */
+bool file_keeps_log_locked(const struct file *f);
+/* An upload of what is there now begins; it succeeded and made that version: what was changed meanwhile is what is dirty. */
+void file_sending_begin_locked(struct file *f);
+void file_sent_locked(struct file *f, const char *version);
+/* From now on the file stands for itself: no byte of it is asked of an older version again. It must be complete. */
+void file_forget_base_locked(struct file *f);
+/* Nothing is left to upload: the content is in the cloud as `version`. */
 void file_cleaned_locked(struct file *f, const char *version);
 /* Evicts clean data until the cache is within its size; takes and drops the lock around disk work. */
 void file_evict(struct fs *fs);
@@ -117,5 +131,5 @@ void fetch_submit(struct fs *fs, struct job *jobs);
 /* Gives up what stands in the way in [start, end): all of it, or only read-ahead, which nobody waits for. */
 enum fetch_wanted { FETCH_ALL, FETCH_AHEAD };
 void fetch_cancel_locked(struct file *f, enum fetch_wanted which, uint64_t start, uint64_t end);
-/* Blocks a worker until [start, end) is present (used before an upload of a mixture). */
+/* Blocks a worker until [start, end) is present (used before an upload of a mixture). PRECONDITION: base_version is gone. */
 int fetch_fill(struct file *f, uint64_t start, uint64_t end, struct error *err) MUST_CHECK;

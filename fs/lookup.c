@@ -99,7 +99,7 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 
 	if (n->is_copied && !n->version && n->size == object->size) {
 		n->version = object->version[0] ? strdup(object->version) : NULL;
-		if (n->file && !n->file->base_version[0])
+		if (n->file && !n->put && !n->file->base_version[0])
 			file_set_base_locked(n->file, object->version);
 	}
 	n->is_copied = false;

@@ -158,9 +158,10 @@ static int end_change(struct fs *fs, struct file *f, uint64_t start, uint64_t en
 	bool is_mixture;
 
 	lock_take(&fs->lock);
+	start = file_change_start_locked(f, start);
 	if (r == 0)
 		r = file_written_locked(f, start, end);
-	is_mixture = !f->is_whole;
+	is_mixture = file_keeps_log_locked(f);
 	lock_drop(&fs->lock);
 	if (r == 0 && is_mixture)
 		r = file_log_dirty(f, start, end, NULL);

@@ -137,6 +137,9 @@ void pending_free(struct pending *op);
 
 /* uploader.c: runs a PENDING_PUT. */
 void upload_run(struct pending *op);
+/* Fetches what the file still lacks of the version it is based on, and makes it stand for itself. PRECONDITION: that version is gone.
+ * Blocks. */
+int upload_let_base_go(struct pending *op, struct error *err) MUST_CHECK;
 /* The object has a new version with the same bytes: what is cached here and in the kernel stays good. */
 void namespace_renew_version_locked(struct node *n, const char *version);
 /* An operation brought the node's bytes to that key (in its bucket): the key of the node's path, where nothing queued later takes them

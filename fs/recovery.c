@@ -192,8 +192,8 @@ static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *r
 	f = file_attach_locked(fs, n, is_whole ? FILE_WHOLE : FILE_SPARSE, row->file_id, fd);
 	if (!f)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
-	file_set_base_locked(f, op->expect);
-	if (!is_whole) {
+	if (!is_whole) { /* of a whole one nobody knows any more what was changed: all of it goes up */
+		file_set_base_locked(f, op->expect);
 		fs_cache_log_name(row->file_id, name);
 		f->log_fd = extentlog_open(fs->cache_fd, name, &f->present, &f->dirty, err);
 		if (f->log_fd < 0)

@@ -1,38 +1,12 @@
-#include "fs/upload.h"
-#include "fs/attrs.h"
+#include "fs/upload_private.h"
 #include "backends/base/clock.h"
 #include "backends/base/fault.h"
+#include "backends/base/hash.h"
 #include "backends/base/log.h"
+#include "fs/attrs.h"
 #include <assert.h>
 
 #define PARTS_PER_STEP 1000u
-
-enum part_state { PART_EMPTY, PART_QUEUED, PART_RUNNING, PART_DONE };
-struct part {
-	struct job job;
-	struct upload *upload;
-	unsigned index;
-	enum part_state state;
-	bool is_stale; /* written to while it ran */
-	uint64_t start, end;
-	struct store_part result;
-};
-
-struct upload {
-	struct job begin_job;
-	struct fs *fs;
-	struct file *file;
-	struct store *store;
-	char *bucket, *key, *id;
-	unsigned refs;
-	bool is_beginning, is_discarded, is_completed;
-	struct cancel cancel;
-	struct part **parts;
-	unsigned count;	   /* of parts */
-	unsigned next;	   /* the first part the writer has not passed */
-	unsigned running;  /* queued or running parts */
-	struct error error; /* of the last failed begin or part */
-};
 
 static uint64_t step_size(const struct fs *fs, const struct store *store, unsigned step)
 {
@@ -87,6 +61,7 @@ static void abort_job(struct job *job)
 	for (unsigned i = 0; i < u->count; i++)
 		free(u->parts[i]);
 	free(u->parts);
+	location_release(&u->base);
 	free(u->bucket);
 	free(u->key);
 	free(u->id);
@@ -137,9 +112,11 @@ static void part_ended(struct part *part, int r, const struct store_part *result
 	if (r == 0) {
 		part->result = *result;
 		part->result.size = part->end - part->start;
-		fs->queue.bytes_sent_total += part->end - part->start;
+		if (part->kind == PARTPLAN_SEND)
+			fs->queue.bytes_sent_total += part->end - part->start;
 	} else if (err->kind != ERR_CANCELLED) {
 		u->error = *err;
+		u->is_copy_refused |= part->kind == PARTPLAN_COPY && !error_is_retryable(err->kind);
 	}
 	part->is_stale = false;
 	u->running--;
@@ -148,12 +125,36 @@ static void part_ended(struct part *part, int r, const struct store_part *result
 	upload_unref_locked(u);
 }
 
+static int send_part(const struct part *part, struct store_part *ret, struct error *err)
+{
+	struct upload *u = part->upload;
+	struct store_source source = STORE_SOURCE_INIT;
+	int r = 0;
+
+	source.offset = part->start;
+	source.length = part->end - part->start;
+	/* A part may need unchanged bytes beside the changed ones, which nobody has read yet. */
+	if (u->is_partial)
+		r = fetch_fill(u->file, part->start, part->end, err);
+	lock_take(&u->fs->lock);
+	source.fd = u->file->fd;
+	lock_drop(&u->fs->lock);
+	return r < 0 ? r : store_upload_part(u->store, u->bucket, u->key, u->id, part->index + 1, &source, &u->cancel, ret, err);
+}
+
+static int copy_part(const struct part *part, struct store_part *ret, struct error *err)
+{
+	struct upload *u = part->upload;
+
+	return store_part_copy(u->store, u->base.bucket, u->base.key, u->base_version, part->start, part->end - part->start,
+			       u->bucket, u->key, u->id, part->index + 1, &u->cancel, ret, err);
+}
+
 static void part_run(struct job *job)
 {
 	struct part *part = container_of(job, struct part, job);
 	struct upload *u = part->upload;
 	struct fs *fs = u->fs;
-	struct store_source source = STORE_SOURCE_INIT;
 	struct store_part result = { 0 };
 	struct error err = ERROR_INIT;
 	int r = 0;
@@ -162,14 +163,10 @@ static void part_run(struct job *job)
 	part->state = PART_RUNNING;
 	if (u->is_discarded)
 		r = error_set(&err, ERR_CANCELLED, "the upload is no longer wanted");
-	source.fd = u->file->fd;
 	lock_drop(&fs->lock);
-	source.offset = part->start;
-	source.length = part->end - part->start;
 	FAULT_POINT("upload-part-before");
 	if (r == 0)
-		r = store_upload_part(u->store, u->bucket, u->key, u->id, part->index + 1, &source, &u->cancel, &result,
-				      &err);
+		r = part->kind == PARTPLAN_COPY ? copy_part(part, &result, &err) : send_part(part, &result, &err);
 	FAULT_POINT("upload-part-after");
 	part_ended(part, r, &result, &err);
 }
@@ -182,7 +179,7 @@ static void part_drop(struct job *job)
 	part_ended(container_of(job, struct part, job), r, NULL, &err);
 }
 
-static struct part *part_at_locked(struct upload *u, unsigned index)
+struct part *upload_part_at_locked(struct upload *u, unsigned index)
 {
 	while (u->count <= index) {
 		struct part **parts = realloc(u->parts, (u->count + 1) * sizeof(*parts));
@@ -204,16 +201,18 @@ static struct part *part_at_locked(struct upload *u, unsigned index)
 /* Queues part i for [start, min(end, size)). The submit itself takes only the pool's own lock. */
 static int queue_part_locked(struct upload *u, unsigned index, uint64_t size)
 {
-	struct part *part = part_at_locked(u, index);
+	struct part *part = upload_part_at_locked(u, index);
 	struct fs *fs = u->fs;
 
 	if (!part)
 		return -ENOMEM;
 	if (part->state == PART_QUEUED || part->state == PART_RUNNING || fs->queue.is_stopping)
 		return 0;
-	upload_part_range(fs, u->store, index, &part->start, &part->end);
-	if (part->end > size)
-		part->end = size;
+	if (!u->is_partial) {
+		upload_part_range(fs, u->store, index, &part->start, &part->end);
+		if (part->end > size)
+			part->end = size;
+	}
 	part->state = PART_QUEUED;
 	part->is_stale = false;
 	part->job = (struct job){ .run = part_run, .drop = part_drop, .priority = 1 };
@@ -228,7 +227,7 @@ static void queue_passed_locked(struct upload *u)
 {
 	struct file *f = u->file;
 
-	while (u->id && !u->is_discarded && u->running < 2 * u->fs->options.uploads) {
+	while (u->id && !u->is_partial && !u->is_discarded && u->running < 2 * u->fs->options.uploads) {
 		uint64_t start, end;
 
 		upload_part_range(u->fs, u->store, u->next, &start, &end);
@@ -238,13 +237,26 @@ static void queue_passed_locked(struct upload *u)
 	}
 }
 
-/* Begins the upload at the store and lets the journal know, so that a crash leaves nothing behind. */
-static int begin(struct upload *u, const struct store_put_args *args, struct error *err)
+uint64_t upload_meta_hash(const struct store_put_args *args)
+{
+	uint64_t hash = args->meta_count;
+
+	for (size_t i = 0; i < args->meta_count; i++) {
+		hash = hash_table64(args->meta[i].name, strlen(args->meta[i].name), hash);
+		hash = hash_table64(args->meta[i].value, strlen(args->meta[i].value), hash);
+	}
+	return hash;
+}
+
+int upload_begin(struct upload *u, const struct store_put_args *args, int64_t mtime_ns, struct error *err)
 {
 	struct fs *fs = u->fs;
 	char *id = NULL;
 	uint64_t ticket = 0;
 	int r;
+
+	u->begun_meta = upload_meta_hash(args);
+	u->begun_mtime_ns = mtime_ns;
 
 	FAULT_POINT("upload-begin-before");
 	r = store_upload_begin(u->store, u->bucket, u->key, args, &id, err);
@@ -290,9 +302,9 @@ static void early_begin_run(struct job *job)
 		r = attrs_to_meta(&a, &arena, &meta, &args.meta_count);
 	args.meta = meta;
 	args.cancel = &u->cancel;
-	attrs_release(&a);
 	if (r == 0)
-		r = begin(u, &args, &err);
+		r = upload_begin(u, &args, a.mtime_ns, &err);
+	attrs_release(&a);
 	lock_take(&fs->lock);
 	u->is_beginning = false;
 	if (r == 0)
@@ -310,8 +322,7 @@ static void early_begin_drop(struct job *job)
 	upload_unref_locked(u);
 }
 
-/* Makes file.upload for the key of its PENDING_PUT. */
-static struct upload *upload_new_locked(struct file *f)
+struct upload *upload_new_locked(struct file *f)
 {
 	struct pending *op = f->node->put;
 	struct upload *u = calloc(1, sizeof(*u));
@@ -342,7 +353,10 @@ static void mark_stale_locked(struct upload *u, uint64_t start, uint64_t end)
 	for (unsigned i = 0; i < u->count; i++) {
 		struct part *part = u->parts[i];
 
-		if (part->state == PART_EMPTY || part->start >= end || part->end <= start)
+		if (part->start >= end || part->end <= start)
+			continue;
+		u->is_overtaken |= part->kind == PARTPLAN_COPY;
+		if (part->state == PART_EMPTY)
 			continue;
 		if (part->state == PART_DONE)
 			part->state = PART_EMPTY;
@@ -375,7 +389,8 @@ void upload_note_write_locked(struct file *f, uint64_t start, uint64_t end)
 		queue_passed_locked(u);
 		return;
 	}
-	if (!f->is_whole || !op || !f->writers || op->state == PENDING_RUNNING || op->blocked_on ||
+	/* What has a base goes up when all of its changes are known: most of it need not be sent. */
+	if (!f->is_whole || f->base_version[0] || !op || !f->writers || op->state == PENDING_RUNNING || op->blocked_on ||
 	    end == UINT64_MAX || end < 3 * f->fs->options.part_size || f->fs->queue.is_stopping ||
 	    !upload_wants_parts_locked(f, end) ||
 	    is_fast_writer(f, end) || f->fs->options.part_size < op->store->limits.min_part_bytes)
@@ -390,7 +405,7 @@ void upload_note_write_locked(struct file *f, uint64_t start, uint64_t end)
 }
 
 /* Waits until no begin runs; makes and begins the upload when there is none for this key. */
-static int see_to_upload(struct pending *op, struct file *f, const struct store_put_args *args, struct upload **ret,
+static int see_to_upload(struct pending *op, struct file *f, const struct upload_content *content, struct upload **ret,
 			 struct error *err)
 {
 	struct fs *fs = f->fs;
@@ -400,7 +415,7 @@ static int see_to_upload(struct pending *op, struct file *f, const struct store_
 	lock_take(&fs->lock);
 	while (f->upload && f->upload->is_beginning)
 		cond_wait(&fs->changed, &fs->lock);
-	if (f->upload && strcmp(f->upload->key, op->key) != 0)
+	if (f->upload && (f->upload->is_partial || strcmp(f->upload->key, op->key) != 0))
 		upload_discard_locked(f);
 	if (f->upload && !f->upload->id)
 		upload_discard_locked(f);
@@ -414,47 +429,62 @@ static int see_to_upload(struct pending *op, struct file *f, const struct store_
 		return op->is_abandoned ? error_set(err, ERR_CANCELLED, "the upload is no longer wanted") :
 					  error_set(err, ERR_NO_MEMORY, "no memory for an upload");
 	if (!u->id)
-		r = begin(u, args, err);
+		r = upload_begin(u, content->args, content->mtime_ns, err);
 	*ret = u;
 	return r;
 }
 
-/* Queues what is missing and waits until every part of [0, size) is done. */
-static int carry_parts(struct pending *op, struct upload *u, uint64_t size, unsigned *ret_count, struct error *err)
+/* Queues what of the first `size` bytes is missing. *ret_missing: parts that are not done; *ret_count: all. */
+static int queue_missing_locked(struct upload *u, uint64_t size, unsigned *ret_missing, unsigned *ret_count)
 {
 	struct fs *fs = u->fs;
-	unsigned failures = 0;
+	unsigned i;
 	int r = 0;
 
-	LOCKED(&fs->lock);
-	for (;;) {
-		unsigned missing = 0, i = 0;
+	*ret_missing = 0;
+	for (i = 0; r == 0; i++) {
+		struct part *part;
 		uint64_t start, end;
 
-		if (op->is_abandoned || u->is_discarded || fs->queue.is_stopping)
-			return error_set(err, ERR_CANCELLED, "the upload is no longer wanted");
-		if (u->error.kind && (!error_is_retryable(u->error.kind) || ++failures > 3))
+		if (u->is_partial && i == u->count)
 			break;
-		u->error.kind = ERR_NONE;
-		for (i = 0;; i++) {
-			struct part *part;
-
+		part = u->is_partial ? u->parts[i] : NULL;
+		if (!part) {
 			upload_part_range(fs, u->store, i, &start, &end);
 			if (start >= size)
 				break;
 			end = end > size ? size : end;
-			part = part_at_locked(u, i);
+			part = upload_part_at_locked(u, i);
 			if (!part)
-				return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
+				return -ENOMEM;
 			if (part->state == PART_DONE && part->end != end)
 				part->state = PART_EMPTY;
-			missing += part->state != PART_DONE;
-			if (part->state == PART_EMPTY && u->running < 2 * fs->options.uploads)
-				r = queue_part_locked(u, i, size);
-			if (r < 0)
-				return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
 		}
-		*ret_count = i;
+		*ret_missing += part->state != PART_DONE;
+		if (part->state == PART_EMPTY && u->running < 2 * fs->options.uploads)
+			r = queue_part_locked(u, i, size);
+	}
+	*ret_count = i;
+	return r;
+}
+
+/* Queues what is missing and waits until every part of [0, size) is done. */
+int upload_carry(struct pending *op, struct upload *u, uint64_t size, unsigned *ret_count, struct error *err)
+{
+	struct fs *fs = u->fs;
+	unsigned failures = 0, missing;
+
+	LOCKED(&fs->lock);
+	for (;;) {
+		if (op->is_abandoned || u->is_discarded || fs->queue.is_stopping)
+			return error_set(err, ERR_CANCELLED, "the upload is no longer wanted");
+		if (u->is_overtaken)
+			return error_set(err, ERR_CANCELLED, "the file was changed while it was sent");
+		if (u->error.kind && (!error_is_retryable(u->error.kind) || ++failures > 3))
+			break;
+		u->error.kind = ERR_NONE;
+		if (queue_missing_locked(u, size, &missing, ret_count) < 0)
+			return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
 		if (!missing)
 			return 0;
 		cond_wait(&fs->changed, &fs->lock);
@@ -467,40 +497,62 @@ static int carry_parts(struct pending *op, struct upload *u, uint64_t size, unsi
 	return -error_errnum(err->kind);
 }
 
-int upload_multipart(struct pending *op, struct file *f, uint64_t size, const struct store_put_args *args,
-		     char *ret_version, struct error *err)
+int upload_complete(struct upload *u, unsigned count, const struct store_put_args *args, char *ret_version, struct error *err)
 {
-	struct fs *fs = f->fs;
-	struct upload *u = NULL;
-	CLEANUP(freep) struct store_part *parts = NULL;
-	unsigned count = 0;
-	int r = see_to_upload(op, f, args, &u, err);
+	CLEANUP(freep) struct store_part *parts = calloc(count, sizeof(*parts));
+	int r;
 
-	if (r == 0)
-		r = carry_parts(op, u, size, &count, err);
 	FAULT_POINT("upload-complete-before");
-	if (r == 0) {
-		parts = calloc(count, sizeof(*parts));
-		if (!parts)
-			r = error_set(err, ERR_NO_MEMORY, "no memory for an upload");
-		for (unsigned i = 0; r == 0 && i < count; i++)
-			parts[i] = u->parts[i]->result;
-	}
-	if (r == 0)
-		r = store_upload_complete(u->store, u->bucket, u->key, u->id, parts, count, args, ret_version, err);
+	if (!parts)
+		return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
+	for (unsigned i = 0; i < count; i++)
+		parts[i] = u->parts[i]->result;
+	r = store_upload_complete(u->store, u->bucket, u->key, u->id, parts, count, args, ret_version, err);
 	FAULT_POINT("upload-complete-after");
-	if (!u)
-		return r;
-	lock_take(&fs->lock);
-	u->is_completed = r == 0;
+	return r;
+}
+
+void upload_ended(struct upload *u, struct pending *op, enum upload_end end, const struct error *err)
+{
+	struct file *f = u->file;
+
+	LOCKED(&u->fs->lock);
+	u->is_completed = end == UPLOAD_COMPLETED;
 	/* After success, or when the upload itself is at fault, the next try begins a new one. */
-	if (f->upload == u && (r == 0 || !u->id || err->kind == ERR_NOT_FOUND || err->kind == ERR_PRECONDITION ||
-			       err->kind == ERR_INVALID || err->kind == ERR_CORRUPT)) {
+	if (f->upload == u && (u->is_completed || !u->id || u->is_overtaken || u->is_copy_refused ||
+			       err->kind == ERR_NOT_FOUND || err->kind == ERR_PRECONDITION || err->kind == ERR_INVALID || err->kind == ERR_CORRUPT)) {
 		upload_discard_locked(f);
 		free(op->upload_id);
 		op->upload_id = NULL;
 	}
 	upload_unref_locked(u);
-	lock_drop(&fs->lock);
-	return r;
+}
+
+int upload_multipart(struct pending *op, struct file *f, const struct upload_content *content, char *ret_version,
+		     struct error *err)
+{
+	struct upload *u = NULL;
+	unsigned count = 0;
+	bool has_old_attrs;
+	int r = see_to_upload(op, f, content, &u, err);
+
+	if (r == 0)
+		r = upload_carry(op, u, content->size, &count, err);
+	if (r == 0)
+		r = upload_complete(u, count, content->args, ret_version, err);
+	if (!u)
+		return r;
+	has_old_attrs = u->begun_meta != upload_meta_hash(content->args);
+	upload_ended(u, op, r == 0 ? UPLOAD_COMPLETED : UPLOAD_FAILED, err);
+	return r == 0 && has_old_attrs ? UPLOAD_OLD_ATTRS : r;
+}
+
+bool upload_begun_mtime_locked(const struct file *f, int64_t *ret_mtime_ns)
+{
+	const struct upload *u = f->upload;
+
+	if (!u || !u->id || u->is_partial || !f->node->put || strcmp(u->key, f->node->put->key) != 0)
+		return false;
+	*ret_mtime_ns = u->begun_mtime_ns;
+	return true;
 }

@@ -1,12 +1,15 @@
 #pragma once
 /*
- * Purpose: a multipart upload of one file: parts that go up while the file is still being written, and the rest after.
+ * Purpose: a multipart upload of one file: parts that go up while the file is still being written, and the rest after; or, of a
+ *	changed object, only the parts that changed (upload_partial.c).
  *
  * Geometry: part i's range depends on i and the mount's part size alone: the first 1000 parts have part-size, each further
  *	thousand four times as much (at most the store's limit), so that 10,000 parts hold any object the store takes.
  * Invariants: a part counts as done only if nothing of its range was written since its upload began; its checksum is taken by
  *	the store when it is sent. Without a sequential writer, before upload-delay has passed, and while the writer is faster than
  *	any uplink, nothing is sent before the file is closed.
+ *	A file with a version in the cloud that it shares bytes with sends nothing before it is closed: most of it is copied there.
+ *	A partial upload is of one state of the file: when a range that is copied changes meanwhile, it is begun anew.
  * Ownership: counted references: the file has one, every queued part and the running PENDING_PUT another. It keeps file.busy
  *	(and so the descriptor) while it lives. Discarded and released by all, it aborts itself at the store.
  * Threads: *_locked need fs.lock; parts run on fs.parts.
@@ -22,10 +25,24 @@ void upload_part_range(const struct fs *fs, const struct store *store, unsigned 
 void upload_note_write_locked(struct file *f, uint64_t start, uint64_t end);
 /* The file does not want it any more. */
 void upload_discard_locked(struct file *f);
-/* Carries all parts of [0, size) to the store and completes. Blocks. On success ret_version is set and the upload is gone;
- * after a failure that may pass, the finished parts are kept for the next try. */
-int upload_multipart(struct pending *op, struct file *f, uint64_t size, const struct store_put_args *args,
-		     char *ret_version, struct error *err) MUST_CHECK;
+struct upload_content { /* what is to be there afterwards */
+	uint64_t size, generation;
+	int64_t mtime_ns;
+	const struct store_put_args *args;
+};
+/* Carries all parts of [0, size) to the store and completes. Blocks. On success (0, or UPLOAD_OLD_ATTRS: the object has the
+ * attributes of when its upload began, which are not args' any more) ret_version is set and the upload is gone; after a failure that
+ * may pass, the finished parts are kept for the next try. */
+#define UPLOAD_OLD_ATTRS 1
+int upload_multipart(struct pending *op, struct file *f, const struct upload_content *content, char *ret_version,
+		     struct error *err) MUST_CHECK;
+/* Likewise, but only changed ranges are sent; the store copies the rest from file.base_version. UPLOAD_NOT_PARTIAL: that cannot be
+ * done, or does not pay: send it whole. PRECONDITION: that version is gone. CANCELLED: changed again meanwhile. */
+#define UPLOAD_NOT_PARTIAL 2
+int upload_partial(struct pending *op, struct file *f, const struct upload_content *content, char *ret_version,
+		   struct error *err) MUST_CHECK;
+/* The time that stands in the metadata of an upload that has begun and will be completed; false: none has. */
+bool upload_begun_mtime_locked(const struct file *f, int64_t *ret_mtime_ns);
 /* Bytes of the finished parts, for progress. */
 uint64_t upload_sent_locked(const struct file *f);
 /* Whether so many bytes go as parts. */

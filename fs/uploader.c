@@ -2,6 +2,7 @@
 #include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
+#include "fs/change.h"
 #include "fs/listing.h"
 #include "fs/upload.h"
 #include <sys/stat.h>
@@ -15,7 +16,7 @@ struct snapshot {
 	struct arena arena;
 	struct store_put_args args;
 	bool wants_parts;
-	bool base_is_gone; /* what was not fetched yet can never be: no policy helps */
+	bool has_old_attrs; /* what arrived has the attributes of when its upload began */
 };
 
 static void snapshot_release(struct snapshot *s)
@@ -28,6 +29,7 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 {
 	struct node *n = op->node;
 	struct store_meta *meta = NULL;
+	int64_t mtime_ns;
 
 	if (attrs_of_node(n, &s->attrs) < 0 ||
 	    attrs_to_meta(&s->attrs, &s->arena, &meta, &s->args.meta_count) < 0)
@@ -50,31 +52,70 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 	op->total = s->size;
 	op->wants_redo = false;
 	atomic_store(&op->sent_bytes, 0);
-	if (op->sent.size != s->size || op->sent.mtime_ns != s->attrs.mtime_ns) {
+	if (!upload_begun_mtime_locked(n->file, &mtime_ns))
+		mtime_ns = s->attrs.mtime_ns;
+	if (op->sent.size != s->size || op->sent.mtime_ns != mtime_ns) {
 		op->sent_before = op->sent;
-		op->sent = (struct attempt){ s->size, s->attrs.mtime_ns };
+		op->sent = (struct attempt){ s->size, mtime_ns };
 	}
 	/* Before the first byte goes: after a crash the object that arrived is known as our own. */
 	s->ticket = pending_update_locked(op);
+	file_sending_begin_locked(n->file);
 	return 0;
 }
 
-static int send_content(struct pending *op, struct file *f, struct snapshot *s, char *ret_version,
-			struct error *err)
+/* The old version is gone, or only its bytes are wanted: the file does without it from now on, when all of it is here. */
+static int let_base_go(struct pending *op, struct file *f, struct error *err)
+{
+	struct fs *fs = op->fs;
+	uint64_t ticket = 0, size;
+	int r;
+
+	lock_take(&fs->lock);
+	size = f->node->size;
+	lock_drop(&fs->lock);
+	r = fetch_fill(f, 0, size, err);
+	if (r < 0 && err->kind == ERR_PRECONDITION)
+		return error_set(err, ERR_PRECONDITION,
+				 "the object changed in the cloud before its unchanged parts were read; what was written here "
+				 "stays in the cache");
+	if (r < 0)
+		return error_prefix(err, r, "the rest of the file");
+	if (fdatasync(f->fd) < 0) /* the row will say that the file is all there is */
+		return error_errno(err, errno, "cannot sync a cache file");
+	lock_take(&fs->lock);
+	if (file_is_complete_locked(f)) {
+		file_forget_base_locked(f);
+		op->flags |= PENDING_FLAG_WHOLE;
+		ticket = pending_update_locked(op);
+	}
+	lock_drop(&fs->lock);
+	return ticket ? journal_wait(fs->journal, ticket, err) : error_set(err, ERR_CANCELLED, "the file was changed again");
+}
+
+int upload_let_base_go(struct pending *op, struct error *err)
+{
+	bool has_base;
+
+	lock_take(&op->fs->lock);
+	has_base = op->node->file->base_version[0] != '\0' || !op->node->file->is_whole;
+	lock_drop(&op->fs->lock);
+	return has_base ? let_base_go(op, op->node->file, err) : 0;
+}
+
+static int send_whole(struct pending *op, struct file *f, struct snapshot *s, const struct upload_content *content,
+		      char *ret_version, struct error *err)
 {
 	struct store_source source = STORE_SOURCE_INIT;
 	int r = fetch_fill(f, 0, s->size, err);
 
-	if (r < 0) {
-		s->base_is_gone = err->kind == ERR_PRECONDITION || err->kind == ERR_NOT_FOUND || err->kind == ERR_RANGE;
-		if (s->base_is_gone)
-			return error_set(err, ERR_PRECONDITION,
-					 "the object changed in the cloud before its unchanged parts were read; what was "
-					 "written here stays in the cache");
+	if (r < 0)
 		return error_prefix(err, r, "the rest of the file");
+	if (s->wants_parts) {
+		r = upload_multipart(op, f, content, ret_version, err);
+		s->has_old_attrs = r == UPLOAD_OLD_ATTRS;
+		return r < 0 ? r : 0;
 	}
-	if (s->wants_parts)
-		return upload_multipart(op, f, s->size, &s->args, ret_version, err);
 	source.fd = f->fd;
 	source.length = s->size;
 	source.progress = &op->sent_bytes;
@@ -82,6 +123,24 @@ static int send_content(struct pending *op, struct file *f, struct snapshot *s, 
 	r = store_put(op->store, op->bucket, op->key, &source, &s->args, ret_version, err);
 	FAULT_POINT("put-after");
 	return r;
+}
+
+static int send_content(struct pending *op, struct file *f, struct snapshot *s, char *ret_version,
+			struct error *err)
+{
+	struct upload_content content = { s->size, s->generation, s->attrs.mtime_ns, &s->args };
+	int r = s->wants_parts ? upload_partial(op, f, &content, ret_version, err) : UPLOAD_NOT_PARTIAL;
+
+	/* Nobody wants to know which version was there: then only its bytes are missed. */
+	if (r < 0 && err->kind == ERR_PRECONDITION && s->expect != EXPECT_VERSION) {
+		r = let_base_go(op, f, err);
+		if (r == 0)
+			r = UPLOAD_NOT_PARTIAL;
+	}
+	if (r != UPLOAD_NOT_PARTIAL)
+		return r;
+	*err = ERROR_INIT;
+	return send_whole(op, f, s, &content, ret_version, err);
 }
 
 /* The cloud has what the snapshot held. */
@@ -102,10 +161,10 @@ static void succeeded_locked(struct pending *op, const struct snapshot *s, const
 		free(n->opened_version);
 		n->opened_version = strdup(n->version);
 	}
-	file_set_base_locked(f, version);
+	file_sent_locked(f, version);
 	f->is_new_version = false;
 	f->uploaded_size = s->size;
-	f->uploaded_mtime_ns = s->attrs.mtime_ns;
+	f->uploaded_mtime_ns = op->sent.mtime_ns;
 }
 
 /* Frees who waits for this upload (close with writeback=no, fsync=remote, writers short of space). */
@@ -169,9 +228,12 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 	struct fs *fs = op->fs;
 	struct node *n = op->node;
 	struct location where = { op->store, op->bucket, op->key };
+	struct error err = ERROR_INIT;
+	uint64_t ticket;
 	bool is_current;
 
-	attrs_remember(fs, &where, version, &s->attrs);
+	if (!s->has_old_attrs)
+		attrs_remember(fs, &where, version, &s->attrs);
 	lock_take(&fs->lock);
 	if (op->is_abandoned) {
 		f->busy--;
@@ -191,6 +253,11 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 	}
 	n->put = NULL;
 	file_cleaned_locked(f, version);
+	if (s->has_old_attrs) { /* they follow; before the row of the content is gone */
+		log_debug("upload.attributes", "key='%s'", op->key);
+		if (change_attrs_locked(fs, n, &ticket, &err) < 0)
+			fs_note_error_locked(fs, op->key, &err);
+	}
 	tree_pin(n);
 	lock_drop(&fs->lock);
 	wake_waiters(fs, f, 0);
@@ -243,7 +310,7 @@ void upload_run(struct pending *op)
 		r = journal_wait(fs->journal, s.ticket, &err);
 	if (r == 0)
 		r = send_content(op, f, &s, version, &err);
-	if (r < 0 && !s.base_is_gone && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
+	if (r < 0 && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
 		switch (conflict_resolve(op, s.size, s.attrs.mtime_ns, version, &err)) {
 		case CONFLICT_OURS:
 			r = 0;

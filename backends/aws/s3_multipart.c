@@ -103,6 +103,16 @@ int s3_upload_part(struct store *store, const char *bucket, const char *key, con
 	return 0;
 }
 
+/* Some gateways have no UploadPartCopy; then nobody needs to ask again. Other threads read
+ * base.caps as a plain word; it only ever loses bits. */
+static int part_copy_refused(struct s3_store *s, int r, struct error *err)
+{
+	if (err->http_status != 501 && err->kind != ERR_UNSUPPORTED)
+		return r;
+	(void)__atomic_fetch_and(&s->base.caps, ~(unsigned)STORE_CAP_PART_COPY, __ATOMIC_RELAXED);
+	return error_set(err, ERR_UNSUPPORTED, "the server has no UploadPartCopy");
+}
+
 int s3_part_copy(struct store *store, const char *from_bucket, const char *from_key,
 		 const char *if_source_version, uint64_t offset, uint64_t length,
 		 const char *bucket, const char *key, const char *upload_id, unsigned number,
@@ -125,7 +135,7 @@ int s3_part_copy(struct store *store, const char *from_bucket, const char *from_
 	s3_call_answer(&c, "CopyPartResult");
 	r = s3_call_perform(&c, err);
 	if (r < 0)
-		return r;
+		return part_copy_refused(s3_of(store), r, err);
 	r = s3_xml_version(buf_str(&c.answer), "CopyPartResult/ETag", part.tag, err);
 	if (r < 0)
 		return r;
