@@ -343,3 +343,29 @@ bool pending_leaves_locked(const struct fs *fs, const struct location *where, ui
 			return true;
 	return is_taken_away(q, where->store, where->bucket, where->key, seq, UINT64_MAX);
 }
+
+int pending_origin_locked(const struct fs *fs, const struct location *where, struct location *ret, uint64_t *ret_seq)
+{
+	struct location at = { where->store, strdup(where->bucket), strdup(where->key) };
+
+	for (const struct pending *op = fs->queue.last; op && at.bucket && at.key; op = op->prev) {
+		bool is_tree = op->kind == PENDING_RENAME_TREE && !(op->flags & PENDING_FLAG_DELETING);
+		struct location before;
+
+		if (op->store != at.store || strcmp(op->bucket, at.bucket) != 0 ||
+		    !(is_tree ? is_prefix_of(op->key, at.key) :
+				op->kind == PENDING_RENAME && strcmp(op->key, at.key) == 0))
+			continue;
+		before = (struct location){ at.store, strdup(op->from_bucket),
+					    str_format("%s%s", op->from_key, at.key + strlen(op->key)) };
+		location_release(&at);
+		at = before;
+		*ret_seq = op->seq;
+	}
+	if (!at.bucket || !at.key) {
+		location_release(&at);
+		return -ENOMEM;
+	}
+	*ret = at;
+	return 0;
+}

@@ -42,5 +42,8 @@ bool pending_stirs_locked(const struct fs *fs, const struct store *store, const 
 bool pending_touches_locked(const struct fs *fs, const struct location *where);
 /* Whether a change queued after seq moves away what is at this key. */
 bool pending_leaves_locked(const struct fs *fs, const struct location *where, uint64_t seq);
+/* Where the bytes are that will be at `where` when the renames queued so far are through; *ret_seq: the first of these (or what it
+ * was). For recovery, which has no nodes to tell. */
+int pending_origin_locked(const struct fs *fs, const struct location *where, struct location *ret, uint64_t *ret_seq) MUST_CHECK;
 /* Notes what an operation that succeeded took away in the cloud. */
 void pending_view_note_gone_locked(struct pending *op);

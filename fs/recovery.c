@@ -8,6 +8,7 @@
 #include "fs/listing.h"
 #include "fs/naming.h"
 #include "fs/pending.h"
+#include "fs/pending_view.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -253,16 +254,92 @@ static int recover_put(struct fs *fs, struct pending *op, const struct journal_r
 	return 0;
 }
 
+/* A name in the tree, with its directory, which is pinned. */
+struct place {
+	struct fs *fs;
+	struct node *parent;
+	char *name;
+};
+
+static int place_find(struct fs *fs, const struct location *where, enum way way, struct place *ret)
+{
+	ret->fs = fs;
+	ret->parent = parent_of_key(fs, where, way, &ret->name);
+	if (!ret->parent || !ret->name)
+		return -ENOENT;
+	tree_pin(ret->parent);
+	return 0;
+}
+
+static void place_release(struct place *p)
+{
+	if (p->parent && p->name)
+		tree_unpin(&p->fs->tree, p->parent);
+	free(p->name);
+}
+
+/* Moves a node, with all that hangs below it. A row that would move it into itself is damaged. */
+static int move_to(struct fs *fs, struct node *n, const struct place *to)
+{
+	struct node *other = tree_child(&fs->tree, to->parent, to->name);
+
+	if (tree_is_below(to->parent, n) || (other && tree_is_below(n, other)))
+		return -EINVAL;
+	if (other)
+		tree_detach(&fs->tree, other);
+	return tree_move(&fs->tree, n, to->parent, to->name);
+}
+
+/* What is renamed or copied. Its node, when an earlier row made one, moves along; where its bytes are comes from the renames before,
+ * which are not through either. *ret: the node at its new name. */
+static int take_renamed(struct fs *fs, struct pending *op, enum node_type type, struct node **ret)
+{
+	struct location from = { op->store, op->from_bucket, op->from_key };
+	struct location to = { op->store, op->bucket, op->key };
+	CLEANUP(location_release) struct location origin = LOCATION_INIT;
+	CLEANUP(place_release) struct place old = { 0 };
+	CLEANUP(place_release) struct place new = { 0 };
+	struct node *n = NULL;
+	uint64_t seq = op->seq;
+	int r = pending_origin_locked(fs, &from, &origin, &seq);
+
+	if (r < 0 || place_find(fs, &to, WAY_MADE, &new) < 0)
+		return -ENOMEM;
+	if (place_find(fs, &from, WAY_AS_IT_IS, &old) == 0)
+		n = tree_child(&fs->tree, old.parent, old.name);
+	if (!node_exists(n) || node_is_dir(n) != (type == NODE_DIR))
+		n = NULL;
+	if (n && op->kind != PENDING_COPY)
+		r = move_to(fs, n, &new);
+	else if (!(n = node_at(fs, &to, type)))
+		r = -ENOMEM;
+	if (r < 0)
+		return r;
+	if (op->kind != PENDING_COPY && old.parent && old.name && !old.parent->is_detached)
+		(void)tree_set_absent(&fs->tree, old.parent, old.name);
+	*ret = n;
+	if (!(op->flags & PENDING_FLAG_DELETING))
+		return tree_set_remote(n, &origin, seq);
+	tree_clear_remote(n);
+	return 0;
+}
+
 static int recover_name(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
 {
 	struct location where = { op->store, op->bucket, op->key };
-	struct location from = { op->store, op->from_bucket, op->from_key };
 	bool is_tree = op->kind == PENDING_RENAME_TREE;
 	enum node_type type = op->kind == PENDING_DELETE ? NODE_ABSENT :
 			      is_tree || op->kind == PENDING_MARKER ? NODE_DIR : NODE_FILE;
-	struct node *n = node_at(fs, &where, type);
+	struct node *n = NULL;
 	int64_t row_ns;
+	int r = 0;
 
+	if (op->from_key)
+		r = take_renamed(fs, op, type, &n);
+	else
+		n = node_at(fs, &where, type);
+	if (r < 0)
+		return error_errno(err, -r, "cannot take up a rename");
 	if (!n && type != NODE_ABSENT)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
 	op->node = n;
@@ -272,15 +349,6 @@ static int recover_name(struct fs *fs, struct pending *op, const struct journal_
 		node_defaults_locked(fs, n);
 	if (op->kind == PENDING_MARKER)
 		n->has_marker = true;
-	if (op->kind == PENDING_RENAME || op->kind == PENDING_COPY ||
-	    (is_tree && !(op->flags & PENDING_FLAG_DELETING))) {
-		if (!n->remote_key) {
-			n->remote_key = strdup(op->from_key);
-			n->remote_bucket = strdup(op->from_bucket);
-		}
-	}
-	if (op->kind == PENDING_RENAME || is_tree)
-		(void)node_at(fs, &from, NODE_ABSENT);
 	return 0;
 }
 

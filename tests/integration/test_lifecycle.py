@@ -295,6 +295,41 @@ def test_a_conflict_whose_base_is_gone_is_not_hidden(mount):
     assert mount.status()["dirty"]["files"] == 1 or mount.status()["errors"]
 
 
+@HOLD
+@pytest.mark.stores("s3", "moto")
+@pytest.mark.options(upload_delay="1h", on_conflict="overwrite")
+def test_on_conflict_overwrite_when_the_object_is_gone(mount):
+    mount.client.put(mount.bucket, "f", b"base")
+    with open(mount.path / "f", "a+b") as f:
+        f.seek(0)
+        assert f.read() == b"base"
+        f.write(b" mine")
+    mount.client.delete(mount.bucket, "f")
+    mount.sync()
+    assert mount.client.get(mount.bucket, "f") == b"base mine"
+    assert mount.client.keys(mount.bucket) == ["f"]
+
+
+@HOLD
+@pytest.mark.stores("s3", "moto")
+@pytest.mark.options(upload_delay="1h", on_conflict="overwrite")
+@pytest.mark.parametrize("others", (b"theirs", None), ids=("replaced", "deleted"))
+def test_on_conflict_overwrite_does_not_make_up_what_was_never_read(mount, others):
+    mount.client.put(mount.bucket, "f", b"base")
+    with open(mount.path / "f", "ab") as f:
+        f.write(b" mine")
+    if others is None:
+        mount.client.delete(mount.bucket, "f")
+    else:
+        mount.client.put(mount.bucket, "f", others)
+    done = mount.skydir("sync", mount.top, check=False)
+    assert mount.client.get(mount.bucket, "f") == others
+    assert done.returncode != 0 and "f" in done.stderr
+    (mount.path / "f").write_bytes(b"all mine")  # a new whole content needs no base
+    mount.sync()
+    assert mount.client.get(mount.bucket, "f") == b"all mine"
+
+
 def test_mount_t_skydir(make_mount):
     helper = pathlib.Path(harness.fleet.TOP / "scripts" / "mount.skydir")
     if os.getuid() != 0 or not helper.exists():

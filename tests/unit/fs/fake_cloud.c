@@ -335,29 +335,41 @@ void cloud_free(struct cloud *c)
 	free(c);
 }
 
-int bench_setup(void **state)
+static void begin_fs(struct bench *b)
 {
-	struct bench *b = calloc(1, sizeof(*b));
 	struct fs_options options;
 	struct error err = ERROR_INIT;
 
-	assert_non_null(b);
 	assert_int_equal(fs_options_init(&options, &err), 0);
-	b->dir = support_make_dir();
 	free(options.cache_dir);
 	options.cache_dir = strdup(b->dir);
 	options.uploads = 8;
 	options.max_connections = 8;
 	options.upload_delay_ms = 0;
 	options.free_space_floor = 0;
-	b->cloud = cloud_new();
-	b->stores[0] = &b->cloud->store;
 	if (fs_new(&options, b->stores, 1, "/s3/" CLOUD_BUCKET, &b->fs, &err) < 0)
 		fail_msg("fs_new: %s", err.message);
 	fs_options_release(&options);
 	b->bucket = b->fs->tree.mount_root;
+}
+
+int bench_setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+
+	assert_non_null(b);
+	b->dir = support_make_dir();
+	b->cloud = cloud_new();
+	b->stores[0] = &b->cloud->store;
+	begin_fs(b);
 	*state = b;
 	return 0;
+}
+
+void bench_restart(struct bench *b)
+{
+	fs_free(b->fs);
+	begin_fs(b);
 }
 
 int bench_teardown(void **state)

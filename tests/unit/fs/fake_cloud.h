@@ -59,6 +59,8 @@ int bench_setup(void **state); /* for cmocka */
 int bench_teardown(void **state);
 /* From now on operations queue but none begins, so that tests look at the queue in peace. */
 void bench_freeze(struct bench *b);
+/* The mount ends, with what is queued still to be done, and begins again. Nodes are other ones then. */
+void bench_restart(struct bench *b);
 void bench_wait_idle(struct bench *b); /* until nothing is pending */
 /* The node at the path below the bucket, NULL when the tree has none. */
 struct node *bench_node(struct bench *b, const char *path);

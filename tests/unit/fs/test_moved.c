@@ -415,6 +415,46 @@ static void what_was_unlinked_while_open_is_read_on_after_a_rename(void **state)
 	assert_null(cloud_find(b->cloud, "e/x"));
 }
 
+static void renames_of_renamed_directories_are_taken_up_after_a_restart(void **state)
+{
+	static const char *const keys[] = { "d/in/p", "d/sub/x", "d/y" };
+	struct bench *b = *state;
+
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "d");
+	bench_list(b, "d/sub");
+	bench_list(b, "d/in");
+	bench_freeze(b);
+	bench_rename(b, "d", b->bucket, "e");
+	bench_rename(b, "e/sub", b->bucket, "h");
+	bench_rename(b, "e/in", bench_node(b, "e"), "out");
+	bench_rename(b, "e", b->bucket, "f");
+	bench_mkdir(b, "", "d");
+	bench_rename(b, "d", b->bucket, "g");
+	cloud_hold(b->cloud, true);
+	bench_restart(b);
+	expect_remote(b, "f", "d/");
+	expect_remote(b, "f/out", "d/in/");
+	expect_remote(b, "h", "d/sub/");
+	for (int i = 0; i < 2; i++) {
+		bench_list(b, "");
+		bench_list(b, "f");
+		bench_list(b, "f/out");
+		bench_list(b, "g");
+		bench_list(b, "h");
+		bench_expect_names(b, "f", "out/ y ");
+		bench_expect_names(b, "f/out", "p ");
+		bench_expect_names(b, "g", "");
+		bench_expect_names(b, "h", "x ");
+		cloud_hold(b->cloud, false);
+		bench_wait_idle(b);
+	}
+	expect_version(b, "f/out/p");
+	expect_version(b, "h/x");
+	assert_int_equal(b->cloud->count, 4); /* and the marker of g */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
 int main(void)
@@ -433,6 +473,7 @@ int main(void)
 		TEST(a_copy_made_twice_has_the_second_version),
 		TEST(the_missing_parts_of_a_mixture_are_read_from_the_copy),
 		TEST(what_was_unlinked_while_open_is_read_on_after_a_rename),
+		TEST(renames_of_renamed_directories_are_taken_up_after_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
