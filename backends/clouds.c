@@ -2,8 +2,13 @@
 
 #include "backends/providers.h"
 
+extern const struct cloud_driver cloud_openstack;  /* backends/openstack/openstack_cloud.c */
+extern const struct cloud_driver cloud_infomaniak; /* backends/infomaniak/infomaniak_cloud.c */
+
 /* In the order in which help and tables show them. */
 const struct cloud_driver *const cloud_drivers[] = {
+	&cloud_openstack,
+	&cloud_infomaniak,
 	NULL,
 };
 

@@ -5,7 +5,7 @@
  *
  * Invariants: a parameter in a path is percent-encoded and neither empty nor "." nor "..", so that a row reaches
  *	nothing but what it says. A list is read to its end, or to the call's limit; a server that repeats a page is
- *	an error, not an endless loop. A next page is asked only of the host that gave the first.
+ *	an error, not an endless loop. A next page is asked only of the host that gave the first, whatever its link says.
  * Ownership: rows are static.
  * Threads: any.
  */

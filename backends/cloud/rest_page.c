@@ -123,8 +123,8 @@ static int read_query(struct pager *p, struct str query, struct error *err)
 	return r;
 }
 
-/* An URL that leads elsewhere would take the credentials there: only its path and query are used, and the path must
- * lie under the service's own. Constants of the service's query are sent anyway, so they are not taken twice. */
+/* An URL that leads elsewhere would take the credentials there (and services behind a proxy name hosts that only they
+ * reach): only its path and query are used, and the path must lie under the service's own. Constants of the service's query are sent anyway, so they are not taken twice. */
 static int follow_url(struct pager *p, const char *next, struct error *err)
 {
 	struct url own, url;
@@ -146,10 +146,9 @@ static int follow_url(struct pager *p, const char *next, struct error *err)
 	base = own.path;
 	while (base.len && base.ptr[base.len - 1] == '/')
 		base.len--;
-	if (!str_equal_nocase(url.host, own.host) || url.path.len < base.len ||
-	    (base.len && memcmp(url.path.ptr, base.ptr, base.len) != 0))
+	if (url.path.len < base.len || (base.len && memcmp(url.path.ptr, base.ptr, base.len) != 0))
 		return error_set(err, ERR_PROTOCOL, "%s: the next page is said to be at another place ('%.*s')",
-				 p->call->operation, (int)(url.host.len < 64 ? url.host.len : 64), url.host.ptr);
+				 p->call->operation, (int)(url.path.len < 64 ? url.path.len : 64), url.path.ptr);
 	free(p->path);
 	p->path = str_dup((struct str){ url.path.ptr + base.len, url.path.len - base.len });
 	if (!p->path)

@@ -109,10 +109,10 @@ static void the_same_page_again_is_an_error(void **state)
 	assert_int_equal(server_requests(f.server), 2);
 }
 
-static void a_list_by_links_follows_them_on_the_same_host_only(void **state)
+static void a_list_by_links_follows_them_on_its_own_host_and_path_only(void **state)
 {
 	static const struct rest_row row = { .service = "main", .path = "things", .items = "things", .page = &by_url };
-	char rooms[3][256];
+	char rooms[4][256];
 	const struct step good[] = {
 		answer("200 OK",
 		       "{\"things\":[{\"id\":1}],\"links\":[{\"rel\":\"self\",\"href\":\"/x\"},"
@@ -120,9 +120,13 @@ static void a_list_by_links_follows_them_on_the_same_host_only(void **state)
 		       rooms[0], sizeof rooms[0]),
 		answer("200 OK", "{\"things\":[{\"id\":2}]}", rooms[1], sizeof rooms[1]),
 	};
-	const struct step bad[] = { answer("200 OK",
-					   "{\"things\":[{\"id\":1}],\"links\":\"http://evil.example/things\"}",
-					   rooms[2], sizeof rooms[2]) };
+	const struct step foreign[] = {
+		answer("200 OK", "{\"things\":[{\"id\":1}],\"links\":\"http://other.example/base/things?m=1\"}", rooms[2],
+		       sizeof rooms[2]),
+		{ STEP_ANSWER, JSON_ANSWER(13, "{\"things\":[]}"), 0, NULL, 0 },
+	};
+	const struct step outside[] = { answer("200 OK", "{\"things\":[{\"id\":1}],\"links\":\"/admin\"}", rooms[3],
+					       sizeof rooms[3]) };
 
 	(void)state;
 	{
@@ -133,8 +137,19 @@ static void a_list_by_links_follows_them_on_the_same_host_only(void **state)
 		assert_non_null(strstr(server_head(f.server, 1), "GET /things?marker=a%20b&limit=1 "));
 	}
 	{
-		CLOUD_FIXTURE(f, bad, "{}");
+		CLOUD_FIXTURE(f, foreign, "{}");
+		CLEANUP(freep) char *base = str_format("%s/base", server_url(f.server));
 
+		f.service.base_url = base;
+		assert_int_equal(cloud_fixture_run(&f, &row), 0);
+		assert_non_null(strstr(server_head(f.server, 1), "GET /base/things?m=1 "));
+		assert_null(strstr(server_head(f.server, 1), "other.example"));
+	}
+	{
+		CLOUD_FIXTURE(f, outside, "{}");
+		CLEANUP(freep) char *base = str_format("%s/base", server_url(f.server));
+
+		f.service.base_url = base;
 		assert_true(cloud_fixture_run(&f, &row) < 0);
 		assert_int_equal(f.err.kind, ERR_PROTOCOL);
 		assert_int_equal(server_requests(f.server), 1);
@@ -279,7 +294,7 @@ int main(void)
 		cmocka_unit_test(a_list_by_tokens_is_read_to_its_end),
 		cmocka_unit_test(a_limit_ends_the_list_early_and_asks_for_no_more),
 		cmocka_unit_test(the_same_page_again_is_an_error),
-		cmocka_unit_test(a_list_by_links_follows_them_on_the_same_host_only),
+		cmocka_unit_test(a_list_by_links_follows_them_on_its_own_host_and_path_only),
 		cmocka_unit_test(a_list_by_markers_ends_with_an_empty_page),
 		cmocka_unit_test(a_list_by_numbers_ends_where_the_service_says),
 		cmocka_unit_test(errors_say_what_the_service_said),

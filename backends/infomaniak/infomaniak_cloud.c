@@ -1,0 +1,29 @@
+/*
+ * The row of Infomaniak in the table of drivers: its public cloud is OpenStack, with variables of its own.
+ */
+#include "backends/openstack/openstack.h"
+
+extern const struct cloud_driver cloud_infomaniak;
+
+static bool is_configured(const struct backend_context *context)
+{
+	return openstack_is_configured(KEYSTONE_INFOMANIAK, context);
+}
+
+static int open_cloud(const struct backend_context *context, const struct cloud_settings *settings, struct cloud **ret,
+		      struct error *err)
+{
+	return openstack_open(&cloud_infomaniak, KEYSTONE_INFOMANIAK, context, settings, ret, err);
+}
+
+const struct cloud_driver cloud_infomaniak = {
+	.type = "infomaniak",
+	.summary = "Infomaniak public cloud",
+	.options = openstack_option_rows,
+	.is_configured = is_configured,
+	.open = open_cloud,
+	.free = openstack_free,
+	.service = openstack_service,
+	.variable = openstack_variable,
+	.interfaces = { [CLOUD_COMPUTE] = &openstack_compute },
+};

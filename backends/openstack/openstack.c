@@ -1,0 +1,378 @@
+#include "backends/openstack/openstack.h"
+
+#include "backends/base/clock.h"
+#include "backends/base/xml_json.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+/* The services that rows name: the types of the catalogue, and what follows the catalogue's address. */
+static const struct {
+	const char *name, *types, *suffix, *label, *microversion;
+} service_rows[] = {
+	/* 2.47: the flavor stands in the server's own record, and keypairs can still be made by the service. */
+	{ "compute", "compute", "", "openstack-compute", "compute 2.47" },
+	{ "dns", "dns", "/v2", "openstack-dns", NULL },
+	{ "image", "image", "/v2", "openstack-image", NULL },
+	{ "network", "network", "/v2.0", "openstack-network", NULL },
+	{ "load-balancer", "load-balancer", "/v2", "openstack-load-balancer", NULL },
+	{ "volume", "block-storage|volumev3|block-store", "", "openstack-volume", "volume 3.50" },
+	{ "stack", "orchestration", "", "openstack-stack", NULL },
+	{ "identity", NULL, "", "openstack-identity", NULL },
+	{ "object-store", "object-store", "", "openstack-object-store", NULL },
+	{ "metric", "metric", "/v1", "openstack-metric", NULL },
+	{ "rating", "rating", "/v2", "openstack-rating", NULL },
+};
+
+struct made_service {
+	struct service service;
+	char *url;
+	struct http_field headers[2];
+};
+struct openstack_services {
+	struct lock lock;
+	struct made_service *made[ARRAY_SIZE(service_rows)]; /* guarded by lock; immutable once there */
+};
+
+#define OPTION_TEXT(key, help) { key, help, false }
+const struct provider_option openstack_option_rows[] = {
+	OPTION_TEXT("cloud", "a cloud of clouds.yaml (default: OS_CLOUD)"),
+	OPTION_TEXT("auth-url", "address of Keystone (default: OS_AUTH_URL)"),
+	OPTION_TEXT("region", "the region (default: OS_REGION_NAME, the only one)"),
+	OPTION_TEXT("interface", "public, internal or admin addresses"),
+	OPTION_TEXT("username", "user"),
+	OPTION_TEXT("user-id", "user, by identifier"),
+	OPTION_TEXT("user-domain-name", "the user's domain (default: Default)"),
+	OPTION_TEXT("user-domain-id", "the user's domain, by identifier"),
+	OPTION_TEXT("project-name", "project"),
+	OPTION_TEXT("project-id", "project, by identifier"),
+	OPTION_TEXT("project-domain-name", "the project's domain (default: Default)"),
+	OPTION_TEXT("project-domain-id", "the project's domain, by identifier"),
+	OPTION_TEXT("application-credential-id", "application credential"),
+	OPTION_TEXT("application-credential-name", "application credential, by name; with username or user-id"),
+	{ "password", "the user's password", true },
+	{ "application-credential-secret", "the application credential's secret", true },
+	{ "token", "a token that exists already", true },
+	OPTION_TEXT("allow-http", "yes: sign in over plain http to another machine"),
+	OPTION_TEXT("rate-limit", "at most so many requests a second (default: 20)"),
+	{ NULL, NULL, false },
+};
+
+static int read_option(const struct provider_value *v, struct keystone_options *o, double *rate, struct error *err)
+{
+	const struct {
+		const char *key, **place;
+	} texts[] = {
+		{ "cloud", &o->cloud },
+		{ "auth-url", &o->auth_url },
+		{ "region", &o->region },
+		{ "interface", &o->interface },
+		{ "username", &o->username },
+		{ "user-id", &o->user_id },
+		{ "user-domain-name", &o->user_domain_name },
+		{ "user-domain-id", &o->user_domain_id },
+		{ "project-name", &o->project_name },
+		{ "project-id", &o->project_id },
+		{ "project-domain-name", &o->project_domain_name },
+		{ "project-domain-id", &o->project_domain_id },
+		{ "application-credential-id", &o->application_credential_id },
+		{ "application-credential-name", &o->application_credential_name },
+		{ "application-credential-secret", &o->application_credential_secret },
+		{ "password", &o->password },
+		{ "token", &o->token },
+	};
+	char *end = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (strcmp(texts[i].key, v->key) != 0)
+			continue;
+		*texts[i].place = *v->value ? v->value : NULL;
+		return 0;
+	}
+	if (!strcmp(v->key, "allow-http")) {
+		if (str_to_bool(str_of(v->value), &o->is_http_allowed) < 0)
+			return error_set(err, ERR_CONFIG, "%s: allow-http must be yes or no", v->origin);
+		return 0;
+	}
+	*rate = strtod(v->value, &end);
+	if (end == v->value || *end || !(*rate >= 0 && *rate <= 1e6))
+		return error_set(err, ERR_CONFIG, "%s: rate-limit must be a number of requests a second", v->origin);
+	return 0;
+}
+
+static struct cred_host host_of(const struct backend_context *context)
+{
+	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
+}
+
+bool openstack_is_configured(enum keystone_flavour flavour, const struct backend_context *context)
+{
+	struct cred_host host = host_of(context);
+
+	return keystone_is_configured(&host, &(struct keystone_options){ .flavour = flavour });
+}
+
+static struct openstack_services *services_new(void)
+{
+	struct openstack_services *s = calloc(1, sizeof *s);
+
+	if (s)
+		lock_init(&s->lock);
+	return s;
+}
+
+static void services_free(struct openstack_services *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(s->made); i++) {
+		if (s->made[i])
+			free(s->made[i]->url);
+		free(s->made[i]);
+	}
+	lock_destroy(&s->lock);
+	free(s);
+}
+
+void openstack_free(struct cloud *cloud)
+{
+	struct openstack *o = container_of(cloud, struct openstack, base);
+
+	if (o->signer) {
+		http_engine_forget_signer(o->engine, o->signer);
+		signer_free(o->signer);
+	}
+	keystone_free(o->keystone);
+	services_free(o->services);
+	free(o->base.name);
+	free(o->base.region);
+	lock_destroy(&o->ratelimit.lock);
+	free(o);
+}
+
+int openstack_open(const struct cloud_driver *driver, enum keystone_flavour flavour,
+		   const struct backend_context *context, const struct cloud_settings *settings, struct cloud **ret,
+		   struct error *err)
+{
+	static const struct sign_bearer_options header = { .header = "X-Auth-Token", .prefix = "" };
+	struct keystone_options options = { .flavour = flavour };
+	struct cred_host host = host_of(context);
+	struct openstack *o = calloc(1, sizeof *o);
+	double rate = 20;
+	int r = o ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
+
+	if (r < 0)
+		return r;
+	ratelimit_init(&o->ratelimit, rate, 2 * rate);
+	for (size_t i = 0; i < settings->count && r == 0; i++)
+		r = read_option(&settings->values[i], &options, &rate, err);
+	lock_destroy(&o->ratelimit.lock);
+	ratelimit_init(&o->ratelimit, rate, 2 * rate);
+	if (settings->profile)
+		options.cloud = settings->profile;
+	if (settings->region)
+		options.region = settings->region;
+	o->base = (struct cloud){ .driver = driver, .name = strdup(settings->name) };
+	o->engine = context->engine;
+	o->services = services_new();
+	if (r == 0 && (!o->base.name || !o->services))
+		r = error_set(err, ERR_NO_MEMORY, "out of memory");
+	if (r == 0)
+		r = keystone_new(&host, &options, &o->keystone, err);
+	if (r == 0)
+		r = sign_bearer_new(keystone_tokens(o->keystone), &header, &o->signer, err);
+	if (r < 0) {
+		openstack_free(&o->base);
+		return r;
+	}
+	*ret = &o->base;
+	return 0;
+}
+
+/* ---- services ---- */
+
+/* Neutron: {"NeutronError": {type, message}}; a Designate 404 says nothing of use. */
+static void refine(const struct http_response *response, struct error *err)
+{
+	const char *id = http_fields_get(&response->headers, "x-openstack-request-id");
+
+	if (id && !err->request_id[0])
+		(void)snprintf(err->request_id, sizeof err->request_id, "%s", id); /* cut off is fine */
+	if (response->status == 403 && strstr(err->message, "uota"))
+		err->kind = ERR_QUOTA;
+	if (response->status == 413 || response->status == 429)
+		err->kind = ERR_THROTTLED;
+}
+
+/* "https://host/v2.1/PROJECT" has its version; "https://host:9001" gets it. */
+static char *service_url(const char *url, const char *suffix)
+{
+	struct str s = str_of(url);
+
+	if (*suffix && (str_ends(s, suffix) || (str_ends(s, "/v2") && !strcmp(suffix, "/v2.0"))))
+		return strdup(url);
+	return str_format("%s%s", url, suffix);
+}
+
+static int make_service(struct openstack *o, size_t row, struct made_service **ret, struct error *err)
+{
+	CLEANUP(freep) struct made_service *m = calloc(1, sizeof *m);
+	CLEANUP(freep) char *url = NULL;
+	int r = 0;
+
+	if (!m)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	if (service_rows[row].types)
+		r = keystone_endpoint(o->keystone, service_rows[row].types, NULL, &url, err);
+	if (r < 0)
+		return r;
+	m->url = service_url(url ? url : keystone_url(o->keystone), service_rows[row].suffix);
+	if (!m->url)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	m->service = (struct service){
+		.engine = o->engine,
+		.label = service_rows[row].label,
+		.base_url = m->url,
+		.signer = o->signer,
+		.ratelimit = &o->ratelimit,
+		.refine = refine,
+	};
+	if (service_rows[row].microversion) {
+		m->headers[0] = (struct http_field){ (char *)(uintptr_t)"OpenStack-API-Version",
+						     (char *)(uintptr_t)service_rows[row].microversion };
+		m->service.headers = m->headers;
+	}
+	*ret = steal(m);
+	return 0;
+}
+
+int openstack_service(struct cloud_call *call, const char *name, const struct service **ret, struct error *err)
+{
+	struct openstack *o = openstack_of(call);
+	struct made_service *made = NULL;
+	size_t row = 0;
+	int r;
+
+	while (row < ARRAY_SIZE(service_rows) && strcmp(service_rows[row].name, name) != 0)
+		row++;
+	if (row == ARRAY_SIZE(service_rows))
+		return error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
+	{
+		LOCKED(&o->services->lock);
+		made = o->services->made[row];
+	}
+	if (!made) { /* without the lock: it may sign in. Two at once make two, and one is kept. */
+		struct made_service *own = NULL;
+
+		r = make_service(o, row, &own, err);
+		if (r < 0)
+			return r;
+		LOCKED(&o->services->lock);
+		made = o->services->made[row];
+		if (made) {
+			free(own->url);
+			free(own);
+		} else {
+			made = o->services->made[row] = own;
+		}
+	}
+	*ret = &made->service;
+	return 0;
+}
+
+int openstack_variable(struct cloud_call *call, const char *name, char **ret, struct error *err)
+{
+	struct openstack *o = openstack_of(call);
+
+	if (!strcmp(name, "own_project"))
+		return keystone_project(o->keystone, ret, err);
+	if (!strcmp(name, "own_user"))
+		return keystone_user(o->keystone, ret, err);
+	return error_set(err, ERR_INVALID, "parameter '%s' is missing", name);
+}
+
+/* ---- asking ---- */
+
+int openstack_ask(struct cloud_call *call, const char *service_name, enum http_method method, const char *path,
+		  struct json_object *body, struct json_object **ret, struct error *err)
+{
+	CLEANUP(service_request_release) struct service_request request = SERVICE_REQUEST_INIT;
+	CLEANUP(json_putp) struct json_object *answer = NULL;
+	const struct service *service = NULL;
+	int r;
+
+	request.json = body;
+	r = openstack_service(call, service_name, &service, err);
+	if (r < 0)
+		return r;
+	request.method = method;
+	request.path = path;
+	r = service_json(call, service, &request, &answer, err);
+	if (r == 0 && ret)
+		*ret = steal(answer);
+	return r;
+}
+
+bool openstack_is_id(const char *text)
+{
+	size_t digits = 0;
+
+	for (; *text; text++) {
+		if (!isxdigit((unsigned char)*text) && *text != '-')
+			return false;
+		digits += *text != '-';
+	}
+	return digits == 32;
+}
+
+struct search {
+	const char *name;
+	char *id;
+	size_t found;
+};
+
+static int look(void *arg, struct json_object *item, struct error *err)
+{
+	struct search *s = arg;
+	const char *name = json_get_string(item, "name"), *id = json_get_string(item, "id");
+
+	if (!name || !id || strcmp(name, s->name) != 0)
+		return 0;
+	s->found++;
+	free(s->id);
+	s->id = strdup(id);
+	return s->id ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
+int openstack_find(struct cloud_call *call, const struct openstack_named *kind, const char *name_or_id, char **ret_id,
+		   struct error *err)
+{
+	CLEANUP(service_request_release) struct service_request request = SERVICE_REQUEST_INIT;
+	CLEANUP(freep) char *links = str_format("%s_links", kind->items);
+	const struct service *service = NULL;
+	struct rest_page page = { REST_PAGE_URL, REST_QUERY, NULL, links, NULL, 0 };
+	struct search search = { name_or_id, NULL, 0 };
+	int r;
+
+	if (openstack_is_id(name_or_id)) {
+		*ret_id = strdup(name_or_id);
+		return *ret_id ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
+	}
+	r = links ? openstack_service(call, kind->service, &service, err) :
+		    error_set(err, ERR_NO_MEMORY, "out of memory");
+	if (r == 0)
+		r = http_query_add(&request.query, kind->query ? kind->query : "name", name_or_id, err);
+	request.path = kind->path;
+	if (r == 0)
+		r = rest_pages(call, service, &request, kind->items, &page, look, &search, err);
+	if (r == 0 && search.found != 1)
+		r = search.found ? error_set(err, ERR_CONFLICT, "%zu things of kind %s are named '%.100s' (use the id)",
+					     search.found, kind->what, name_or_id) :
+				   error_set(err, ERR_NOT_FOUND, "there is no %s '%.100s'", kind->what, name_or_id);
+	if (r < 0) {
+		free(search.id);
+		return r;
+	}
+	*ret_id = search.id;
+	return 0;
+}

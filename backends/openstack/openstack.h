@@ -1,0 +1,52 @@
+#pragma once
+/*
+ * Purpose: a connection to an OpenStack cloud: Keystone signs in, the catalogue says where the services are. Private to
+ *	backends/openstack and to the providers that are OpenStack (infomaniak).
+ * Ownership: see cloud.h. Services are made when first asked for and live as long as the connection.
+ * Threads: any.
+ * Source: docs.openstack.org/api-ref (2026-11).
+ */
+#include "backends/auth/cred_keystone.h"
+#include "backends/auth/sign_bearer.h"
+#include "backends/cloud/compute.h"
+#include "backends/cloud/rest.h"
+
+struct openstack_services;
+struct openstack {
+	struct cloud base;
+	struct http_engine *engine;
+	struct keystone *keystone;
+	struct signer *signer;
+	struct ratelimit ratelimit;
+	struct openstack_services *services;
+};
+static inline struct openstack *openstack_of(const struct cloud_call *call)
+{
+	return container_of(call->cloud, struct openstack, base);
+}
+
+extern const struct provider_option openstack_option_rows[];
+/* Opens a connection for a driver whose credentials are of that flavour. */
+int openstack_open(const struct cloud_driver *driver, enum keystone_flavour flavour,
+		   const struct backend_context *context, const struct cloud_settings *settings, struct cloud **ret,
+		   struct error *err) MUST_CHECK;
+bool openstack_is_configured(enum keystone_flavour flavour, const struct backend_context *context);
+/* The slots of struct cloud_driver. */
+void openstack_free(struct cloud *cloud);
+int openstack_service(struct cloud_call *call, const char *name, const struct service **ret, struct error *err) MUST_CHECK;
+int openstack_variable(struct cloud_call *call, const char *name, char **ret, struct error *err) MUST_CHECK;
+
+/* The id of a thing that is named by its id or by a name that only one has: asks GET PATH?name=NAME and looks at
+ * `items`. NOT_FOUND and CONFLICT (several) name it. what: "instance". */
+struct openstack_named {
+	const char *service, *path, *items, *what;
+	const char *query; /* the filter's name; NULL: "name" */
+};
+int openstack_find(struct cloud_call *call, const struct openstack_named *kind, const char *name_or_id, char **ret_id,
+		   struct error *err) MUST_CHECK;
+/* One exchange: method, path (encoded), JSON body (taken; may be NULL); ret may be NULL. */
+int openstack_ask(struct cloud_call *call, const char *service, enum http_method method, const char *path,
+		  struct json_object *body, struct json_object **ret, struct error *err) MUST_CHECK;
+bool openstack_is_id(const char *text);
+
+extern const struct compute_ops openstack_compute;
