@@ -218,9 +218,17 @@ static int try_put(struct store *s, const char *bucket, const char *key,
 		       : r;
 }
 
-static void judge(struct doctor *d, int r, const char *what, const struct error *err)
+static void judge(struct doctor *d, const struct store *s, int r, const char *what,
+		  const struct error *err)
 {
-	if (r == 0)
+	bool is_kept = __atomic_load_n(&s->caps, __ATOMIC_RELAXED) & STORE_CAP_CONDITIONAL_PUT;
+
+	if (r == 0 && !is_kept)
+		doctor_add(d, DOCTOR_WARN, "conditional writes",
+			   "%s is not kept by this server: objects are compared before and after "
+			   "each write instead (somebody may still come in between)",
+			   what);
+	else if (r == 0)
 		doctor_add(d, DOCTOR_OK, "conditional writes", "%s is honoured", what);
 	else if (r == 1)
 		doctor_add(
@@ -250,9 +258,9 @@ void doctor_check_writes(struct doctor *d, struct store *s, const char *bucket)
 	}
 	doctor_add(d, DOCTOR_OK, "write", "'%s' can be written", bucket);
 	r = try_put(s, bucket, key, &absent, version, &err);
-	judge(d, r, "\"only when absent\"", &err);
+	judge(d, s, r, "\"only when absent\"", &err);
 	r = try_put(s, bucket, key, &other, version, &err);
-	judge(d, r, "\"only when unchanged\"", &err);
+	judge(d, s, r, "\"only when unchanged\"", &err);
 	if (store_delete(s, bucket, key, NULL, NULL, &err) < 0)
 		doctor_add(d, DOCTOR_WARN, "write", "cannot delete the test object '%s': %s", key,
 			   err.message);

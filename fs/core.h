@@ -36,6 +36,7 @@ struct cache_state { /* guarded by fs.lock */
 	uint64_t bytes;			   /* of all cache files, by their maps */
 	uint64_t disk_free_bytes; /* on the cache's disk; the ticker looks again and again */
 	uint64_t dirty_bytes; /* of files that wait for their upload; the ticker counts anew */
+	uint64_t sent_seen, room_progress_ms; /* what uploads had sent at the last look, and when that last changed */
 	size_t files;
 };
 
@@ -70,12 +71,14 @@ struct fs {
 	size_t store_count;
 	char *source, *mountpoint;
 	struct tree tree;
+	uint64_t tree_most;	/* names: listings stop growing the tree there; immutable */
 	struct workers *net;	/* look-ups, listings, reads */
 	struct workers *up;	/* uploads and pending operations */
 	struct workers *parts;	/* parts of multipart uploads: apart, so that an upload waiting for its parts cannot starve them */
 	struct journal *journal;
 	char *cache_dir;
 	int cache_fd;		/* the directory of cache files */
+	uint64_t cache_dev, cache_ino; /* what cache_dir is, as it was looked at; immutable */
 	int lock_fd;
 	struct cache_state cache;
 	struct kept *kept;	/* cache files of an earlier mount; kept.h */
@@ -83,6 +86,7 @@ struct fs {
 	uint64_t part_copy_is_good, part_copy_is_bad; /* a bit for each of stores, once tried; guarded by lock */
 	struct parked *parked;	/* every request that waits; guarded by lock */
 	size_t parked_count;
+	bool has_interrupted; /* guarded by lock: the ticker is to look through parked */
 	struct parked *space_waiters; /* writers that wait for uploads to free cache space */
 	size_t open_handles;	/* guarded by lock */
 	struct fuse_session *session;

@@ -15,6 +15,7 @@
 #define FETCH_MAX      (8u << 20)
 #define FETCH_MIN      (1u << 20)
 #define FETCH_TRIES    3
+#define PROGRESS_LEAST (64u << 10) /* fewer bytes in all of `timeout` are no progress: a drip must not hold a reader for ever */
 #define PAGE_ROUND(x)  (((x) + 4095) & ~UINT64_C(4095))
 
 static void fetch_free(struct fetch *t)
@@ -71,7 +72,11 @@ static void on_data(void *arg, uint64_t position, size_t len)
 	lock_take(&f->fs->lock);
 	if (position + len > t->arrived)
 		t->arrived = position + len;
-	f->progress_ms = clock_mono_ms();
+	f->dripped += len;
+	if (f->dripped >= PROGRESS_LEAST) {
+		f->progress_ms = clock_mono_ms();
+		f->dripped = 0;
+	}
 	if (!t->is_whole_object) { /* a whole one counts when its checksum was compared */
 		mark_present_locked(f, t->start + position, t->start + position + len);
 		ready = ready_readers_locked(f, 0);

@@ -60,6 +60,7 @@ struct file {
 	int fetch_error;	/* errno of the last failed fetch, for the waiters it left */
 	struct prefetch prefetch;
 	uint64_t progress_ms;	/* when bytes last moved */
+	uint64_t dripped;	/* bytes that have come since, too few to count: fetch.c */
 	uint64_t accounted;	/* bytes it counts for in fs.cache.bytes */
 	uint64_t uploaded_size;	/* of the last upload that succeeded, and the time that went along; */
 	int64_t uploaded_mtime_ns; /* 0: none: by these our own object is known */

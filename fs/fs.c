@@ -8,6 +8,7 @@
 #include "fs/naming.h"
 #include "fs/park.h"
 #include "fs/pending.h"
+#include "fs/upload.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,28 +41,44 @@ void fs_note_error_locked(struct fs *fs, const char *path, const struct error *e
 	log_warn("cloud.failed", "path='%s' kind=%s error='%s'", path, error_name(err->kind), err->message);
 }
 
-/* Takes the cache directory: ours alone (0700, not writable by others), and one daemon's at a time. */
-static int open_cache(struct fs *fs, struct error *err)
+static int refuse_cache(const struct fs *fs, const char *why, struct error *err)
 {
-	CLEANUP(freep) char *files = str_format("%s/files", fs->cache_dir);
-	CLEANUP(freep) char *lock_path = str_format("%s/lock", fs->cache_dir);
-	char text[32] = "";
-	struct stat st;
-	int r;
+	return error_set(err, ERR_CONFIG, "cache directory '%s' %s", fs->cache_dir, why);
+}
 
-	if (!files || !lock_path)
-		return error_set(err, ERR_NO_MEMORY, "no memory");
-	r = fileio_make_dirs(files, 0700, err);
+/* Opens the cache directory: ours alone, and in no place where somebody else could put another in its stead. What is in it is reached
+ * from here, not by its path again. */
+static int open_cache_dir(struct fs *fs, struct error *err)
+{
+	CLEANUP(closep) int fd = -1;
+	struct stat st, parent;
+	int r = fileio_make_dirs(fs->cache_dir, 0700, err);
+
 	if (r < 0)
 		return r;
-	if (stat(fs->cache_dir, &st) < 0)
+	fd = open(fs->cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || fstatat(fd, "..", &parent, 0) < 0)
 		return error_errno(err, errno, "cannot look at cache directory '%s'", fs->cache_dir);
 	if (st.st_uid != geteuid() || (st.st_mode & 022))
-		return error_set(err, ERR_CONFIG, "cache directory '%s' belongs to or can be written by others (chmod 700 it)",
-				 fs->cache_dir);
-	fs->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		return refuse_cache(fs, "belongs to or can be written by others (chmod 700 it)", err);
+	if ((parent.st_mode & S_IWOTH) && !(parent.st_mode & S_ISVTX))
+		return refuse_cache(fs, "lies in a directory in which everybody can replace it (chmod o-w that)", err);
+	if ((st.st_mode & 077) && fchmod(fd, 0700) < 0)
+		return error_errno(err, errno, "cannot make cache directory '%s' private", fs->cache_dir);
+	fs->cache_dev = st.st_dev;
+	fs->cache_ino = st.st_ino;
+	return steal_fd(&fd);
+}
+
+/* One daemon at a time. */
+static int lock_cache(struct fs *fs, int dir_fd, struct error *err)
+{
+	char text[32] = "";
+	int r;
+
+	fs->lock_fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fs->lock_fd < 0)
-		return error_errno(err, errno, "cannot open '%s'", lock_path);
+		return error_errno(err, errno, "cannot open '%s/lock'", fs->cache_dir);
 	/* A killed daemon holds its lock until the kernel is through with it: a moment, not a user. */
 	for (unsigned tries = 0; (r = flock(fs->lock_fd, LOCK_EX | LOCK_NB)) < 0 && tries < 10; tries++)
 		(void)usleep(50000);
@@ -72,9 +89,38 @@ static int open_cache(struct fs *fs, struct error *err)
 	}
 	(void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(fs->lock_fd, 0) < 0 || pwrite(fs->lock_fd, text, strlen(text), 0) < 0)
-		return error_errno(err, errno, "cannot write '%s'", lock_path);
-	fs->cache_fd = open(files, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fs->cache_fd < 0 ? error_errno(err, errno, "cannot open '%s'", files) : 0;
+		return error_errno(err, errno, "cannot write '%s/lock'", fs->cache_dir);
+	return 0;
+}
+
+static int open_cache(struct fs *fs, struct error *err)
+{
+	CLEANUP(closep) int dir_fd = open_cache_dir(fs, err);
+	struct stat st;
+	int r = dir_fd < 0 ? dir_fd : lock_cache(fs, dir_fd, err);
+
+	if (r < 0)
+		return r;
+	if (mkdirat(dir_fd, "files", 0700) < 0 && errno != EEXIST)
+		return error_errno(err, errno, "cannot make '%s/files'", fs->cache_dir);
+	fs->cache_fd = openat(dir_fd, "files", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fs->cache_fd < 0 || fstat(fs->cache_fd, &st) < 0)
+		return error_errno(err, errno, "cannot open '%s/files'", fs->cache_dir);
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return refuse_cache(fs, "holds a 'files' that belongs to or can be written by others", err);
+	return 0;
+}
+
+/* The journal is opened by its path (SQLite knows no other way): it must be the directory that was looked at. */
+static int check_cache_path(struct fs *fs, struct error *err)
+{
+	struct stat st;
+
+	if (stat(fs->cache_dir, &st) < 0)
+		return error_errno(err, errno, "cannot look at cache directory '%s'", fs->cache_dir);
+	if (st.st_dev != fs->cache_dev || st.st_ino != fs->cache_ino)
+		return refuse_cache(fs, "was replaced by another while it was opened", err);
+	return 0;
 }
 
 static int copy_options(struct fs *fs, const struct fs_options *o)
@@ -165,13 +211,25 @@ static void watch_disk(struct fs *fs)
 		file_evict(fs);
 }
 
-static void count_dirty_locked(struct fs *fs)
+/* What waits for its upload, and whether uploads move: writers without room wait as long as they do. An attempt that gets no further
+ * than the one before it is no movement. */
+static void count_dirty_locked(struct fs *fs, uint64_t now_ms)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, sent = fs->queue.bytes_sent_total + fs->queue.done_total;
 
-	for (const struct pending *op = fs->queue.first; op; op = op->next)
-		if (op->kind == PENDING_PUT && op->node && op->node->file)
-			bytes += op->node->file->accounted;
+	for (struct pending *op = fs->queue.first; op; op = op->next) {
+		uint64_t op_sent = atomic_load(&op->sent_bytes);
+
+		if (op->kind != PENDING_PUT || !op->node || !op->node->file)
+			continue;
+		if (op_sent > op->most_sent)
+			op->most_sent = op_sent;
+		bytes += op->node->file->accounted;
+		sent += op->most_sent + upload_progress_locked(op->node->file);
+	}
+	if (sent != fs->cache.sent_seen)
+		fs->cache.room_progress_ms = now_ms;
+	fs->cache.sent_seen = sent;
 	fs->cache.dirty_bytes = bytes;
 }
 
@@ -185,11 +243,17 @@ static void *ticker(void *arg)
 	while (!fs->queue.is_stopping) {
 		uint64_t now = clock_mono_ms(), next = pending_run_due_locked(fs, now);
 
+		if (fs->has_interrupted) {
+			lock_drop(&fs->lock);
+			park_reap(fs, now);
+			lock_take(&fs->lock);
+			continue;
+		}
 		if (now >= chores_ms) {
 			struct parked *waiting;
 
 			chores_ms = now + TICK_MS;
-			count_dirty_locked(fs);
+			count_dirty_locked(fs, now);
 			waiting = fs->cache.dirty_bytes < fs->options.cache_size ?
 					  park_claim_all_locked(&fs->space_waiters, 0) : NULL;
 			lock_drop(&fs->lock);
@@ -223,12 +287,28 @@ static int start_threads(struct fs *fs, struct error *err)
 	return 0;
 }
 
+#define NAME_BYTES  512u /* a node with its name, version and place in two hash tables */
+#define NAMES_LEAST (1u << 20)
+
+/* A quarter of the machine's memory, or of what this process may have of it. */
+static uint64_t names_most(void)
+{
+	uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < bytes)
+		bytes = limit.rlim_cur;
+	return bytes / 4 / NAME_BYTES > NAMES_LEAST ? bytes / 4 / NAME_BYTES : NAMES_LEAST;
+}
+
 static int fs_open(struct fs *fs, const char *source, struct error *err)
 {
 	int r = open_cache(fs, err);
 
 	if (r == 0)
 		r = journal_open(fs->cache_dir, &fs->journal, &fs->damage, err);
+	if (r == 0)
+		r = check_cache_path(fs, err);
 	if (r < 0)
 		return r;
 	if (fs->damage)
@@ -267,6 +347,7 @@ int fs_new(const struct fs_options *options, struct store *const *stores, size_t
 	fs->store_count = store_count;
 	fs->cache_fd = fs->lock_fd = -1;
 	fs->started_wall_s = clock_wall_s();
+	fs->tree_most = names_most();
 	fs->source = strdup(source && source[0] ? source : "/");
 	r = !fs->source || copy_options(fs, options) < 0 ? error_set(&local, ERR_NO_MEMORY, "no memory") :
 							     fs_open(fs, fs->source, &local);

@@ -320,8 +320,52 @@ static bool wants_more_locked(const struct listing *l, unsigned pages)
 	return l->max_pages == 0 || pages < l->max_pages;
 }
 
+/* A server that leads back to where the listing was goes on for ever. One token is kept and compared with those that follow; after
+ * 1, 2, 4, ... pages the newest takes its place (Brent's way), so that any circle is found before it was run through twice. */
+struct circle {
+	char *kept;
+	size_t pages, next_keep;
+};
+
+static void circle_release(struct circle *c)
+{
+	free(c->kept);
+}
+
+static int circle_check(struct circle *c, const char *token, struct error *err)
+{
+	char *kept;
+
+	if (c->kept && strcmp(c->kept, token) == 0)
+		return error_set(err, ERR_PROTOCOL, "the listing goes in circles");
+	if (c->pages++ < c->next_keep)
+		return 0;
+	kept = strdup(token);
+	if (!kept)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a listing");
+	free(c->kept);
+	c->kept = kept;
+	c->next_keep = 2 * c->pages;
+	return 0;
+}
+
+/* Whether the tree may grow further: names that are never forgotten must not take all of the machine's memory. */
+static int has_room_for_names(struct listing *l, struct error *err)
+{
+	uint64_t count;
+
+	lock_take(&l->fs->lock);
+	count = l->fs->tree.count;
+	lock_drop(&l->fs->lock);
+	if (count < l->fs->tree_most)
+		return 0;
+	return error_set(err, ERR_TOO_LARGE, "the directory is too large to be listed in this machine's memory (%llu names so far)",
+			 (unsigned long long)count);
+}
+
 static int list_objects(struct listing *l, bool *ret_is_complete, struct error *err)
 {
+	CLEANUP(circle_release) struct circle circle = { 0 };
 	CLEANUP(freep) char *token = NULL;
 	unsigned pages = 0;
 
@@ -345,8 +389,11 @@ static int list_objects(struct listing *l, bool *ret_is_complete, struct error *
 		lock_drop(&l->fs->lock);
 		if (!wants_more)
 			return 0;
-		if (token && strcmp(token, page.next_token) == 0)
-			return error_set(err, ERR_PROTOCOL, "the listing goes in circles");
+		r = circle_check(&circle, page.next_token, err);
+		if (r == 0)
+			r = has_room_for_names(l, err);
+		if (r < 0)
+			return r;
 		free(token);
 		token = strdup(page.next_token);
 		if (!token)

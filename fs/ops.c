@@ -77,6 +77,19 @@ int ops_commit(struct fs *fs, uint64_t ticket)
 	return error_errnum(err.kind);
 }
 
+int ops_commit_put(struct fs *fs, struct node *n, uint64_t ticket)
+{
+	int errnum = ops_commit(fs, ticket);
+
+	if (errnum || !ticket)
+		return errnum;
+	lock_take(&fs->lock);
+	if (n->put && n->put->unsure_ticket <= ticket)
+		n->put->unsure_ticket = 0;
+	lock_drop(&fs->lock);
+	return 0;
+}
+
 int ops_wait_names(struct fs *fs)
 {
 	uint64_t up_to, deadline = clock_mono_ms() + fs->options.timeout_ms;

@@ -64,6 +64,8 @@ void ops_entry_undo(struct fs *fs, struct fuse_entry_param *e);
 int ops_errno(int r, const struct error *err, const char *what);
 /* Waits for the ticket (0: none) and turns a failure into an errno (0: fine). */
 int ops_commit(struct fs *fs, uint64_t ticket);
+/* The same for the PENDING_PUT of an open file: once its row is there, later writes need not ask. */
+int ops_commit_put(struct fs *fs, struct node *n, uint64_t ticket);
 /* The same after a change of names or attributes: with writeback=no it also waits until the cloud has followed (or refused). That
  * blocks a FUSE thread, which that mode has more of. */
 int ops_commit_name(struct fs *fs, uint64_t ticket);

@@ -238,8 +238,11 @@ static void url_run(struct parked *p)
 	n = tree_by_ino(&fs->tree, p->ino);
 	r = !n || node_is_dir(n) || !n->version ? -ENODATA : tree_remote_key(n, &where);
 	lock_drop(&fs->lock);
+	park_away(p);
 	if (r == 0)
 		r = store_presign(where.store, where.bucket, where.key, STORE_PRESIGN_GET, 3600, &url, &err);
+	if (!park_back(p))
+		return;
 	if (r < 0)
 		park_fail(p, err.kind == ERR_UNSUPPORTED ? ENODATA : ops_errno(r, &err, "presign"));
 	else
@@ -253,19 +256,33 @@ static bool needs_attrs(const struct node *n, const char *name)
 	       (n->type == NODE_FILE || n->type == NODE_SYMLINK);
 }
 
+/* On a worker, run again: asks for the attributes first. false: that failed, and p has its answer. */
+static bool attrs_asked(struct parked *p, const char *what)
+{
+	struct error err = ERROR_INIT;
+	int r;
+
+	if (!p->tries)
+		return true;
+	park_away(p);
+	r = lookup_attrs(p->fs, p->ino, &err);
+	if (!park_back(p))
+		return false;
+	if (r < 0)
+		park_fail(p, ops_errno(r, &err, what));
+	return r >= 0;
+}
+
 static void getxattr_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
 	CLEANUP(buf_release) struct buf value = BUF_INIT(65536);
 	const struct xattr *x;
-	struct error err = ERROR_INIT;
 	struct node *n;
 	int r = 0;
 
-	if (p->tries && (r = lookup_attrs(fs, p->ino, &err)) < 0) {
-		park_fail(p, ops_errno(r, &err, "getxattr"));
+	if (!attrs_asked(p, "getxattr"))
 		return;
-	}
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
 	r = n ? virtual_value_locked(n, p->name, &value) : -ESTALE;
@@ -314,14 +331,11 @@ static void listxattr_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
 	CLEANUP(buf_release) struct buf names = BUF_INIT(65536);
-	struct error err = ERROR_INIT;
 	struct node *n;
 	int r = 0;
 
-	if (p->tries && (r = lookup_attrs(fs, p->ino, &err)) < 0) {
-		park_fail(p, ops_errno(r, &err, "listxattr"));
+	if (!attrs_asked(p, "listxattr"))
 		return;
-	}
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
 	if (n && !p->tries && needs_attrs(n, "user.")) {
@@ -410,10 +424,8 @@ static void setxattr_try(struct parked *p)
 	struct node *n;
 	int r = 0, errnum;
 
-	if (p->tries && (r = lookup_attrs(fs, p->ino, &err)) < 0) {
-		park_fail(p, ops_errno(r, &err, "setxattr"));
+	if (!attrs_asked(p, "setxattr"))
 		return;
-	}
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
 	if (n && !p->tries && needs_attrs(n, p->name)) {

@@ -148,7 +148,7 @@ static void open_try(struct parked *p)
 		file_change_end_locked(f);
 		lock_drop(&fs->lock);
 	}
-	errnum = r < 0 ? ops_errno(r, &err, "open") : ops_commit(fs, ticket);
+	errnum = r < 0 ? ops_errno(r, &err, "open") : ops_commit_put(fs, n, ticket);
 	if (errnum == 0) {
 		if (!is_writer(&p->fi))
 			siblings_opened(fs, p->ino);
@@ -204,7 +204,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	lock_drop(&fs->lock);
 	if (fd >= 0)
 		file_unmake(fs, id, fd);
-	errnum = r < 0 ? ops_errno(r, &err, "create") : ops_commit(fs, ticket);
+	errnum = r < 0 ? ops_errno(r, &err, "create") : ops_commit_put(fs, n, ticket);
 	if (errnum == 0 && fuse_reply_create(req, &e, fi) == 0)
 		return;
 	if (r == 0) {

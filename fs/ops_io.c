@@ -107,17 +107,20 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	read_try(p);
 }
 
-/* Room in the cache and on its disk. 1: yes; 0: park among the writers that wait for uploads; or -errno. A file larger than the whole
- * cache may outgrow it while it is written, as long as the disk has room: nothing of it can be given back before it is closed. */
+#define LOOKS_FOR_ROOM 8 /* by the ticker: it evicts meanwhile what is clean */
+
+/* Room in the cache and on its disk. 1: yes; 0: park among the writers that wait for uploads (for as long as those move, and
+ * `timeout` longer); or -ENOSPC where no upload can help. A file larger than the whole cache may outgrow it while it is written, as
+ * long as the disk has room: nothing of it can be given back before it is closed. */
 static int room_locked(struct fs *fs, const struct parked *p, const struct file *f)
 {
 	uint64_t limit = fs->options.cache_size;
 
 	if (fs->cache.disk_free_bytes < fs->options.free_space_floor / 2 + p->size)
-		return p->tries > 8 ? -ENOSPC : 0;
+		return p->tries > LOOKS_FOR_ROOM && !fs->cache.dirty_bytes ? -ENOSPC : 0;
 	if (fs->cache.bytes + p->size <= limit || fs->cache.dirty_bytes + p->size <= limit)
 		return 1;
-	return f->accounted >= limit / 2 || p->tries > 8 ? 1 : 0;
+	return f->accounted >= limit / 2 ? 1 : 0;
 }
 
 /* The common beginning of every change of content: 1: f is busy, no fetch in the way, PENDING_PUT is there (ticket);
@@ -171,6 +174,37 @@ static int end_change(struct fs *fs, struct file *f, uint64_t start, uint64_t en
 	return r;
 }
 
+/* Writes what fits: how much, or -errno when that is nothing. What a full disk took of a write counts, as on any disk. */
+static ssize_t write_cache(const struct file *f, const char *data, size_t size, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pwrite(f->fd, data + done, size - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return done ? (ssize_t)done : n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+/* The disk says that it is full before the ticker saw it: the write waits for uploads like those that come to a full cache. */
+static bool waits_for_room(struct parked *p, ssize_t result)
+{
+	struct fs *fs = p->fs;
+	LOCKED(&fs->lock);
+
+	if (result != -ENOSPC || (p->tries > LOOKS_FOR_ROOM && !fs->cache.dirty_bytes))
+		return false;
+	fs->cache.disk_free_bytes = 0;
+	(void)pending_hurry_locked(fs, NULL, UINT64_MAX);
+	park_wait_locked(p, &fs->space_waiters);
+	return true;
+}
+
 static void write_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
@@ -178,7 +212,7 @@ static void write_try(struct parked *p)
 	struct file *f = n->file;
 	struct error err = ERROR_INIT;
 	uint64_t ticket = 0;
-	const char *data = p->data;
+	ssize_t written;
 	int r, errnum;
 
 	if (p->err > 0) {
@@ -193,14 +227,16 @@ static void write_try(struct parked *p)
 		return;
 	}
 	FAULT_POINT("write-before");
-	r = fileio_pwrite_all(f->fd, data, p->size, p->offset);
+	written = write_cache(f, p->data, p->size, p->offset);
 	FAULT_POINT("write-after");
-	r = end_change(fs, f, p->offset, p->offset + p->size, r);
-	errnum = r < 0 ? -r : ops_commit(fs, ticket);
+	r = end_change(fs, f, p->offset, p->offset + (uint64_t)(written > 0 ? written : 0), written < 0 ? (int)written : 0);
+	if (waits_for_room(p, r))
+		return;
+	errnum = r < 0 ? -r : ops_commit_put(fs, n, ticket);
 	if (errnum)
 		fuse_reply_err(p->req, errnum);
 	else
-		fuse_reply_write(p->req, p->size);
+		fuse_reply_write(p->req, (size_t)written);
 	park_free(p);
 }
 
@@ -209,11 +245,12 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 {
 	struct fs *fs = ops_fs(req);
 	struct file *f = n->file;
+	ssize_t written;
 	bool is_free;
 	int r;
 
 	lock_take(&fs->lock);
-	is_free = (n->put || n->is_detached) && (f->is_whole || !f->fetches) &&
+	is_free = ((n->put && !n->put->unsure_ticket) || n->is_detached) && (f->is_whole || !f->fetches) &&
 		  offset + size <= ops_max_bytes_locked(n) &&
 		  (f->is_whole || !f->is_new_version) && fs->cache.bytes + size <= fs->options.cache_size &&
 		  fs->cache.disk_free_bytes > fs->options.free_space_floor / 2 + size;
@@ -223,13 +260,15 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 	if (!is_free)
 		return false;
 	FAULT_POINT("write-again-before");
-	r = fileio_pwrite_all(f->fd, data, size, offset);
-	r = end_change(fs, f, offset, offset + size, r);
+	written = write_cache(f, data, size, offset);
+	r = end_change(fs, f, offset, offset + (uint64_t)(written > 0 ? written : 0), written < 0 ? (int)written : 0);
 	FAULT_POINT("write-again-after");
+	if (r == -ENOSPC)
+		return false; /* the slow way waits for room */
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
-		fuse_reply_write(req, size);
+		fuse_reply_write(req, (size_t)written);
 	return true;
 }
 
@@ -305,7 +344,7 @@ static void fallocate_try(struct parked *p)
 		file_change_end_locked(f);
 		lock_drop(&fs->lock);
 	}
-	errnum = r < 0 ? ops_errno(r, &err, "fallocate") : ops_commit(fs, ticket);
+	errnum = r < 0 ? ops_errno(r, &err, "fallocate") : ops_commit_put(fs, n, ticket);
 	fuse_reply_err(p->req, errnum);
 	park_free(p);
 }

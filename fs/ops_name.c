@@ -62,7 +62,7 @@ static void lookup_try(struct parked *p)
 
 	lock_take(&fs->lock);
 	dir = tree_by_ino(&fs->tree, p->ino);
-	if (!dir || (p->err && p->err != EINTR && !p->data)) {
+	if (!dir || (p->err && !p->data)) {
 		lock_drop(&fs->lock);
 		park_fail(p, dir ? p->err : ESTALE);
 		return;
@@ -105,7 +105,7 @@ static void lookup_ask(struct parked *p)
 	uint64_t ino = 0;
 	int r = 0;
 
-	if (p->err && p->err != EINTR) {
+	if (p->err) {
 		park_fail(p, p->err);
 		return;
 	}
@@ -121,12 +121,15 @@ static void lookup_ask(struct parked *p)
 		return;
 	}
 	lock_drop(&fs->lock);
+	park_away(p);
 	if (ino)
 		r = lookup_attrs(fs, ino, &err);
 	else if (answer == LOOKUP_UNKNOWN)
 		r = lookup_remote(fs, p->ino, p->name, &err);
 	if (r == 0 && !ino && fs->options.attrs_exact)
 		r = ask_dir_attrs(fs, p, &err);
+	if (!park_back(p))
+		return;
 	/* What cannot be a bucket's name is the name of none. */
 	if (r < 0 && err.kind != ERR_NOT_FOUND && !(err.kind == ERR_INVALID && is_store(fs, p->ino))) {
 		park_fail(p, ops_errno(r, &err, "lookup"));
@@ -207,15 +210,32 @@ static int settle_bucket_locked(struct fs *fs, struct node *bucket)
 	return 0;
 }
 
-/* Bucket operations are asked of the cloud at once: only it knows whether the name is free. */
-static void bucket_run(struct parked *p)
+/* The bucket was made or deleted: the tree follows. The new one, or NULL. */
+static struct node *bucket_changed_locked(struct fs *fs, struct parked *p, bool creates)
 {
-	struct fs *fs = p->fs;
-	bool creates = p->flags;
-	struct error err = ERROR_INIT;
-	struct fuse_entry_param e = { 0 };
-	struct node *dir, *n;
+	struct node *dir = tree_by_ino(&fs->tree, p->ino);
+	struct node *n = dir ? tree_child(&fs->tree, dir, p->name) : NULL;
+
+	if (n && (n->type != NODE_BUCKET || !creates)) {
+		tree_detach(&fs->tree, n);
+		tree_prune(&fs->tree, n);
+		n = NULL;
+	}
+	if (creates && !n && dir)
+		n = tree_add(&fs->tree, dir, p->name, NODE_BUCKET);
+	if (!creates || !n)
+		return NULL;
+	n->expires_ms = UINT64_MAX;
+	node_defaults_locked(fs, n);
+	tree_changed(&fs->tree, n);
+	return n;
+}
+
+/* Asks the cloud; called while p is away. */
+static int bucket_ask(struct fs *fs, struct parked *p, bool creates, struct error *err)
+{
 	struct store *store;
+	struct node *dir;
 	int r;
 
 	lock_take(&fs->lock);
@@ -223,34 +243,43 @@ static void bucket_run(struct parked *p)
 	store = dir ? dir->store : NULL;
 	r = store && !creates ? settle_bucket_locked(fs, tree_child(&fs->tree, dir, p->name)) : 0;
 	lock_drop(&fs->lock);
-	if (r < 0) {
-		park_fail(p, -r);
-		return;
-	}
+	if (r < 0)
+		return r;
 	if (!store)
-		r = error_set(&err, ERR_NOT_FOUND, "the store is gone");
-	else
-		r = creates ? store_bucket_create(store, p->name, &err) : store_bucket_delete(store, p->name, &err);
+		return error_set(err, ERR_NOT_FOUND, "the store is gone");
+	return creates ? store_bucket_create(store, p->name, err) : store_bucket_delete(store, p->name, err);
+}
+
+/* Bucket operations are asked of the cloud at once: only it knows whether the name is free. */
+static void bucket_run(struct parked *p)
+{
+	struct fs *fs = p->fs;
+	bool creates = p->flags;
+	struct error err = ERROR_INIT;
+	struct fuse_entry_param e = { 0 };
+	struct node *n = NULL;
+	int r;
+
+	park_away(p);
+	r = bucket_ask(fs, p, creates, &err);
+	lock_take(&fs->lock);
+	if (r >= 0) /* also when nobody waits for the answer any more */
+		n = bucket_changed_locked(fs, p, creates);
+	lock_drop(&fs->lock);
+	if (!park_back(p))
+		return;
 	if (r < 0) {
 		park_fail(p, ops_errno(r, &err, creates ? "create bucket" : "delete bucket"));
 		return;
 	}
-	lock_take(&fs->lock);
-	n = tree_child(&fs->tree, dir, p->name);
-	if (n && (n->type != NODE_BUCKET || !creates)) {
-		tree_detach(&fs->tree, n);
-		tree_prune(&fs->tree, n);
-		n = NULL;
-	}
-	if (creates && !n)
-		n = tree_add(&fs->tree, dir, p->name, NODE_BUCKET);
 	if (creates && n) {
-		n->expires_ms = UINT64_MAX;
-		node_defaults_locked(fs, n);
-		tree_changed(&fs->tree, n);
-		ops_entry_locked(fs, n, &e);
+		lock_take(&fs->lock);
+		n = tree_by_ino(&fs->tree, p->ino);
+		n = n ? tree_child(&fs->tree, n, p->name) : NULL;
+		if (n)
+			ops_entry_locked(fs, n, &e);
+		lock_drop(&fs->lock);
 	}
-	lock_drop(&fs->lock);
 	if (creates && n) {
 		reply_entry(p, &e);
 		return;
@@ -514,8 +543,11 @@ static void readlink_fetch(struct parked *p)
 	n = tree_by_ino(&fs->tree, p->ino);
 	r = n ? tree_remote_key(n, &where) : -ESTALE;
 	lock_drop(&fs->lock);
+	park_away(p);
 	if (r == 0)
 		r = store_get(where.store, where.bucket, where.key, &args, &sink, &arena, &object, &err);
+	if (!park_back(p))
+		return;
 	if (r < 0) {
 		park_fail(p, ops_errno(r, &err, "readlink"));
 		return;

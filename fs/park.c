@@ -3,22 +3,21 @@
 #include "fs/file.h"
 #include "fs/listing.h"
 
-/* The kernel interrupts a request: whoever waits gets EINTR. libfuse calls this with its own lock held, on one of its
- * threads, and may do so before park_new returned; fuse_req_interrupt_func serialises with the reply. */
+/* The kernel interrupts a request. libfuse calls this with a lock of its own held, so that answering here would take that twice; and
+ * a worker may be long in coming when the network hangs: the ticker answers. Looked for in the list, not by a
+ * pointer, because the answer may be on its way out. */
 static void on_interrupt(fuse_req_t req, void *data)
 {
-	struct parked *p = data;
-	struct fs *fs = p->fs;
-	bool is_mine;
+	struct fs *fs = data;
+	LOCKED(&fs->lock);
 
-	(void)req;
-	lock_take(&fs->lock);
-	is_mine = p->chain_head && park_claim_locked(p); /* only what hangs in a list; else it is being run */
-	lock_drop(&fs->lock);
-	if (is_mine) {
-		p->err = EINTR;
-		p->job = (struct job){ .run = NULL };
-		park_submit(p, NET_DEMAND); /* answering here would take libfuse's lock twice */
+	for (struct parked *p = fs->parked; p; p = p->next) {
+		if (p->req != req)
+			continue;
+		p->is_interrupted = true;
+		fs->has_interrupted = true;
+		cond_signal(&fs->ticker_cond);
+		return;
 	}
 }
 
@@ -49,7 +48,7 @@ struct parked *park_new(struct fs *fs, fuse_req_t req, void (*run)(struct parked
 	fs->parked = p;
 	fs->parked_count++;
 	lock_drop(&fs->lock);
-	fuse_req_interrupt_func(req, on_interrupt, p);
+	fuse_req_interrupt_func(req, on_interrupt, fs);
 	return p;
 }
 
@@ -143,55 +142,126 @@ void park_fail(struct parked *p, int errnum)
 	park_free(p);
 }
 
+void park_away(struct parked *p)
+{
+	LOCKED(&p->fs->lock);
+	p->is_away = true;
+}
+
+bool park_back(struct parked *p)
+{
+	bool is_mine;
+
+	lock_take(&p->fs->lock);
+	p->is_away = false;
+	is_mine = !p->is_answered;
+	lock_drop(&p->fs->lock);
+	if (!is_mine)
+		park_free(p);
+	return is_mine;
+}
+
 static void run_job(struct job *job)
 {
 	struct parked *p = container_of(job, struct parked, job);
 
-	if (p->err == EINTR)
-		park_fail(p, EINTR);
-	else
+	if (park_back(p))
 		park_resume(p);
 }
 
 static void drop_job(struct job *job)
 {
-	park_fail(container_of(job, struct parked, job), EIO);
+	struct parked *p = container_of(job, struct parked, job);
+
+	if (park_back(p))
+		park_fail(p, EIO);
 }
 
 void park_submit(struct parked *p, enum net_priority priority)
 {
 	p->job = (struct job){ .run = run_job, .drop = drop_job, .priority = priority };
+	park_away(p);
 	workers_submit(p->fs->net, &p->job);
+}
+
+/* Why a request is to be answered by the ticker, as an errno; 0: it may wait on. */
+static int overdue_locked(struct fs *fs, const struct parked *p, uint64_t now_ms)
+{
+	const struct node *n = tree_by_ino(&fs->tree, p->ino);
+	bool wants_room = p->chain_head == &fs->space_waiters;
+	uint64_t since = p->since_ms;
+
+	if (p->is_interrupted)
+		return EINTR;
+	if (wants_room && fs->cache.room_progress_ms > since)
+		since = fs->cache.room_progress_ms; /* uploads move */
+	if (n && n->file && n->file->progress_ms > since && !wants_room)
+		since = n->file->progress_ms;
+	if (n && n->listing && n->listing->progress_ms > since)
+		since = n->listing->progress_ms; /* pages keep coming */
+	if (now_ms < since + fs->options.timeout_ms)
+		return 0;
+	return wants_room ? ENOSPC : ETIMEDOUT;
+}
+
+struct late { /* a request that is answered while its handler is away */
+	fuse_req_t req;
+	int errnum;
+	struct late *next;
+};
+
+/* Makes p the ticker's, as a whole or just its answer. */
+static void take_late_locked(struct parked *p, int errnum, struct parked **whole, struct late **answers)
+{
+	struct late *l;
+
+	if (p->is_away && workers_cancel(p->fs->net, &p->job))
+		p->is_away = false; /* it was still queued */
+	else if (!p->is_away)
+		(void)park_claim_locked(p); /* it hangs in a list: see park_reap */
+	if (!p->is_away) {
+		p->err = errnum;
+		p->chain = *whole;
+		*whole = p;
+		return;
+	}
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return; /* next time */
+	p->is_answered = true;
+	*l = (struct late){ p->req, errnum, *answers };
+	*answers = l;
 }
 
 void park_reap(struct fs *fs, uint64_t now_ms)
 {
-	struct parked *late = NULL;
+	struct parked *whole = NULL;
+	struct late *answers = NULL;
 
 	lock_take(&fs->lock);
+	fs->has_interrupted = false;
 	for (struct parked *p = fs->parked; p; p = p->next) {
-		uint64_t since = p->since_ms;
-		const struct node *n;
+		int errnum;
 
-		if (p->is_claimed)
+		if (p->is_answered || (p->is_claimed && !p->is_away))
 			continue;
-		n = tree_by_ino(&fs->tree, p->ino);
-		if (n && n->file && n->file->progress_ms > since)
-			since = n->file->progress_ms;
-		if (n && n->listing && n->listing->progress_ms > since)
-			since = n->listing->progress_ms; /* pages keep coming */
-		if (now_ms < since + fs->options.timeout_ms)
-			continue;
-		(void)park_claim_locked(p);
-		p->chain = late;
-		late = p;
+		errnum = overdue_locked(fs, p, now_ms);
+		if (errnum)
+			take_late_locked(p, errnum, &whole, &answers);
 	}
 	lock_drop(&fs->lock);
-	while (late) {
-		struct parked *next = late->chain;
+	while (whole) {
+		struct parked *next = whole->chain;
 
-		late->chain = NULL;
-		park_fail(late, ETIMEDOUT);
-		late = next;
+		whole->chain = NULL;
+		park_fail(whole, whole->err);
+		whole = next;
+	}
+	while (answers) {
+		struct late *next = answers->next;
+
+		fuse_reply_err(answers->req, answers->errnum);
+		free(answers);
+		answers = next;
 	}
 }

@@ -514,7 +514,7 @@ int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, stru
 	int r;
 
 	JOURNAL_GROUP(fs->journal);
-	*ret_ticket = 0;
+	*ret_ticket = n->put ? n->put->unsure_ticket : 0;
 	if (n->put || n->is_detached)
 		return 0;
 	r = tree_path_key(n, &where);
@@ -533,7 +533,7 @@ int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, stru
 	(void)pending_retract_locked(fs, PENDING_DELETE, &where, ret_ticket);
 	pending_insert_locked(fs, op);
 	log_debug("change.queue", "seq=%" PRIu64 " what=upload key='%s' expect=%d", op->seq, op->key, n->expect);
-	*ret_ticket = pending_update_locked(op);
+	*ret_ticket = op->unsure_ticket = pending_update_locked(op);
 	return 0;
 }
 

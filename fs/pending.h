@@ -56,6 +56,7 @@ struct pending {
 	struct fs *fs;
 	uint64_t seq, file_id;
 	uint64_t ticket;     /* of its row in the journal: nothing is carried out before it is committed; 0: it is */
+	uint64_t unsure_ticket; /* PENDING_PUT: of its row, until somebody has seen it committed: no write is answered before */
 	uint64_t origin_seq; /* of the operation it took the place of (a rename, a conflict), or seq */
 	enum pending_kind kind;
 	enum pending_state state;
@@ -69,6 +70,7 @@ struct pending {
 	size_t heap_index;
 	unsigned attempts;
 	struct error error;	/* of the last attempt */
+	uint64_t most_sent;	/* of sent_bytes in any attempt, as far as the ticker looked */
 	bool was_hurried;	/* after a failure: somebody asked for it to be tried at once */
 	bool is_failed;		/* refused for good, so far */
 	bool is_abandoned;	/* superseded while it ran: its result counts for nothing */

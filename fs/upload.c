@@ -49,6 +49,21 @@ uint64_t upload_sent_locked(const struct file *f)
 	return sent;
 }
 
+uint64_t upload_progress_locked(const struct file *f)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; f->upload && i < f->upload->count; i++) {
+		struct part *part = f->upload->parts[i];
+		uint64_t sent = part->state == PART_RUNNING ? atomic_load(&part->sent) : 0;
+
+		if (sent > part->most_sent)
+			part->most_sent = sent;
+		bytes += part->state == PART_DONE ? part->end - part->start : part->most_sent;
+	}
+	return bytes;
+}
+
 static void abort_job(struct job *job)
 {
 	struct upload *u = container_of(job, struct upload, begin_job);
@@ -125,7 +140,7 @@ static void part_ended(struct part *part, int r, const struct store_part *result
 	upload_unref_locked(u);
 }
 
-static int send_part(const struct part *part, struct store_part *ret, struct error *err)
+static int send_part(struct part *part, struct store_part *ret, struct error *err)
 {
 	struct upload *u = part->upload;
 	struct store_source source = STORE_SOURCE_INIT;
@@ -133,6 +148,7 @@ static int send_part(const struct part *part, struct store_part *ret, struct err
 
 	source.offset = part->start;
 	source.length = part->end - part->start;
+	source.progress = &part->sent;
 	/* A part may need unchanged bytes beside the changed ones, which nobody has read yet. */
 	if (u->is_partial)
 		r = fetch_fill(u->file, part->start, part->end, err);

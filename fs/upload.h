@@ -45,5 +45,7 @@ int upload_partial(struct pending *op, struct file *f, const struct upload_conte
 bool upload_begun_mtime_locked(const struct file *f, int64_t *ret_mtime_ns);
 /* Bytes of the finished parts, for progress. */
 uint64_t upload_sent_locked(const struct file *f);
+/* The same with the best of what attempts under way have sent: it grows only when more gets across than ever before. */
+uint64_t upload_progress_locked(const struct file *f);
 /* Whether so many bytes go as parts. */
 bool upload_wants_parts_locked(const struct file *f, uint64_t size);

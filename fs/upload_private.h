@@ -18,6 +18,8 @@ struct part {
 	enum partplan_kind kind;
 	bool is_stale; /* written to while it ran */
 	uint64_t start, end;
+	_Atomic uint64_t sent;
+	uint64_t most_sent; /* in any attempt, as far as upload_progress_locked looked */
 	struct store_part result;
 };
 

@@ -34,8 +34,11 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 	if (attrs_of_node(n, &s->attrs) < 0 ||
 	    attrs_to_meta(&s->attrs, &s->arena, &meta, &s->args.meta_count) < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
-	if (file_open_fd_locked(n->file, err) < 0)
-		return -EIO;
+	if (file_open_fd_locked(n->file, err) < 0) {
+		if (err->kind != ERR_NOT_FOUND)
+			err->kind = ERR_UNAVAILABLE; /* too many open files, say: that passes */
+		return -error_errnum(err->kind);
+	}
 	s->generation = n->file->generation;
 	s->size = n->size;
 	s->expect = n->expect;
@@ -44,10 +47,9 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 	s->args.meta = meta;
 	/* No cancel: a request that was given up may still be carried out by the server, after the delete that followed it. What
 	 * is no longer wanted is waited for; only parts, which change nothing by themselves, are cut short. */
-	if (op->store->caps & STORE_CAP_CONDITIONAL_PUT) {
-		s->args.if_absent = s->expect == EXPECT_ABSENT;
-		s->args.if_version = s->expect == EXPECT_VERSION && s->version[0] ? s->version : NULL;
-	}
+	/* Also where the server keeps no conditions: then the store compares. */
+	s->args.if_absent = s->expect == EXPECT_ABSENT;
+	s->args.if_version = s->expect == EXPECT_VERSION && s->version[0] ? s->version : NULL;
 	s->wants_parts = n->file->upload || upload_wants_parts_locked(n->file, s->size);
 	op->total = s->size;
 	op->wants_redo = false;
@@ -57,6 +59,7 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 	if (op->sent.size != s->size || op->sent.mtime_ns != mtime_ns) {
 		op->sent_before = op->sent;
 		op->sent = (struct attempt){ s->size, mtime_ns };
+		op->most_sent = 0;
 	}
 	/* Before the first byte goes: after a crash the object that arrived is known as our own. */
 	s->ticket = pending_update_locked(op);

@@ -11,8 +11,11 @@
  */
 #include "backends/aws/s3_private.h"
 #include "backends/base/fileio.h"
+#include "backends/base/log.h"
 #include <limits.h>
 #include <stdio.h>
+
+#define CORRUPT_TRIES 3 /* what was damaged on the way is whole the next time */
 
 /* A HEAD has no body, so a 400 does not tell why. One byte by GET does; ERR_NONE: there is nothing
  * wrong with it. */
@@ -90,6 +93,7 @@ struct get {
 	bool is_whole;	     /* the answer is the whole object */
 	bool ignores_range;  /* the server sends more than was asked for */
 	uint64_t body_bytes; /* that must arrive */
+	char other_md5[2 * HASH_MD5_LEN + 1]; /* of content whose entity tag was another; "": none yet */
 };
 
 static bool is_ranged(const struct store_get_args *args)
@@ -202,15 +206,47 @@ static const struct {
 	{ "x-amz-checksum-sha1", HASH_SHA1 },
 };
 
+static int is_other(struct error *err)
+{
+	return error_set(err, ERR_CORRUPT, "what arrived does not match the service's checksum");
+}
+
+/* The entity tag of what was sent as one PUT is its MD5, but for encrypted objects and on servers that make their own. Content that
+ * comes twice the same and does not match is no accident: then the tags of this server are not believed any more. */
+static int check_tag(struct s3_store *s, struct get *g, const struct http_response *response,
+		     struct error *err)
+{
+	unsigned char digest[32];
+	char hex[2 * HASH_MD5_LEN + 1];
+	int len;
+
+	if (strlen(g->object.version) != 2 * HASH_MD5_LEN || atomic_load(&s->has_odd_tags) ||
+	    http_fields_get(&response->headers, "x-amz-server-side-encryption") ||
+	    http_fields_get(&response->headers, "x-amz-server-side-encryption-customer-algorithm"))
+		return 0;
+	len = store_sink_digest(g->sink, g->object.size, HASH_MD5, digest, err);
+	if (len < 0)
+		return len;
+	hex_encode(digest, HASH_MD5_LEN, hex);
+	if (!strcmp(hex, g->object.version))
+		return 0;
+	if (!strcmp(hex, g->other_md5)) {
+		atomic_store(&s->has_odd_tags, true);
+		log_debug("s3.odd_tags", "store='%s'", s->base.name);
+		return 0;
+	}
+	memcpy(g->other_md5, hex, sizeof(hex));
+	return is_other(err);
+}
+
 /* The server's checksum of the whole object against what is in the sink. One over the parts'
  * checksums (COMPOSITE, or with "-N" behind it) says nothing about the bytes as they stand. */
-static int check_whole(const struct get *g, const struct http_response *response, struct error *err)
+static int check_whole(struct s3_store *s, struct get *g, const struct http_response *response,
+		       struct error *err)
 {
 	const char *type = http_fields_get(&response->headers, "x-amz-checksum-type");
 
-	if (type && strcmp(type, "FULL_OBJECT"))
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(checksums); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(checksums) && (!type || !strcmp(type, "FULL_OBJECT")); i++) {
 		const char *text = http_fields_get(&response->headers, checksums[i].header);
 		CLEANUP(buf_release) struct buf theirs = BUF_INIT(256);
 		unsigned char ours[32];
@@ -221,12 +257,9 @@ static int check_whole(const struct get *g, const struct http_response *response
 		len = store_sink_digest(g->sink, g->object.size, checksums[i].kind, ours, err);
 		if (len < 0)
 			return len;
-		if ((size_t)len != theirs.len || memcmp(ours, theirs.data, theirs.len))
-			return error_set(err, ERR_CORRUPT,
-					 "what arrived does not match the service's checksum");
-		return 0;
+		return (size_t)len != theirs.len || memcmp(ours, theirs.data, theirs.len) ? is_other(err) : 0;
 	}
-	return 0;
+	return check_tag(s, g, response, err);
 }
 
 static void get_build(struct s3_call *c, struct get *g)
@@ -281,8 +314,23 @@ static int get_once(struct s3_store *s, const char *bucket, const char *key, str
 		return error_set(err, ERR_UNAVAILABLE, "'%s': %llu of %llu bytes arrived", shown,
 				 (unsigned long long)c.response.body_length,
 				 (unsigned long long)g->body_bytes);
-	r = g->is_whole ? check_whole(g, &c.response, err) : 0;
+	r = g->is_whole ? check_whole(s, g, &c.response, err) : 0;
 	return r < 0 ? error_prefix(err, r, "'%s'", shown) : 0;
+}
+
+/* The same until it arrives undamaged. */
+static int get_sound(struct s3_store *s, const char *bucket, const char *key, struct get *g,
+		     struct error *err)
+{
+	int r = 0;
+
+	for (unsigned tries = 0; tries < CORRUPT_TRIES; tries++) {
+		*err = ERROR_INIT;
+		r = get_once(s, bucket, key, g, err);
+		if (r >= 0 || err->kind != ERR_CORRUPT)
+			break;
+	}
+	return r;
 }
 
 static int copy_to_sink(int from, uint64_t offset, uint64_t length, struct store_sink *sink,
@@ -328,7 +376,7 @@ static int get_unranged(struct s3_store *s, const char *bucket, const char *key,
 	if (!file)
 		return error_errno(err, errno, "a file for a whole object cannot be made");
 	whole_args.offset = whole_args.length = 0;
-	r = get_once(s, bucket, key, &whole, err);
+	r = get_sound(s, bucket, key, &whole, err);
 	g->object = whole.object;
 	arena_absorb(&g->arena, &whole.arena);
 	if (r >= 0 && !ends_in_object(args, g->object.size))
@@ -352,7 +400,7 @@ int s3_get(struct store *store, const char *bucket, const char *key,
 
 	if (args->length > (uint64_t)INT64_MAX - args->offset)
 		return out_of_object(err);
-	r = get_once(s3_of(store), bucket, key, &g, err);
+	r = get_sound(s3_of(store), bucket, key, &g, err);
 	if (r < 0 && g.ignores_range) {
 		*err = ERROR_INIT;
 		r = get_unranged(s3_of(store), bucket, key, &g, err);

@@ -36,6 +36,14 @@ struct s3_bucket_region {
 	unsigned region;
 };
 
+/* Whether the server keeps the conditions that it takes (s3_condition.c). */
+enum s3_trust {
+	S3_TRUST_UNKNOWN,
+	S3_TRUST_IGNORED,
+	S3_TRUST_PUTS, /* asked with a PUT; the end of a multipart upload may be another matter */
+	S3_TRUST_KEPT,
+};
+
 struct s3_store {
 	struct store base;
 	struct http_engine *engine;	    /* borrowed */
@@ -46,6 +54,8 @@ struct s3_store {
 	enum s3_conditions conditions;
 	bool is_aws; /* the host is Amazon's own */
 	bool requester_pays;
+	_Atomic enum s3_trust trust; /* only ever leaves S3_TRUST_UNKNOWN */
+	atomic_bool has_odd_tags; /* entity tags that look like an MD5 and are none: seen by content */
 	struct ratelimit ratelimit;
 	struct lock lock;
 	struct s3_region regions[S3_REGIONS]; /* guarded by lock while growing; entries immutable */
@@ -188,6 +198,13 @@ int s3_condition_apply(struct s3_call *c, struct s3_condition w, struct error *e
 int s3_condition_compare(struct s3_store *s, const char *bucket, const char *key,
 			 struct s3_condition w, struct cancel *cancel,
 			 struct error *err) MUST_CHECK;
+/* What an answer tells of the server. */
+void s3_condition_learn(struct s3_store *s, const struct http_response *response);
+/* After a write that could only be compared before: somebody may have come in between. ERR_PRECONDITION when what is there is not
+ * `version`. */
+int s3_condition_verify(struct s3_store *s, const char *bucket, const char *key,
+			struct s3_condition w, const char *version, struct cancel *cancel,
+			struct error *err) MUST_CHECK;
 /* The server said that it has no conditions: forgets that it should (AUTO) and clears err; true: do
  * it again. */
 bool s3_condition_refused(struct s3_store *s, struct s3_condition w, struct error *err);

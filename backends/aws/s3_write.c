@@ -106,9 +106,9 @@ static int put_once(struct s3_store *s, const char *bucket, const char *key,
 		*err = ERROR_INIT;
 		return 0;
 	}
-	if (r < 0)
-		return r;
-	return s3_version_set(http_fields_get(&c.response.headers, "etag"), ret_version, err);
+	if (r >= 0)
+		r = s3_version_set(http_fields_get(&c.response.headers, "etag"), ret_version, err);
+	return r < 0 ? r : s3_condition_verify(s, bucket, key, w, ret_version, args->cancel, err);
 }
 
 int s3_put(struct store *store, const char *bucket, const char *key,
@@ -148,7 +148,8 @@ static int copy_condition(struct s3_call *c, const struct store_copy_args *args,
 	struct s3_condition w = { args->if_version, args->if_absent };
 	int r = 0;
 
-	if (s3_condition_is_set(w) && !c->store->is_aws && s3_can_condition(c->store))
+	if (s3_condition_is_set(w) && !c->store->is_aws && s3_can_condition(c->store) &&
+	    atomic_load(&c->store->trust) >= S3_TRUST_PUTS)
 		r = s3_condition_compare(c->store, c->bucket, c->key, w, args->cancel, err);
 	return r < 0 ? r : s3_condition_apply(c, w, err);
 }

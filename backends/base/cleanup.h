@@ -41,3 +41,12 @@ static inline void closep(int *fd)
 	if (*fd >= 0)
 		(void)close(*fd); /* nothing can be done about it here; writers check on their own */
 }
+
+/* Moves a descriptor out of a variable, leaving -1 behind. */
+static inline int steal_fd(int *fd)
+{
+	int stolen = *fd;
+
+	*fd = -1;
+	return stolen;
+}

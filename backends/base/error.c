@@ -134,6 +134,9 @@ static enum error_kind kind_of_errno(int errnum)
 		return ERR_INVALID;
 	case EIO:
 		return ERR_IO;
+	case EMFILE:
+	case ENFILE:
+		return ERR_NO_MEMORY; /* descriptors are memory too; EIO would say that data was lost */
 	default:
 		break;
 	}

@@ -5,8 +5,11 @@
 #include "backends/http/ratelimit.h"
 #include <utlist.h>
 
+#define RECONSIDER_MOST	   3 /* times in one call: credentials may end, and then the clock be found wrong */
+#define RECONSIDER_WAIT_MS 500
 #define STALL_CHECKS	   4 /* per stall time limit */
 #define STALL_CHECK_MIN_MS 10
+#define STALL_LEAST_BYTES  512 /* within a stall time limit: fewer count as none, or a drip would keep a call for ever */
 
 static void advance(struct call *c);
 
@@ -253,12 +256,12 @@ static bool is_worth_reconsidering(struct call *c)
 	struct signer *signer = c->request->signer;
 	int status = c->response.status;
 
-	if (!signer || !signer->ops->reconsider || c->is_reconsidered ||
+	if (!signer || !signer->ops->reconsider || c->reconsidered >= RECONSIDER_MOST ||
 	    c->attempt.err.kind != ERR_NONE)
 		return false;
 	if (c->err.kind != ERR_UNAUTHENTICATED && status != 400 && status != 401 && status != 403)
 		return false;
-	c->is_reconsidered = true;
+	c->reconsidered++;
 	return signer->ops->reconsider(signer, &c->response, &c->err);
 }
 
@@ -269,8 +272,8 @@ static int64_t retry_wait(struct call *c, uint64_t now_ms)
 		request->max_attempts ? request->max_attempts : c->engine->options.max_attempts;
 	struct retry_facts facts = {
 		.err = &c->err,
-		/* the attempt after new credentials does not count */
-		.attempt = c->is_reconsidered && c->attempts > 1 ? c->attempts - 1 : c->attempts,
+		/* the attempts after new credentials do not count */
+		.attempt = c->attempts > c->reconsidered ? c->attempts - c->reconsidered : 1,
 		.max_attempts = max_attempts,
 		.is_idempotent = request->is_idempotent,
 		.was_sent = c->attempt.was_sent,
@@ -297,7 +300,11 @@ static void judge(struct call *c)
 	metric_add(c->counters->errors, 1);
 	if (c->err.kind == ERR_THROTTLED && c->request->ratelimit)
 		ratelimit_throttled(c->request->ratelimit, now_ms, c->err.retry_after_ms);
-	wait_ms = is_worth_reconsidering(c) ? 0 : retry_wait(c, now_ms);
+	/* At once the first time; after that, new credentials may take a moment to be known everywhere. */
+	if (is_worth_reconsidering(c))
+		wait_ms = c->reconsidered == 1 ? 0 : RECONSIDER_WAIT_MS;
+	else
+		wait_ms = retry_wait(c, now_ms);
 	if (wait_ms < 0) {
 		finish(c);
 		return;
@@ -323,9 +330,11 @@ void call_attempt_ended(struct attempt *a)
 static void check_stall(struct call *c, uint64_t now_ms)
 {
 	uint64_t moved = transport_moved(&c->attempt), timeout_ms = stall_timeout_ms(c);
+	/* A server known to think long may show with single bytes that it is alive. */
+	uint64_t least = c->request->stall_timeout_ms ? 1 : STALL_LEAST_BYTES;
 
 	/* 0: connecting, which has a time limit of its own */
-	if (moved != c->moved || moved == 0) {
+	if (moved == 0 || c->moved == 0 || moved < c->moved || moved >= c->moved + least) {
 		c->moved = moved;
 		c->moved_ms = now_ms;
 	}
@@ -335,7 +344,8 @@ static void check_stall(struct call *c, uint64_t now_ms)
 	}
 	transport_abort(c->engine->transport, &c->attempt);
 	(void)error_set(&c->attempt.err, ERR_TIMEOUT,
-			"no byte moved to or from '%.150s' for %llu ms", c->request->authority,
+			"%s moved to or from '%.150s' for %llu ms",
+			least == 1 ? "no byte" : "next to nothing", c->request->authority,
 			(unsigned long long)timeout_ms);
 	call_attempt_ended(&c->attempt);
 }

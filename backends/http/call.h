@@ -78,8 +78,9 @@ struct call {
 	struct preparation *preparation;
 	struct counters *counters;
 	struct attempt attempt;
-	unsigned attempts; /* begun so far */
-	bool is_prepared, has_token, is_reconsidered;
+	unsigned attempts;     /* begun so far */
+	unsigned reconsidered; /* times its signer was asked what to make of a refusal */
+	bool is_prepared, has_token;
 	uint64_t begun_ms;
 	uint64_t moved, moved_ms; /* the last figure of transport_moved, and when it was new */
 };

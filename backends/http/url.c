@@ -129,6 +129,26 @@ bool url_host_is_loopback(struct str host)
 	return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 }
 
+bool url_host_is_link_local(struct str host)
+{
+	static const unsigned char amazon[] = { 0xfd, 0x00, 0x0e, 0xc2 };
+	char text[64];
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (url_host_is_loopback(host))
+		return true;
+	if (!copy_address(host, text))
+		return false;
+	if (inet_pton(AF_INET, text, &v4) == 1)
+		return ntohl(v4.s_addr) >> 16 == (169u << 8 | 254);
+	if (inet_pton(AF_INET6, text, &v6) != 1)
+		return false;
+	if (IN6_IS_ADDR_V4MAPPED(&v6))
+		return v6.s6_addr[12] == 169 && v6.s6_addr[13] == 254;
+	return IN6_IS_ADDR_LINKLOCAL(&v6) || memcmp(v6.s6_addr, amazon, sizeof(amazon)) == 0;
+}
+
 static int check_bytes(struct str text, struct error *err)
 {
 	for (size_t i = 0; i < text.len; i++) {

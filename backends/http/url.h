@@ -19,3 +19,6 @@ int url_parse(struct str text, struct url *ret, struct error *err) MUST_CHECK;
 /* Whether the host is an IP address, localhost or *.localhost. */
 bool url_host_is_local_or_ip(struct str host);
 bool url_host_is_loopback(struct str host);
+/* Loopback, or an address that is valid on this link only (RFC 3927, RFC 4291), among them the metadata services of all clouds; and
+ * Amazon's in IPv6, fd00:ec2::/32. No proxy can reach those, and none may see what is asked of them. */
+bool url_host_is_link_local(struct str host);

@@ -245,6 +245,19 @@ static bool set_method(struct wire *w, const struct http_request *request)
 	return is_ok;
 }
 
+/* HTTPS_PROXY and NO_PROXY are curl's to read, but for what is beside us: see url_host_is_link_local. */
+static bool is_beyond_proxies(const struct http_request *request)
+{
+	struct str host = str_of(request->authority), rest = host;
+	const char *end = host.len && host.ptr[0] == '[' ? memchr(host.ptr, ']', host.len) : NULL;
+
+	if (end)
+		host.len = (size_t)(end - host.ptr) + 1;
+	else
+		host = str_split(&rest, ':');
+	return url_host_is_link_local(host);
+}
+
 int wire_prepare(struct wire *w, struct attempt *a, struct error *err)
 {
 	CLEANUP(buf_release) struct buf url = BUF_INIT(URL_MAX_BYTES);
@@ -264,6 +277,7 @@ int wire_prepare(struct wire *w, struct attempt *a, struct error *err)
 	w->why[0] = '\0';
 	is_ok = set_method(w, request);
 	SET(w, is_ok, CURLOPT_URL, buf_cstr(&url));
+	SET(w, is_ok, CURLOPT_NOPROXY, is_beyond_proxies(request) ? "*" : NULL);
 	SET(w, is_ok, CURLOPT_HTTPHEADER, w->headers);
 	SET(w, is_ok, CURLOPT_BUFFERSIZE, is_big_answer ? BUFFER_BIG_BYTES : BUFFER_SMALL_BYTES);
 	SET(w, is_ok, CURLOPT_UPLOAD_BUFFERSIZE,

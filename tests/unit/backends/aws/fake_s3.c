@@ -1,4 +1,5 @@
 #include "tests/unit/backends/aws/fake_s3.h"
+#include "backends/aws/s3_private.h"
 #include "backends/base/clock.h"
 #include "backends/base/lock.h"
 #include <arpa/inet.h>
@@ -202,6 +203,7 @@ void fake_room_open(struct fake_room *room, const struct fake_answer *script, si
 	(void)snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", room->server->port);
 	options.endpoint = endpoint;
 	check(s3_store_new("fake", room->engine, &options, &room->store, &err) >= 0, err.message);
+	atomic_store(&s3_of(room->store)->trust, S3_TRUST_KEPT);
 }
 
 void fake_room_close(struct fake_room *room)

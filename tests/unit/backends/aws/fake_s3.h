@@ -26,7 +26,7 @@ size_t fake_s3_count(struct fake_s3 *f);
 /* "GET /b/k?x=y HTTP/1.1\r\nHost: ...\r\n\r\nbody" of request n, or "" */
 const char *fake_s3_request(struct fake_s3 *f, size_t n);
 
-/* A fake server, an engine, and a store on it. */
+/* A fake server, an engine, and a store on it that takes the server for one that keeps conditions. */
 struct fake_room {
 	struct fake_s3 *server;
 	struct http_engine *engine;

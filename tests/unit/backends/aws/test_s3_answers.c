@@ -195,11 +195,11 @@ static void a_range_is_what_was_asked_for(void **state)
 
 static void a_server_without_ranges_is_read_whole(void **state)
 {
-	OPEN(room, { .status = 200, .headers = OBJECT_HEADERS, .body = "hello world" },
-	     { .status = 200, .headers = OBJECT_HEADERS, .body = "hello world" },
-	     { .status = 200, .headers = OBJECT_HEADERS, .body = "hello" },
-	     { .status = 200, .headers = OBJECT_HEADERS, .body = "hello" },
-	     { .status = 200, .headers = OBJECT_HEADERS, .body = "hello" });
+	OPEN(room, { .status = 200, .headers = "ETag: \"v1\"\r\n", .body = "hello world" },
+	     { .status = 200, .headers = "ETag: \"v1\"\r\n", .body = "hello world" },
+	     { .status = 200, .headers = "ETag: \"v1\"\r\n", .body = "hello" },
+	     { .status = 200, .headers = "ETag: \"v1\"\r\n", .body = "hello" },
+	     { .status = 200, .headers = "ETag: \"v1\"\r\n", .body = "hello" });
 	CLEANUP(buf_release) struct buf text = BUF_INIT(1 << 20);
 	struct store_object object = { 0 };
 	struct error err;
@@ -230,6 +230,12 @@ static void whole_bodies_are_checked_by_full_checksums(void **state)
 	       .headers = OBJECT_HEADERS "x-amz-checksum-crc32c: mnG7TA==\r\n",
 	       .body = "hellO" },
 	     { .status = 200,
+	       .headers = OBJECT_HEADERS "x-amz-checksum-crc32c: mnG7TA==\r\n",
+	       .body = "hellO" },
+	     { .status = 200,
+	       .headers = OBJECT_HEADERS "x-amz-checksum-crc32c: mnG7TA==\r\n",
+	       .body = "hellO" },
+	     { .status = 200,
 	       .headers = OBJECT_HEADERS "x-amz-checksum-crc32c: AAAAAA==\r\n"
 					 "x-amz-checksum-type: COMPOSITE\r\n",
 	       .body = "hello" },
@@ -251,6 +257,33 @@ static void whole_bodies_are_checked_by_full_checksums(void **state)
 	assert_int_equal(get_text(&room, 0, 0, &text, &object, &err), 0);
 	assert_int_equal(get_text(&room, 0, 0, &text, &object, &err), 0);
 	assert_int_equal(get_text(&room, 0, 4, &text, &object, &err), 0);
+	fake_room_close(&room);
+}
+
+#define MD5_HELLO "5d41402abc4b2a76b9719d911017c592"
+#define TAG(tag)  { .status = 200, .headers = "ETag: \"" tag "\"\r\n"
+static void without_a_checksum_the_entity_tag_is_one(void **state)
+{
+	OPEN(room, TAG(MD5_HELLO), .body = "hellO" }, TAG(MD5_HELLO), .body = "hello" },
+	     TAG(MD5_HELLO) "x-amz-server-side-encryption: aws:kms\r\n", .body = "other" },
+	     /* twice the same other content: this server's tags are something else */
+	     TAG(MD5_HELLO), .body = "other" }, TAG(MD5_HELLO), .body = "other" },
+	     TAG(MD5_HELLO), .body = "third" });
+	CLEANUP(buf_release) struct buf text = BUF_INIT(1 << 20);
+	struct store_object object = { 0 };
+	struct error err;
+
+	(void)state;
+	assert_int_equal(get_text(&room, 0, 0, &text, &object, &err), 0);
+	assert_string_equal(buf_cstr(&text), "hello");
+	assert_int_equal(fake_s3_count(room.server), 2);
+	assert_int_equal(get_text(&room, 0, 0, &text, &object, &err), 0);
+	assert_int_equal(fake_s3_count(room.server), 3);
+	assert_int_equal(get_text(&room, 0, 0, &text, &object, &err), 0);
+	assert_string_equal(buf_cstr(&text), "other");
+	assert_int_equal(fake_s3_count(room.server), 5);
+	assert_int_equal(get_text(&room, 0, 0, &text, &object, &err), 0);
+	assert_int_equal(fake_s3_count(room.server), 6);
 	fake_room_close(&room);
 }
 
@@ -387,6 +420,7 @@ int main(void)
 		cmocka_unit_test(a_range_is_what_was_asked_for),
 		cmocka_unit_test(a_server_without_ranges_is_read_whole),
 		cmocka_unit_test(whole_bodies_are_checked_by_full_checksums),
+		cmocka_unit_test(without_a_checksum_the_entity_tag_is_one),
 		cmocka_unit_test(two_versions_are_never_mixed_by_a_retry),
 		cmocka_unit_test(metadata_is_read_back_as_it_was_written),
 		cmocka_unit_test(errors_are_told_apart_by_code),

@@ -1,5 +1,6 @@
 /* Writes whose answer was lost, conditions a server does not have, batches, multipart, regions. */
 #include "tests/unit/backends/aws/fake_s3.h"
+#include "backends/aws/s3_private.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ static void a_server_without_conditions_is_remembered(void **state)
 {
 	OPEN(room, { .status = 501, .body = ERROR_BODY("NotImplemented") }, { .status = 404 },
 	     { .status = 200, .headers = "ETag: \"n\"\r\n" },
+	     { .status = 200, .headers = "ETag: \"n\"\r\nContent-Length: 5\r\n" },
 	     /* now without asking; somebody was faster */
 	     { .status = 200, .headers = "ETag: \"x\"\r\nContent-Length: 5\r\n" });
 	struct store_put_args args = { .if_absent = true };
@@ -65,6 +67,63 @@ static void a_server_without_conditions_is_remembered(void **state)
 	assert_null(strstr(fake_s3_request(room.server, 2), "If-None-Match"));
 	assert_true(put_hello(&room, &args, version, &err) < 0);
 	assert_int_equal(err.kind, ERR_PRECONDITION);
+	fake_room_close(&room);
+}
+
+static void ask_anew(struct fake_room *room)
+{
+	atomic_store(&s3_of(room->store)->trust, S3_TRUST_UNKNOWN);
+}
+
+static void an_unknown_server_is_asked_once_whether_it_keeps_conditions(void **state)
+{
+	OPEN(room, { .status = 404, .body = ERROR_BODY("NoSuchKey") },
+	     { .status = 200, .headers = "ETag: \"n\"\r\n" },
+	     { .status = 200, .headers = "ETag: \"m\"\r\n" });
+	struct store_put_args args = { .if_version = "old" };
+	char version[STORE_VERSION_MAX] = "";
+	struct error err;
+
+	(void)state;
+	ask_anew(&room);
+	assert_int_equal(put_hello(&room, &args, version, &err), 0);
+	assert_non_null(strstr(fake_s3_request(room.server, 0), "PUT /b/.skydir-probe-"));
+	assert_non_null(strstr(fake_s3_request(room.server, 0), "If-Match: \"0000"));
+	assert_non_null(strstr(fake_s3_request(room.server, 1), "PUT /b/k "));
+	assert_int_equal(put_hello(&room, &args, version, &err), 0);
+	assert_int_equal(fake_s3_count(room.server), 3);
+	assert_true(room.store->caps & STORE_CAP_CONDITIONAL_PUT);
+	fake_room_close(&room);
+}
+
+static void a_server_that_ignores_conditions_is_compared_before_and_after(void **state)
+{
+	static const char old[] = "ETag: \"old\"\r\nContent-Length: 5\r\n";
+	static const char done[] = "ETag: \"n\"\r\n";
+	static const char new[] = "ETag: \"n\"\r\nContent-Length: 5\r\n";
+	static const char other[] = "ETag: \"x\"\r\nContent-Length: 5\r\n";
+	OPEN(room, { .status = 200, .headers = "ETag: \"e\"\r\n" }, { .status = 204 }, /* asked; taken away again */
+	     { .status = 200, .headers = old }, { .status = 200, .headers = done }, { .status = 200, .headers = new },
+	     /* changed before */
+	     { .status = 200, .headers = other },
+	     /* changed between */
+	     { .status = 200, .headers = old }, { .status = 200, .headers = done }, { .status = 200, .headers = other });
+	struct store_put_args args = { .if_version = "old" };
+	char version[STORE_VERSION_MAX] = "";
+	struct error err;
+
+	(void)state;
+	ask_anew(&room);
+	assert_int_equal(put_hello(&room, &args, version, &err), 0);
+	assert_string_equal(version, "n");
+	assert_non_null(strstr(fake_s3_request(room.server, 1), "DELETE /b/.skydir-probe-"));
+	assert_false(room.store->caps & STORE_CAP_CONDITIONAL_PUT);
+	assert_int_equal(fake_s3_count(room.server), 5);
+	for (int i = 0; i < 2; i++) {
+		assert_true(put_hello(&room, &args, version, &err) < 0);
+		assert_int_equal(err.kind, ERR_PRECONDITION);
+	}
+	assert_int_equal(fake_s3_count(room.server), 9);
 	fake_room_close(&room);
 }
 
@@ -299,6 +358,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_put_whose_answer_was_lost_is_recognised),
 		cmocka_unit_test(a_server_without_conditions_is_remembered),
+		cmocka_unit_test(an_unknown_server_is_asked_once_whether_it_keeps_conditions),
+		cmocka_unit_test(a_server_that_ignores_conditions_is_compared_before_and_after),
 		cmocka_unit_test(two_writers_at_once_are_tried_again_and_then_a_conflict),
 		cmocka_unit_test(a_completed_upload_whose_answer_was_lost_is_recognised),
 		cmocka_unit_test(an_upload_without_a_tag_in_its_answer_is_asked_about),

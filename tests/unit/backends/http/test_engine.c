@@ -460,6 +460,13 @@ static void a_rate_limit_spaces_requests(void **state)
 	lock_destroy(&limit.lock);
 }
 
+static void set_authority(struct fixture *f, const char *authority)
+{
+	free(f->request.authority);
+	f->request.authority = strdup(authority);
+	assert_non_null(f->request.authority);
+}
+
 static void a_proxy_of_the_environment_is_used_unless_no_proxy_says_no(void **state)
 {
 	static const struct step steps[] = { { .bytes = OK_HELLO } };
@@ -467,14 +474,41 @@ static void a_proxy_of_the_environment_is_used_unless_no_proxy_says_no(void **st
 
 	(void)state;
 	assert_int_equal(setenv("http_proxy", server_url(f.server), 1), 0);
+	set_authority(&f, "bucket.cloud.invalid:81");
 	fixture_expect_hello(&f);
-	assert_int_equal(setenv("NO_PROXY", "127.0.0.1", 1), 0);
-	fixture_expect_hello(&f);
+	assert_int_equal(setenv("NO_PROXY", "cloud.invalid", 1), 0);
+	f.request.max_attempts = 1;
+	assert_true(fixture_perform(&f) < 0);
+	assert_int_equal(f.err.kind, ERR_UNAVAILABLE);
 	assert_int_equal(unsetenv("http_proxy"), 0);
 	assert_int_equal(unsetenv("NO_PROXY"), 0);
-	assert_ptr_equal(strstr(server_head(f.server, 0), "GET http://127.0.0.1"),
+	assert_ptr_equal(strstr(server_head(f.server, 0), "GET http://bucket.cloud.invalid"),
 			 server_head(f.server, 0));
-	assert_ptr_equal(strstr(server_head(f.server, 1), "GET /x "), server_head(f.server, 1));
+	assert_int_equal(server_requests(f.server), 1);
+}
+
+/* A metadata service hands out keys to whoever asks from this machine; a proxy would ask from another, and see the answer. */
+static void what_is_beside_us_is_never_asked_through_a_proxy(void **state)
+{
+	static const char *const beside[] = { "169.254.169.254", "169.254.170.2:80", "[fd00:ec2::254]",
+					      "[fe80::1]:80" };
+	static const struct step steps[] = { { .bytes = OK_HELLO } };
+	FIXTURE(f, steps);
+
+	(void)state;
+	assert_int_equal(setenv("http_proxy", server_url(f.server), 1), 0);
+	assert_int_equal(setenv("all_proxy", server_url(f.server), 1), 0);
+	fixture_expect_hello(&f); /* 127.0.0.1: straight to the server */
+	f.request.max_attempts = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
+		set_authority(&f, beside[i]);
+		f.request.deadline_mono_ms = clock_mono_ms() + 200;
+		(void)fixture_perform(&f); /* whoever answers there, or nobody */
+	}
+	assert_int_equal(unsetenv("http_proxy"), 0);
+	assert_int_equal(unsetenv("all_proxy"), 0);
+	assert_ptr_equal(strstr(server_head(f.server, 0), "GET /x "), server_head(f.server, 0));
+	assert_int_equal(server_requests(f.server), 1);
 }
 
 int main(void)
@@ -498,6 +532,7 @@ int main(void)
 		cmocka_unit_test(the_engine_can_be_freed_while_calls_are_under_way),
 		cmocka_unit_test(a_rate_limit_spaces_requests),
 		cmocka_unit_test(a_proxy_of_the_environment_is_used_unless_no_proxy_says_no),
+		cmocka_unit_test(what_is_beside_us_is_never_asked_through_a_proxy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
