@@ -245,6 +245,8 @@ static int run(const struct daemon_args *args, const sigset_t *set, const struct
 	int r = store_set_open(args->plan, log_skip, &stores, err);
 
 	if (r == 0)
+		http_engine_limit_stall(stores.engine, args->config->options.timeout_ms);
+	if (r == 0)
 		r = daemon_open_fs(args->config, &stores, args->source, &fs, err);
 	if (r < 0)
 		return r;

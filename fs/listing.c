@@ -443,7 +443,10 @@ static void listing_finish(struct listing *l, int r, bool is_complete, const str
 	}
 	dir->listing = NULL;
 	question_end_locked(fs, &l->question);
-	waiting = park_claim_all_locked(&l->waiting, r < 0 ? error_errnum(err->kind) : 0);
+	if (r == 0 || error_is_of_the_way(err))
+		store_reached_locked(dir, r == 0);
+	/* Where the old listing serves, nobody needs to know. */
+	waiting = park_claim_all_locked(&l->waiting, r < 0 && !listing_is_fresh_locked(fs, dir) ? error_errnum(err->kind) : 0);
 	tree_unpin(&fs->tree, dir);
 	lock_drop(&fs->lock);
 	park_resume_all(waiting);

@@ -59,3 +59,9 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 void node_defaults_locked(struct fs *fs, struct node *n);
 /* Remembers the attributes of a version for later listings. */
 void attrs_remember(struct fs *fs, const struct location *where, const char *version, const struct attrs *a);
+
+/* The store of a node was reached, or not: while it is not, listings and answers count as fresh however old (but for
+ * consistency=strict), for some seconds at a time. */
+void store_reached_locked(struct node *n, bool is_reached);
+/* Whether it failed on the way, and not because of what was asked. */
+bool error_is_of_the_way(const struct error *err);

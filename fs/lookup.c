@@ -11,20 +11,53 @@ bool node_is_local_locked(const struct node *n)
 	return n->pending_count > 0 || n->put || (n->file && (n->file->writers || n->file->busy));
 }
 
+#define UNREACHABLE_MS 5000u /* then somebody tries again */
+
+static const struct node *store_of(const struct node *n)
+{
+	while (n && n->type != NODE_STORE)
+		n = n->parent;
+	return n;
+}
+
+void store_reached_locked(struct node *n, bool is_reached)
+{
+	struct node *store = (struct node *)store_of(n);
+
+	if (store)
+		store->unreachable_until_ms = is_reached ? 0 : clock_mono_ms() + UNREACHABLE_MS;
+}
+
+/* With the network gone, what was known before is the best there is: else nothing new could be written into a directory once its
+ * listing has aged. */
+static bool is_unreachable(const struct fs *fs, const struct node *n, uint64_t now)
+{
+	const struct node *store = fs->options.is_strict ? NULL : store_of(n);
+
+	return store && now < store->unreachable_until_ms;
+}
+
+bool error_is_of_the_way(const struct error *err)
+{
+	return err->kind == ERR_UNAVAILABLE || err->kind == ERR_TIMEOUT || err->kind == ERR_THROTTLED;
+}
+
 bool listing_is_fresh_locked(struct fs *fs, const struct node *dir)
 {
+	uint64_t now = clock_mono_ms();
+
 	if (!dir->is_complete)
 		return false;
 	if (dir->listed_until_ms == UINT64_MAX)
 		return true;
-	return !fs->options.is_strict && clock_mono_ms() < dir->listed_until_ms;
+	return !fs->options.is_strict && (now < dir->listed_until_ms || is_unreachable(fs, dir, now));
 }
 
 static bool is_believed(struct fs *fs, const struct node *n, uint64_t now)
 {
 	if (n->type <= NODE_STORE || n->is_pinned_path || node_is_local_locked(n))
 		return true;
-	return !fs->options.is_strict && now < n->expires_ms;
+	return !fs->options.is_strict && (now < n->expires_ms || is_unreachable(fs, n, now));
 }
 
 uint64_t node_ttl_ms_locked(struct fs *fs, const struct node *n)
@@ -385,6 +418,8 @@ static int ask_once(struct fs *fs, struct node *dir, const char *name, struct er
 			take_answer_locked(fs, dir, name, &where, &found, question.began);
 	}
 	question_end_locked(fs, &question);
+	if (r == 0 || error_is_of_the_way(err))
+		store_reached_locked(dir, r == 0);
 	lock_drop(&fs->lock);
 	if (r == 0 && !is_stale && found.type == NODE_FILE)
 		remember_object(fs, &where, &found.object);

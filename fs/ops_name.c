@@ -103,6 +103,7 @@ static void lookup_ask(struct parked *p)
 	struct node *dir, *n = NULL;
 	enum lookup_answer answer;
 	uint64_t ino = 0;
+	bool is_old; /* the network failed; what was known before serves */
 	int r = 0;
 
 	if (p->err) {
@@ -131,17 +132,19 @@ static void lookup_ask(struct parked *p)
 	if (!park_back(p))
 		return;
 	/* What cannot be a bucket's name is the name of none. */
-	if (r < 0 && err.kind != ERR_NOT_FOUND && !(err.kind == ERR_INVALID && is_store(fs, p->ino))) {
+	is_old = r < 0 && err.kind != ERR_NOT_FOUND && !(err.kind == ERR_INVALID && is_store(fs, p->ino));
+	lock_take(&fs->lock);
+	dir = tree_by_ino(&fs->tree, p->ino);
+	if (is_old && (!dir || lookup_known_locked(fs, dir, p->name, &n) == LOOKUP_UNKNOWN)) {
+		lock_drop(&fs->lock);
 		park_fail(p, ops_errno(r, &err, "lookup"));
 		return;
 	}
-	lock_take(&fs->lock);
-	dir = tree_by_ino(&fs->tree, p->ino);
 	n = dir ? tree_child(&fs->tree, dir, p->name) : NULL;
 	if (node_exists(n))
 		ops_entry_locked(fs, n, &e);
 	else
-		e.entry_timeout = fs->options.is_strict ? 0 : (double)fs->options.meta_ttl_ms / 1000;
+		e.entry_timeout = fs->options.is_strict || is_old ? 0 : (double)fs->options.meta_ttl_ms / 1000;
 	lock_drop(&fs->lock);
 	reply_entry(p, &e);
 }

@@ -246,6 +246,8 @@ void park_reap(struct fs *fs, uint64_t now_ms)
 		if (p->is_answered || (p->is_claimed && !p->is_away))
 			continue;
 		errnum = overdue_locked(fs, p, now_ms);
+		if (errnum == ETIMEDOUT && p->is_away)
+			store_reached_locked(tree_by_ino(&fs->tree, p->ino), false);
 		if (errnum)
 			take_late_locked(p, errnum, &whole, &answers);
 	}

@@ -89,7 +89,10 @@ struct node {
 	uint64_t changed;
 	uint64_t listing_mark; /* the listing that saw it last */
 	uint64_t marker_mark;  /* directories: the listing that saw an empty object of that name */
-	uint64_t readonly_until_ms;
+	union {
+		uint64_t readonly_until_ms;    /* NODE_BUCKET */
+		uint64_t unreachable_until_ms; /* NODE_STORE: what is known stays known until then; lookup.c */
+	};
 	char *version;	      /* of the object the attributes belong to; NULL: none in the cloud */
 	char *remote_key;     /* see above; for directories it ends with '/' */
 	char *remote_bucket;  /* with remote_key */

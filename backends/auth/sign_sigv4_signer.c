@@ -9,7 +9,7 @@
 
 /* Servers accept 15 minutes; a bare 403 is taken for a clock error only from here on. */
 #define SIGV4_SKEW_SUSPECT_S  240
-#define SIGV4_JUST_FETCHED_MS 2000
+#define SIGV4_JUST_FETCHED_MS 1000
 
 struct sigv4_signer {
 	struct signer base;

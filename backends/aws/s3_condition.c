@@ -52,15 +52,21 @@ int s3_condition_compare(struct s3_store *s, const char *bucket, const char *key
 void s3_condition_learn(struct s3_store *s, const struct http_response *response)
 {
 	/* Tried, each of them: see README.md. */
-	static const char *const known[] = { "VERSITYGW" };
+	static const struct {
+		const char *server;
+		enum s3_trust trust;
+	} known[] = {
+		{ "VERSITYGW", S3_TRUST_KEPT },
+		{ "Werkzeug/", S3_TRUST_PUTS }, /* moto */
+	};
 	const char *name;
 
 	if (atomic_load(&s->trust) != S3_TRUST_UNKNOWN)
 		return;
 	name = http_fields_get(&response->headers, "server");
 	for (size_t i = 0; name && i < ARRAY_SIZE(known); i++)
-		if (!strcmp(name, known[i]))
-			atomic_store(&s->trust, S3_TRUST_KEPT);
+		if (str_starts(str_of(name), known[i].server))
+			atomic_store(&s->trust, known[i].trust);
 }
 
 /* From now on writes are compared; says so the first time. */
@@ -113,8 +119,12 @@ int s3_condition_apply(struct s3_call *c, struct s3_condition w, struct error *e
 
 	if (!s3_condition_is_set(w))
 		return 0;
-	if (s3_can_condition(c->store) && atomic_load(&c->store->trust) == S3_TRUST_UNKNOWN)
+	/* Who comes while somebody asks compares meanwhile. */
+	if (s3_can_condition(c->store) && atomic_load(&c->store->trust) == S3_TRUST_UNKNOWN &&
+	    !atomic_exchange(&c->store->is_probing, true)) {
 		probe(c);
+		atomic_store(&c->store->is_probing, false);
+	}
 	if (atomic_load(&c->store->trust) < S3_TRUST_PUTS) {
 		r = s3_condition_compare(c->store, c->bucket, c->key, w, c->request.cancel, err);
 		if (r < 0 || !s3_can_condition(c->store))

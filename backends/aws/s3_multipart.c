@@ -10,8 +10,11 @@
  * checking-object-integrity.html (2026-11).
  */
 #include "backends/aws/s3_private.h"
+#include "backends/base/log.h"
 #include "backends/base/xml.h"
 #include <stdio.h>
+
+#define STRAY_SLACK_NS 2000000000 /* servers tell the time by the second */
 
 /* Over http the signature covers each part. Over https Amazon gets CRC32C; other servers differ in
  * what they make of uploads with checksums (versitygw 1.8 refuses to complete them when a part was
@@ -19,6 +22,34 @@
 static bool has_checksums(const struct s3_store *s)
 {
 	return s3_is_https(s) && s->is_aws;
+}
+
+/* A begin that was sent more than once may have begun more than one upload. Taken back is what began for this key in the time that ours
+ * took, and has no part. */
+static void abort_strays(struct s3_store *s, const char *bucket, const char *key, const char *id,
+			 uint64_t elapsed_ms)
+{
+	CLEANUP(store_upload_page_release) struct store_upload_page page = STORE_UPLOAD_PAGE_INIT;
+	int64_t elapsed_ns = (int64_t)elapsed_ms * 1000000 + STRAY_SLACK_NS, ours_ns = 0;
+	struct error ignored = ERROR_INIT;
+
+	if (s3_upload_list(&s->base, bucket, key, &page, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < page.count; i++)
+		if (!strcmp(page.uploads[i].upload_id, id))
+			ours_ns = page.uploads[i].started_wall_ns;
+	for (size_t i = 0; i < page.count && ours_ns; i++) {
+		const struct store_upload *u = &page.uploads[i];
+		CLEANUP(freep) struct store_part *parts = NULL;
+		size_t count = 0;
+
+		if (strcmp(u->key, key) || !strcmp(u->upload_id, id) || u->started_wall_ns > ours_ns ||
+		    u->started_wall_ns < ours_ns - elapsed_ns)
+			continue;
+		if (s3_upload_parts(&s->base, bucket, key, u->upload_id, &parts, &count, &ignored) >= 0 && !count &&
+		    s3_upload_abort(&s->base, bucket, key, u->upload_id, &ignored) < 0)
+			log_debug("s3.stray_upload", "key='%s' error='%s'", key, ignored.message);
+	}
 }
 
 int s3_upload_begin(struct store *store, const char *bucket, const char *key,
@@ -30,8 +61,6 @@ int s3_upload_begin(struct store *store, const char *bucket, const char *key,
 	CLEANUP(buf_release) struct buf id = BUF_INIT(4096);
 	int r;
 
-	/* Repeated, it may leave an upload without parts behind: those are listed, cost nothing,
-	 * and are swept. */
 	s3_call_query(&c, "uploads", "");
 	c.request.cancel = args->cancel;
 	c.request.deadline_mono_ms = args->deadline_mono_ms;
@@ -52,6 +81,8 @@ int s3_upload_begin(struct store *store, const char *bucket, const char *key,
 	if (r < 0 || id.len == 0)
 		return error_set(err, ERR_PROTOCOL,
 				 "the service began an upload without naming it");
+	if (c.response.attempts > 1)
+		abort_strays(s, bucket, key, buf_cstr(&id), c.response.elapsed_ms);
 	*ret_upload_id = buf_detach(&id);
 	return *ret_upload_id ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 }

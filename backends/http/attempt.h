@@ -28,6 +28,7 @@ struct attempt {
 	uint64_t error_bytes;		     /* of a body that is not 2xx */
 	uint64_t bytes_sent, bytes_received; /* of bodies; set by the transport at the end */
 	size_t header_bytes, header_lines;
+	unsigned sends;	  /* times it went out: curl repeats by itself on a kept connection that died */
 	bool was_sent;	  /* bytes of the request may have reached the server */
 	bool has_headers; /* the headers of the final answer are complete */
 	bool has_started; /* on_start was called */

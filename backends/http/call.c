@@ -6,7 +6,7 @@
 #include <utlist.h>
 
 #define RECONSIDER_MOST	   3 /* times in one call: credentials may end, and then the clock be found wrong */
-#define RECONSIDER_WAIT_MS 500
+#define RECONSIDER_WAIT_MS 1100
 #define STALL_CHECKS	   4 /* per stall time limit */
 #define STALL_CHECK_MIN_MS 10
 #define STALL_LEAST_BYTES  512 /* within a stall time limit: fewer count as none, or a drip would keep a call for ever */
@@ -27,8 +27,10 @@ static void arm(struct call *c, uint64_t due_ms)
 		timers_set(&c->engine->timers, &c->timer, due_ms);
 }
 
-static void count_bytes(struct call *c)
+static void count_attempt(struct call *c)
 {
+	if (c->attempt.sends > 1)
+		c->resends += c->attempt.sends - 1;
 	metric_add(c->counters->bytes_sent, (int64_t)c->attempt.bytes_sent);
 	metric_add(c->counters->bytes_received, (int64_t)c->attempt.bytes_received);
 }
@@ -42,7 +44,7 @@ static void leave_queues(struct call *c)
 		prepare_leave(c);
 	if (c->attempt.wire) {
 		transport_abort(e->transport, &c->attempt);
-		count_bytes(c);
+		count_attempt(c);
 	}
 	if (c->host)
 		host_leave(c);
@@ -64,7 +66,7 @@ static void finish(struct call *c)
 	leave_queues(c);
 	DL_DELETE2(e->calls, c, all_prev, all_next);
 	e->calls_count--;
-	c->response.attempts = c->attempts;
+	c->response.attempts = c->attempts + c->resends;
 	c->response.elapsed_ms = clock_mono_ms() - c->begun_ms;
 	log_debug("http.done", "operation=%s host=%s status=%d attempts=%u ms=%llu error='%s'",
 		  c->request->operation ? c->request->operation : "-", c->request->authority,
@@ -193,7 +195,7 @@ static int sign(struct call *c)
 static uint64_t stall_timeout_ms(const struct call *c)
 {
 	return c->request->stall_timeout_ms ? c->request->stall_timeout_ms
-					    : c->engine->options.stall_timeout_ms;
+					    : atomic_load(&c->engine->stall_limit_ms);
 }
 
 static void arm_stall_check(struct call *c, uint64_t now_ms)
@@ -321,7 +323,7 @@ void call_attempt_ended(struct attempt *a)
 {
 	struct call *c = container_of(a, struct call, attempt);
 
-	count_bytes(c);
+	count_attempt(c);
 	timers_clear(&c->engine->timers, &c->timer);
 	host_leave(c);
 	judge(c);

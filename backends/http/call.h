@@ -79,6 +79,7 @@ struct call {
 	struct counters *counters;
 	struct attempt attempt;
 	unsigned attempts;     /* begun so far */
+	unsigned resends;      /* by curl, beyond those */
 	unsigned reconsidered; /* times its signer was asked what to make of a refusal */
 	bool is_prepared, has_token;
 	uint64_t begun_ms;
@@ -92,6 +93,8 @@ struct http_engine {
 	struct transport *transport;
 	struct workers *workers;
 	pthread_t thread;
+
+	_Atomic uint64_t stall_limit_ms;
 
 	struct lock lock;
 	struct cond preparation_ended;	  /* with lock */

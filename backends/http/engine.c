@@ -118,6 +118,7 @@ static int copy_options(struct http_engine *e, const struct http_engine_options 
 		e->options.stall_timeout_ms = 20000;
 	if (e->options.max_attempts == 0)
 		e->options.max_attempts = 5;
+	atomic_init(&e->stall_limit_ms, e->options.stall_timeout_ms);
 	e->user_agent =
 		strdup(e->options.user_agent ? e->options.user_agent : "skydir/" SKYDIR_VERSION);
 	e->ca_file = e->options.ca_file ? strdup(e->options.ca_file) : NULL;
@@ -193,6 +194,12 @@ int http_engine_new(const struct http_engine_options *options, struct http_engin
 	}
 	*ret = e;
 	return 0;
+}
+
+void http_engine_limit_stall(struct http_engine *e, uint64_t most_ms)
+{
+	if (most_ms < e->options.stall_timeout_ms)
+		atomic_store(&e->stall_limit_ms, most_ms);
 }
 
 void http_engine_stop(struct http_engine *e)

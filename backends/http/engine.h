@@ -24,6 +24,8 @@ struct http_engine_options {
 	const char *user_agent;		   /* default "skydir/VERSION" */
 	const char *ca_file;		   /* NULL: SSL_CERT_FILE, then the system's */
 };
+/* The stall time limit from now on, where it is shorter than what was given: of a user who wants to wait less. */
+void http_engine_limit_stall(struct http_engine *e, uint64_t most_ms);
 int http_engine_new(const struct http_engine_options *options, struct http_engine **ret, struct error *err);
 /* Waits until no preparation of this signer runs. A call that was cancelled, or ran out of time, while its signer fetched
  * credentials is done at once and leaves the fetch behind: call this before freeing a signer that an engine has used,

@@ -116,7 +116,7 @@ struct http_response {
 	uint64_t body_length;	    /* bytes that arrived in the sink */
 	unsigned char digest[32];   /* when sink.hash was set */
 	size_t digest_len;
-	unsigned attempts;
+	unsigned attempts; /* times the request was sent, or begun at least */
 	uint64_t elapsed_ms;
 };
 #define HTTP_RESPONSE_INIT ((struct http_response){ .error_body = { .limit = 65536 } })

@@ -50,6 +50,16 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+/* Right before each sending of the request. */
+static int on_sending(void *arg, char *primary_ip, char *local_ip, int primary_port, int local_port)
+{
+	struct wire *w = arg;
+
+	(void)primary_ip, (void)local_ip, (void)primary_port, (void)local_port;
+	w->attempt->sends++;
+	return CURL_PREREQFUNC_OK;
+}
+
 static bool set_certificates(struct wire *w, const struct transport_options *options)
 {
 	const char *file = options->ca_file ? options->ca_file : getenv("SSL_CERT_FILE");
@@ -97,6 +107,8 @@ static bool set_up(struct wire *w, const struct transport_options *options, void
 	SET(w, is_ok, CURLOPT_READDATA, w);
 	SET(w, is_ok, CURLOPT_SEEKFUNCTION, on_seek);
 	SET(w, is_ok, CURLOPT_SEEKDATA, w);
+	SET(w, is_ok, CURLOPT_PREREQFUNCTION, on_sending);
+	SET(w, is_ok, CURLOPT_PREREQDATA, w);
 	return is_ok;
 }
 

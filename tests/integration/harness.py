@@ -315,6 +315,8 @@ class Mount:
             text=True,
             timeout=timeout,
         )
+        for secret in self.secrets():
+            assert secret not in done.stdout + done.stderr, f"skydir {args} shows a secret"
         if check and done.returncode != 0:
             raise AssertionError(f"skydir {args} exits {done.returncode}: {done.stderr.strip()} {self.tail()}")
         return done
@@ -343,10 +345,13 @@ class Mount:
         self.umount()
         self.mount()
 
+    def remove_cache(self):
+        shutil.rmtree(self.cache_dir, ignore_errors=True)
+
     def fresh(self):
         """As a machine that has never seen the store: unmounted, the cache thrown away, mounted again."""
         self.umount()
-        shutil.rmtree(self.cache_dir, ignore_errors=True)
+        self.remove_cache()
         self.mount()
         if self.proxy:
             self.proxy.reset()
@@ -397,6 +402,24 @@ class Mount:
             return ""
         return "\nlog:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
+    def secrets(self):
+        """What no log, error or process argument may show."""
+        known = [self.server.secret] if self.server and getattr(self.server, "secret", None) else []
+        return known + [str(v) for k, v in self.store_config.items() if "secret" in k or "token" in k]
+
+    def leaks(self):
+        """Files of this mount's directory that show a secret, besides the one it was written into."""
+        found = []
+        for path in (self.log, *self.dir.glob("sanitizer*"), *self.dir.glob("run/**/*")):
+            if path.is_file():
+                text = path.read_bytes()
+                found += [str(path) for secret in self.secrets() if len(secret) > 5 and secret.encode() in text]
+        for pid in daemons_of(self.dir / "run"):
+            with contextlib.suppress(OSError):
+                line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+                found += [f"the arguments of {pid}" for secret in self.secrets() if secret.encode() in line]
+        return found
+
     def sanitizer_reports(self):
         return "\n".join(p.read_text(errors="replace") for p in self.dir.glob("sanitizer*"))
 
@@ -404,7 +427,7 @@ class Mount:
 
     def close(self):
         """Unmounts and looks for what must not be left. Everything is gone afterwards, whatever was found."""
-        problems = []
+        problems = [f"a secret is shown: {self.leaks()}"] if self.leaks() else []
         try:
             if is_mounted(self.top):
                 with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
@@ -418,6 +441,8 @@ class Mount:
                 problems.append(f"left running: {daemons_of(self.dir / 'run')}")
             if self.sanitizer_reports():
                 problems.append(self.sanitizer_reports())
+            if self.leaks():
+                problems.append(f"a secret is shown: {self.leaks()}")
         finally:
             for pid in daemons_of(self.dir / "run"):
                 with contextlib.suppress(ProcessLookupError):

@@ -182,8 +182,13 @@ static void conn_answer(struct conn *c)
 	bool has_body = strcmp(c->up.head.method, "HEAD") != 0;
 	if (f->retry_after_s >= 0)
 		(void)snprintf(retry, sizeof(retry), "Retry-After: %d\r\n", f->retry_after_s);
+	time_t clock = (time_t)fault_clock_s(f);
+	char date[64] = "";
+	struct tm t;
+	if (f->kind == FAULT_SKEW && gmtime_r(&clock, &t))
+		(void)strftime(date, sizeof(date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &t);
 	int n = snprintf(d->data, FLOW_CAPACITY, "HTTP/1.1 %d Fault\r\nContent-Type: application/xml\r\n"
-			 "Content-Length: %zu\r\n%s%s%s\r\n%s", f->status, strlen(f->body), retry, f->header,
+			 "Content-Length: %zu\r\n%s%s%s%s\r\n%s", f->status, strlen(f->body), retry, date, f->header,
 			 f->header[0] ? "\r\n" : "", has_body ? f->body : "");
 	assert(n > 0 && n < FLOW_CAPACITY);
 	counters_status(c->log_entry, f->status);
@@ -195,16 +200,36 @@ static void conn_answer(struct conn *c)
 	d->hold_until_ns = clock_ns() + settings.latency_ns;
 }
 
+static bool is_answered_here(const struct conn *c)
+{
+	return c->fault.kind == FAULT_STATUS || c->fault.kind == FAULT_SKEW;
+}
+
+/* "If-Match" becomes "Xf-Match", which no server knows: the head keeps its length. */
+static void strip_conditions(char *data, size_t len)
+{
+	static const char *const names[] = { "\r\nIf-Match:", "\r\nIf-None-Match:" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *at = memmem(data, len, names[i], strlen(names[i]));
+
+		if (at)
+			at[2] = 'X';
+	}
+}
+
 /* A request's head is complete: count it, find its rule. false: the connection ended. */
-static bool conn_request(struct conn *c)
+static bool conn_request(struct conn *c, char *data, size_t len)
 {
 	struct flow *f = &c->up;
 	c->is_active = true;
 	c->log_entry = counters_request(&f->head);
 	c->is_last |= f->head.has_close;
-	const struct fault *fault = fault_take(f->head.op, f->head.target);
+	const struct fault *fault = fault_take(&f->head, data, len);
 	c->fault = fault ? *fault : (struct fault){ 0 };
-	f->is_discarded = c->fault.kind == FAULT_STATUS;
+	f->is_discarded = is_answered_here(c);
+	if (c->fault.kind == FAULT_STRIP)
+		strip_conditions(data, len);
 	if (c->fault.kind == FAULT_RESET_BEFORE || (!f->is_discarded && !server_connect(c))) {
 		conn_reset(c);
 		return false;
@@ -218,7 +243,7 @@ static bool conn_request(struct conn *c)
 static bool conn_response(struct conn *c)
 {
 	static const enum flow_stop stops[] = { [FAULT_RESET_MID] = STOP_RESET, [FAULT_TRUNCATE] = STOP_CLOSE,
-						[FAULT_STALL] = STOP_STALL, [FAULT_CORRUPT_UP] = STOP_NONE };
+						[FAULT_STALL] = STOP_STALL, [FAULT_KINDS] = STOP_NONE };
 	struct flow *f = &c->down;
 	enum fault_kind kind = c->fault.kind;
 	counters_status(c->log_entry, f->head.status);
@@ -255,7 +280,7 @@ static bool flow_parse_head(struct conn *c, struct flow *f)
 	if (!is_up && f->head.status < 200)
 		return true; /* 100 Continue: the real answer follows */
 	flow_begin_body(f);
-	return is_up ? conn_request(c) : conn_response(c);
+	return is_up ? conn_request(c, at, size) : conn_response(c);
 }
 
 /* Lets n bytes of body pass, up to the place of a fault. Returns how many. */
@@ -421,7 +446,7 @@ static bool conn_step(struct conn *c, bool *ret_up_blocked, bool *ret_down_block
 	flow_parse(c, up);
 	if (!c->is_dead)
 		*ret_up_blocked = c->server.fd >= 0 || up->is_discarded ? flow_write(c, up, &c->server) : false;
-	if (!c->is_dead && c->fault.kind == FAULT_STATUS && up->state == FLOW_DONE && down->state == FLOW_HEAD)
+	if (!c->is_dead && is_answered_here(c) && up->state == FLOW_DONE && down->state == FLOW_HEAD)
 		conn_answer(c);
 	if (!c->is_dead)
 		flow_parse(c, down);

@@ -51,7 +51,18 @@ static const char *add_fault(const char *query)
 		f.op = text[0];
 	(void)parameter(query, "match", f.match, sizeof(f.match));
 	(void)parameter(query, "header", f.header, sizeof(f.header));
-	if (!parameter(query, "code", f.code, sizeof(f.code)))
+	(void)parameter(query, "head", f.head, sizeof(f.head));
+	(void)parameter(query, "label", f.label, sizeof(f.label));
+	if (strpbrk(f.label, "\"\\"))
+		return "no such label";
+	f.permille = (unsigned)number(query, "permille", 0);
+	f.random = number(query, "seed", 0);
+	f.skew_s = (int64_t)number(query, "skew_s", 0);
+	if (f.kind == FAULT_SKEW) { /* the server's own words */
+		(void)snprintf(f.code, sizeof(f.code), "RequestTimeTooSkewed");
+		f.status = 403;
+	}
+	if (!parameter(query, "code", f.code, sizeof(f.code)) && !f.code[0])
 		(void)snprintf(f.code, sizeof(f.code), "SlowDown");
 	if (!parameter(query, "body", f.body, sizeof(f.body)))
 		(void)snprintf(f.body, sizeof(f.body),
@@ -62,7 +73,7 @@ static const char *add_fault(const char *query)
 	f.count = (unsigned)number(query, "count", 1);
 	f.at = number(query, "at", HTTP1_UNKNOWN);
 	f.ms = number(query, "ms", 0);
-	f.status = (int)number(query, "status", 503);
+	f.status = (int)number(query, "status", f.status ? (uint64_t)f.status : 503);
 	if (parameter(query, "retry_after", text, sizeof(text)))
 		f.retry_after_s = (int)strtol(text, NULL, 10);
 	return fault_add(&f) ? NULL : "too many faults";

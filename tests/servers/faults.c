@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define FAULTS_MAX 32
 #define LOG_MAX 8192
+#define SKEW_ALLOWED_S 900
 
 struct counters counters;
 
@@ -22,6 +24,7 @@ static const char *const kind_names[] = {
 	[FAULT_STATUS] = "status",	 [FAULT_RESET_BEFORE] = "reset-before", [FAULT_RESET_MID] = "reset-mid",
 	[FAULT_RESET_AFTER] = "reset-after", [FAULT_TRUNCATE] = "truncate",	[FAULT_STALL] = "stall",
 	[FAULT_DELAY] = "delay",	 [FAULT_CORRUPT] = "corrupt",		[FAULT_CORRUPT_UP] = "corrupt-up",
+	[FAULT_SKEW] = "skew",		 [FAULT_STRIP] = "strip",
 };
 
 bool fault_kind_parse(const char *text, enum fault_kind *ret)
@@ -38,7 +41,10 @@ bool fault_add(const struct fault *fault)
 {
 	if (fault_count == FAULTS_MAX)
 		return false;
-	faults[fault_count++] = *fault;
+	faults[fault_count] = *fault;
+	if (!fault->label[0])
+		(void)snprintf(faults[fault_count].label, sizeof(fault->label), "%s", kind_names[fault->kind]);
+	fault_count++;
 	return true;
 }
 
@@ -47,19 +53,59 @@ void fault_clear(void)
 	fault_count = 0;
 }
 
-const struct fault *fault_take(char op, const char *target)
+int64_t fault_clock_s(const struct fault *fault)
+{
+	return (int64_t)time(NULL) + fault->skew_s;
+}
+
+/* splitmix64: the same seed draws the same */
+static bool is_drawn(struct fault *f)
+{
+	uint64_t x = f->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return !f->permille || (x ^ x >> 31) % 1000 < f->permille;
+}
+
+static bool applies(const struct fault *f, const struct http1_head *head, const char *data, size_t len)
+{
+	if ((f->op != '*' && f->op != head->op) || !strstr(head->target, f->match))
+		return false;
+	if (f->head[0] && !memmem(data, len, f->head, strlen(f->head)))
+		return false;
+	if (f->kind == FAULT_STRIP)
+		return memmem(data, len, "If-Match:", 9) || memmem(data, len, "If-None-Match:", 14);
+	return f->kind != FAULT_SKEW || (head->amz_date_s && llabs(head->amz_date_s - fault_clock_s(f)) > SKEW_ALLOWED_S);
+}
+
+static void count(const struct fault *f)
+{
+	struct label_count *c = counters.by_label;
+
+	counters.faults++;
+	for (int i = 0; i < FAULT_LABELS; i++, c++) {
+		if (c->label[0] && strcmp(c->label, f->label) != 0)
+			continue;
+		memcpy(c->label, f->label, sizeof(c->label));
+		c->count++;
+		return;
+	}
+}
+
+const struct fault *fault_take(const struct http1_head *head, const char *data, size_t len)
 {
 	static struct fault taken;
 	for (unsigned i = 0; i < fault_count; i++) {
 		struct fault *f = &faults[i];
-		if ((f->op != '*' && f->op != op) || !strstr(target, f->match))
+		if (!applies(f, head, data, len) || !is_drawn(f))
 			continue;
 		if (f->skip) {
 			f->skip--;
 			continue;
 		}
 		taken = *f;
-		counters.faults++;
+		count(f);
 		if (f->count && --f->count == 0) {
 			fault_count--;
 			memmove(f, f + 1, (fault_count - i) * sizeof(*f));
@@ -148,6 +194,10 @@ char *counters_json(void)
 	put(f, "\"wire_up\": %llu, \"wire_down\": %llu, \"connections\": %llu, \"faults\": %llu, ",
 	    (unsigned long long)c->wire_up, (unsigned long long)c->wire_down, (unsigned long long)c->connections,
 	    (unsigned long long)c->faults);
+	put(f, "\"faults_by\": {");
+	for (int i = 0; i < FAULT_LABELS && c->by_label[i].label[0]; i++)
+		put(f, "%s\"%s\": %llu", i ? ", " : "", c->by_label[i].label, (unsigned long long)c->by_label[i].count);
+	put(f, "}, ");
 	put(f, "\"open\": %u, \"active\": %u, \"most_active\": %u}\n", c->open, c->active, c->most_active);
 	return finish(f, &text);
 }

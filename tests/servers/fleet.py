@@ -236,7 +236,11 @@ class Proxy(Server):
         not asked), reset-before, reset-mid (at=BYTE of the answer's body), reset-after (the server has done it, the
         answer is lost), truncate (at=), stall (at=, ms=; 0: for ever), delay (ms=), corrupt (at=; a bit of the
         answer's body), corrupt-up (of the request's body). at: the middle when not given. skip=N lets N pass first,
-        match=TEXT looks only at request targets that contain it.
+        match=TEXT looks only at request targets that contain it, head=TEXT at heads that do (case counts).
+        permille=N draws N of 1000 of those it would apply to, by a generator of its own, seeded with seed=.
+        skew: a server whose clock is skew_s= ahead refuses what was signed by another (RequestTimeTooSkewed).
+        strip: the conditions of a request do not reach the server, which must not check signatures.
+        counters()["faults_by"] counts by label= (or kind).
         """
         self._control("/fault", op=op, kind=kind, count=count, **more)
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 size_t http1_head_size(const char *data, size_t len)
 {
@@ -30,6 +31,19 @@ static bool value_has(const char *value, size_t len, const char *word)
 	return false;
 }
 
+/* "20261123T101500Z" */
+static int64_t read_amz_date(const char *value, size_t len)
+{
+	struct tm t = { 0 };
+	char text[17];
+
+	if (len < 16)
+		return 0;
+	memcpy(text, value, 16);
+	text[16] = '\0';
+	return strptime(text, "%Y%m%dT%H%M%SZ", &t) ? (int64_t)timegm(&t) : 0;
+}
+
 static void read_field(struct http1_head *head, const char *name, size_t name_len, const char *value, size_t len)
 {
 	if (name_len == 14 && strncasecmp(name, "content-length", 14) == 0) {
@@ -43,6 +57,8 @@ static void read_field(struct http1_head *head, const char *name, size_t name_le
 		head->has_close = value_has(value, len, "close");
 	} else if (name_len == 17 && strncasecmp(name, "x-amz-copy-source", 17) == 0) {
 		head->has_copy_source = true;
+	} else if (name_len == 10 && strncasecmp(name, "x-amz-date", 10) == 0) {
+		head->amz_date_s = read_amz_date(value, len);
 	}
 }
 

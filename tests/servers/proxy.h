@@ -13,6 +13,7 @@
 
 #define PROXY_TARGET_MAX 240
 #define PROXY_BODY_MAX 4096
+#define FAULT_LABELS 32
 #define HTTP1_UNKNOWN UINT64_MAX
 
 /* ---- http1.c ---- */
@@ -27,6 +28,7 @@ struct http1_head {
 	uint64_t length; /* HTTP1_UNKNOWN unless framing is LENGTH */
 	bool has_close;	 /* the connection ends after this message */
 	bool has_copy_source;
+	int64_t amz_date_s; /* X-Amz-Date, seconds since 1970; 0: none */
 };
 /* Length of the head (blank line included) at the start of data, 0 when it is not complete yet. */
 size_t http1_head_size(const char *data, size_t len);
@@ -59,12 +61,20 @@ enum fault_kind {
 	FAULT_DELAY,
 	FAULT_CORRUPT,
 	FAULT_CORRUPT_UP,
+	FAULT_SKEW,  /* the server's clock is off: what was signed by another is refused */
+	FAULT_STRIP, /* conditions do not reach the server */
+	FAULT_KINDS,
 };
 struct fault {
 	enum fault_kind kind;
 	char op;		      /* '*': any */
 	char match[PROXY_TARGET_MAX]; /* "": any target */
+	char head[96];		      /* "": any; else the request's head must hold it (case counts) */
+	char label[32];		      /* what it is counted under */
 	unsigned skip, count;	      /* count 0: without end */
+	unsigned permille;	      /* of the requests it applies to, drawn from `random`; 0: all */
+	uint64_t random;	      /* its own seeded state */
+	int64_t skew_s;
 	uint64_t at;		      /* HTTP1_UNKNOWN: the middle */
 	uint64_t ms;
 	int status;
@@ -75,13 +85,19 @@ bool fault_kind_parse(const char *text, enum fault_kind *ret);
 bool fault_add(const struct fault *fault); /* false: too many */
 void fault_clear(void);
 /* The rule that this request falls under; uses up one of its count. NULL: none. Valid until the next call. */
-const struct fault *fault_take(char op, const char *target);
+const struct fault *fault_take(const struct http1_head *head, const char *data, size_t len);
+/* The clock of the server that the rule plays. */
+int64_t fault_clock_s(const struct fault *fault);
 
 struct counters {
 	uint64_t ops[128], statuses[1000];
 	uint64_t requests, bytes_up, bytes_down; /* bodies */
 	uint64_t wire_up, wire_down;		 /* with heads */
 	uint64_t connections, faults;
+	struct label_count {
+		char label[32];
+		uint64_t count;
+	} by_label[FAULT_LABELS];
 	unsigned open;	   /* connections now; not reset */
 	unsigned active;   /* requests under way now; not reset */
 	unsigned most_active;
