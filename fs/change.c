@@ -277,6 +277,13 @@ static int delete_markers(struct fs *fs, const struct node *n, const struct loca
 	return r;
 }
 
+static bool stirs_below_locked(const struct fs *fs, const struct location *where)
+{
+	const struct listed_key listed = { where->bucket, where->key, strlen(where->key), NULL, NULL, UINT64_MAX };
+
+	return pending_stirs_locked(fs, where->store, &listed);
+}
+
 int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
 {
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
@@ -308,7 +315,9 @@ int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 	tombstone = tree_set_absent(&fs->tree, parent, name);
 	if (tombstone)
 		tombstone->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
-	if (n->remote_key) /* its rename is not through: the marker, if any, arrives yet */
+	/* Its rename is not through: the marker, if any, arrives yet. Or something below is on its way out: after a crash only a row
+	 * tells that the directory went, too (and it goes in the same request as the others). */
+	if (n->remote_key || stirs_below_locked(fs, &where))
 		has_remote_marker = true;
 	r = delete_markers(fs, n, &where, tombstone, has_remote_marker, ret_ticket, err);
 	tree_unpin(&fs->tree, n);

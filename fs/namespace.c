@@ -4,6 +4,7 @@
 #include "fs/attrs.h"
 #include "fs/file.h"
 #include "fs/listing.h"
+#include "fs/owed.h"
 #include "fs/pending.h"
 #include "fs/pending_view.h"
 #include "fs/rename_tree.h"
@@ -410,6 +411,9 @@ void namespace_run(struct pending *op)
 		break;
 	case PENDING_META:
 		r = run_meta(op, &err);
+		break;
+	case PENDING_ABORT:
+		r = owed_run(op, &err);
 		break;
 	case PENDING_PUT:
 	case PENDING_DELETE:

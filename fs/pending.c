@@ -20,7 +20,7 @@
 const char *pending_kind_name(enum pending_kind kind)
 {
 	static const char *const names[PENDING_KINDS] = { "?",	   "upload",	       "delete", "rename",
-							  "copy",  "rename-directory", "mkdir",  "attributes" };
+							  "copy",  "rename-directory", "mkdir",  "attributes", "abort" };
 
 	return kind < PENDING_KINDS ? names[kind] : "?";
 }
@@ -415,12 +415,13 @@ void pending_retry_locked(struct pending *op, const struct error *err)
 	cond_broadcast(&fs->changed);
 }
 
-/* By the clock that stamps files, which goes in steps: a file written to later than a row has a later time. */
+/* By the clock that stamps files (which may stamp a little late, never early): a file with a later time than a row was written
+ * to after it. */
 static int64_t file_clock_ns(void)
 {
 	struct timespec ts;
 
-	(void)clock_gettime(CLOCK_REALTIME_COARSE, &ts); /* cannot fail */
+	(void)clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail */
 	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 

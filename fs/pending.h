@@ -25,8 +25,9 @@ enum pending_kind { /* numbers stand in journals on disk */
 	PENDING_RENAME_TREE = 5, /* every key below from_key to below key */
 	PENDING_MARKER = 6,	 /* the directory's own object, "d/" */
 	PENDING_META = 7,	 /* attributes of an object whose content is in the cloud */
+	PENDING_ABORT = 8,	 /* an upload in parts that a crash left behind; owed.h */
 };
-#define PENDING_KINDS 8
+#define PENDING_KINDS 9
 
 enum pending_state {
 	PENDING_WAITING, /* for its time (in the heap) */
@@ -78,6 +79,7 @@ struct pending {
 	struct cancel cancel;
 	_Atomic uint64_t sent_bytes;
 	uint64_t total, started_ms;
+	int64_t since_ns;	/* PENDING_ABORT: of uploads that began before nothing is known */
 	char *upload_id;	/* of a multipart upload to take up or abort */
 	char expect[STORE_VERSION_MAX]; /* deletes: nothing; recovery of puts */
 	struct attempt sent, sent_before; /* uploads: what may have arrived though we were not told; mtime_ns 0: nothing */

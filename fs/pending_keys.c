@@ -32,6 +32,8 @@ void pending_keys_link(struct pending *op)
 {
 	struct pending_queue *q = &op->fs->queue;
 
+	if (op->kind == PENDING_ABORT)
+		return; /* changes no object */
 	claim_link(q, op, &op->claims[0], op->bucket, op->key);
 	if (op->from_key)
 		claim_link(q, op, &op->claims[1], op->from_bucket, op->from_key);
@@ -69,7 +71,7 @@ static bool do_conflict(const struct pending *a, const struct pending *b)
 {
 	bool a_tree = a->kind == PENDING_RENAME_TREE, b_tree = b->kind == PENDING_RENAME_TREE || deletes_dir(b);
 
-	if (a->store != b->store)
+	if (a->store != b->store || a->kind == PENDING_ABORT || b->kind == PENDING_ABORT)
 		return false;
 	for (int i = 0; i < 4; i++) {
 		const char *bucket = i & 1 ? a->from_bucket : a->bucket, *key = i & 1 ? a->from_key : a->key;
@@ -106,7 +108,7 @@ static struct pending *find_name_blocker(const struct pending *op)
 	struct pending *found = NULL;
 	char key[STORE_KEY_MAX + 2];
 
-	if (op->kind == PENDING_DELETE || op->kind == PENDING_META)
+	if (op->kind == PENDING_DELETE || op->kind == PENDING_META || op->kind == PENDING_ABORT)
 		return NULL;
 	for (size_t i = len; i-- > 0 && !found;)
 		if (op->key[i] == '/')

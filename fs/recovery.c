@@ -32,7 +32,7 @@ static struct store *store_by_name(const struct fs *fs, const char *name)
 	return NULL;
 }
 
-/* Whether directories on the way are made. What was deleted does not make any: they may have been removed after it. */
+/* Whether directories on the way are made. */
 enum way { WAY_MADE, WAY_AS_IT_IS };
 
 static struct node *child_dir(struct fs *fs, struct node *parent, const char *name, enum node_type type, enum way way)
@@ -46,10 +46,8 @@ static struct node *child_dir(struct fs *fs, struct node *parent, const char *na
 	if (n)
 		tree_detach(&fs->tree, n);
 	n = tree_add(&fs->tree, parent, name, type);
-	if (n) {
+	if (n)
 		node_defaults_locked(fs, n);
-		n->is_implied = true;
-	}
 	return n;
 }
 
@@ -96,7 +94,7 @@ static struct node *parent_of_key(struct fs *fs, const struct location *where, e
 static struct node *node_at(struct fs *fs, const struct location *where, enum node_type type)
 {
 	CLEANUP(freep) char *name = NULL;
-	struct node *parent = parent_of_key(fs, where, type == NODE_ABSENT ? WAY_AS_IT_IS : WAY_MADE, &name), *n;
+	struct node *parent = parent_of_key(fs, where, WAY_MADE, &name), *n;
 
 	if (!parent || !name)
 		return NULL;
@@ -340,15 +338,29 @@ static int recover_name(struct fs *fs, struct pending *op, const struct journal_
 		n = node_at(fs, &where, type);
 	if (r < 0)
 		return error_errno(err, -r, "cannot take up a rename");
-	if (!n && type != NODE_ABSENT)
+	if (!n)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
 	op->node = n;
 	if (type == NODE_ABSENT)
-		return 0; /* without a node: what the cloud still shows of it is hidden by the queue */
+		return 0;
 	if (apply_detail(n, row, op, &row_ns, err) < 0)
 		node_defaults_locked(fs, n);
 	if (op->kind == PENDING_MARKER)
 		n->has_marker = true;
+	return 0;
+}
+
+static int recover_abort(struct pending *op, const struct journal_row *row, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+	const char *id;
+	int r = json_parse(row->detail, 1 << 20, &o, err);
+
+	if (r < 0)
+		return error_prefix(err, r, "the journal's words about '%s'", row->key);
+	op->since_ns = json_get_int64(o, "at", 0);
+	id = json_get_string(o, "upload");
+	op->upload_id = id ? strdup(id) : NULL;
 	return 0;
 }
 
@@ -389,7 +401,8 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 		return error_set(err, ERR_NO_MEMORY, "no memory to recover");
 	FAULT_POINT("recovery-row");
 	op->flags = row->flags;
-	r = op->kind == PENDING_PUT ? recover_put(fs, op, row, err) : recover_name(fs, op, row, err);
+	r = op->kind == PENDING_PUT ? recover_put(fs, op, row, err) :
+	    op->kind == PENDING_ABORT ? recover_abort(op, row, err) : recover_name(fs, op, row, err);
 	if (r < 0) {
 		struct error note = *err;
 
@@ -442,29 +455,6 @@ static void sweep_cache(struct fs *fs, const struct left_rows *kept)
 	(void)closedir(dir);
 }
 
-/* Directories that were only on the way to something that is gone by a later row: whether they are there, the cloud knows. */
-static void drop_empty(struct fs *fs, struct node *dir)
-{
-	struct node *next;
-
-	for (struct node *n = dir->first_child; n; n = next) {
-		next = n->next;
-		if (!node_is_dir(n))
-			continue;
-		drop_empty(fs, n);
-		if (!n->is_implied || n->type == NODE_BUCKET || n->pending_count || tree_has_children(n))
-			continue;
-		while (n->first_child) { /* tombstones: the queue hides what the cloud still shows */
-			struct node *child = n->first_child;
-
-			tree_detach(&fs->tree, child);
-			tree_prune(&fs->tree, child);
-		}
-		tree_detach(&fs->tree, n);
-		tree_prune(&fs->tree, n);
-	}
-}
-
 int recovery_run(struct fs *fs, struct error *err)
 {
 	struct left_rows kept = { .fs = fs };
@@ -474,7 +464,6 @@ int recovery_run(struct fs *fs, struct error *err)
 	FAULT_POINT("recovery-begin");
 	r = journal_each(fs->journal, recover_row, &kept, err);
 	FAULT_POINT("recovery-rows-read");
-	drop_empty(fs, fs->tree.root);
 	if (r == 0)
 		sweep_cache(fs, &kept);
 	FAULT_POINT("recovery-end");

@@ -74,7 +74,6 @@ struct node {
 	bool is_shadowed : 1; /* files: shown under the escape for "also a directory" */
 	bool is_readonly : 1; /* buckets: a write was refused (403) a while ago */
 	bool has_own_meta : 1; /* the object of `version` carries no metadata but ours: we made it */
-	bool is_implied : 1;  /* recovery.c: a directory that only lies on the way to what a row speaks of */
 	bool is_copied : 1;   /* version is not known: the object is a copy, made here, of the bytes the node had */
 	bool is_at_home : 1;  /* rename_tree.c, during a switch */
 	bool is_pinned_path : 1; /* an ancestor of the mount's root */

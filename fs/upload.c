@@ -4,6 +4,7 @@
 #include "backends/base/hash.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
+#include "fs/owed.h"
 #include <assert.h>
 
 #define PARTS_PER_STEP 1000u
@@ -73,6 +74,8 @@ static void abort_job(struct job *job)
 	if (u->id && !u->is_completed && store_upload_abort(u->store, u->bucket, u->key, u->id, &err) < 0)
 		log_warn("upload.abort", "key='%s' error='%s'", u->key, err.message);
 	FAULT_POINT("upload-abort-after");
+	if (err.kind == ERR_NONE || err.kind == ERR_NOT_FOUND)
+		owed_settle(u->fs, u->owed_seq);
 	for (unsigned i = 0; i < u->count; i++)
 		free(u->parts[i]);
 	free(u->parts);
@@ -275,7 +278,9 @@ int upload_begin(struct upload *u, const struct store_put_args *args, int64_t mt
 	u->begun_mtime_ns = mtime_ns;
 
 	FAULT_POINT("upload-begin-before");
-	r = store_upload_begin(u->store, u->bucket, u->key, args, &id, err);
+	r = owed_note(u->fs, u->store, u->bucket, u->key, &u->owed_seq, err);
+	if (r == 0)
+		r = store_upload_begin(u->store, u->bucket, u->key, args, &id, err);
 	FAULT_POINT("upload-begin-after");
 
 	lock_take(&fs->lock);
@@ -284,6 +289,7 @@ int upload_begin(struct upload *u, const struct store_put_args *args, int64_t mt
 		struct pending *op = u->file->node->put;
 
 		u->id = id;
+		owed_name(fs, u->store, u->bucket, u->key, u->owed_seq, id);
 		if (op && !u->is_discarded) {
 			free(op->upload_id);
 			op->upload_id = strdup(id);

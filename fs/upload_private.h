@@ -29,6 +29,7 @@ struct upload {
 	struct file *file;
 	struct store *store;
 	char *bucket, *key, *id;
+	uint64_t owed_seq; /* of the row that says it must not stay behind; owed.h */
 	unsigned refs;
 	bool is_beginning, is_discarded, is_completed;
 	bool is_partial;

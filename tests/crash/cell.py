@@ -67,7 +67,7 @@ class Cell(harness.Mount):
     def launch(self, plan=None, options=None, extra=None):
         """Starts the daemon and waits until it answers. False: it died before that (a fault point in recovery)."""
         base = {"upload-delay": "0s", "part-size": "1M" if self.kind == "local" else "5M", "free-space-floor": "16M",
-                "attrs": "exact"}
+                "attrs": "exact", "log-level": "debug"}
         self.options = {**base, **(options or {})}
         self.write_config()
         env = {**self.environment(), "SKYDIR_FAULT_SEEN": str(self.seen_file), **(extra or {})}
@@ -134,6 +134,14 @@ class Cell(harness.Mount):
         return set(self.seen_file.read_text().split()) if self.seen_file.exists() else set()
 
     # ---- looking ----
+
+    def about(self, message):
+        """The lines of the log that speak of the paths of a message, and the last ones."""
+        keys = {part.split(" (conflict")[0].rsplit("/", 1)[-1] for line in message.splitlines()
+                if line.startswith("  '") for part in [line.split("'")[1]]}
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        told = [line for line in lines if any(f"/{k}'" in line for k in keys)]
+        return "\n".join(["log of these:", *told[-60:], "end of the log:", *lines[-8:]])
 
     def guarded(self, call):
         """call(), where a daemon that dies meanwhile shows as DaemonDied."""

@@ -180,7 +180,7 @@ def run_cell(kind, seed, wanted, deadline, my_points, results, keep):
             text += f"round {life.rounds}, plan {life.plan}, options {cell.options}\n"
             for w in cell.workers:
                 text += f"last of {w.name}: " + "; ".join(w.history[-12:]) + "\n"
-            text += cell.tail(40) + "\n" + cell.sanitizer_reports()
+            text += cell.about(str(e)) + "\n" + cell.sanitizer_reports()
             if keep:
                 text += f"\nkept: {cell.dir}"
         results.put(("failed", text))

@@ -1,0 +1,19 @@
+#pragma once
+/*
+ * Purpose: uploads in parts that must not stay behind: each is in the journal before it begins at the store, until it was
+ *	completed or aborted there. What a crash leaves is aborted by the next mount (PENDING_ABORT).
+ *
+ * A row that was written before the store told the upload's id has none: then every upload of exactly its key that began
+ * since is aborted. That may be another machine's of the same key at the same minute, which begins anew.
+ * Threads: owed_note and owed_run block on the journal and the network; owed_settle on nothing.
+ */
+#include "fs/pending.h"
+
+/* Before an upload begins: *ret_seq is what owed_name and owed_settle want. */
+int owed_note(struct fs *fs, const struct store *store, const char *bucket, const char *key, uint64_t *ret_seq,
+	      struct error *err) MUST_CHECK;
+/* The store told the id: the row names it from now on. */
+void owed_name(struct fs *fs, const struct store *store, const char *bucket, const char *key, uint64_t seq, const char *id);
+void owed_settle(struct fs *fs, uint64_t seq); /* 0: nothing */
+/* Carries out a row that was found at start. */
+int owed_run(struct pending *op, struct error *err) MUST_CHECK;
