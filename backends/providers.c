@@ -3,12 +3,14 @@
 #include "backends/local/local_provider.h"
 #include <string.h>
 
-extern const struct provider provider_s3; /* backends/aws/aws.c */
+extern const struct provider provider_s3;    /* backends/aws/aws.c */
+extern const struct provider provider_azure; /* backends/azure/azure.c */
 
 /* In the order in which `skydir doctor` and the help show them. */
 const struct provider *const providers[] = {
 	&provider_local,
 	&provider_s3,
+	&provider_azure,
 	NULL,
 };
 

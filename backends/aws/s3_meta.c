@@ -1,15 +1,11 @@
 /*
  * Object headers: metadata both ways, content types, versions.
  *
- * A metadata value travels in a header: printable ASCII as it is; anything else (and what a header
- * would lose, such as blanks at its ends) as one RFC 2047 word "=?UTF-8?B?...?=", which is also how
- * S3 shows such values itself (then perhaps as Q words, and several of them). A value that looks
- * like a word is encoded too, so that reading always gives back what was written.
- *
- * Source: docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html (2026-11), RFC 2047.
+ * Source: docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html (2026-11).
  */
 #include "backends/aws/s3_private.h"
 #include "backends/base/clock.h"
+#include "backends/store/meta_text.h"
 #include <stdio.h>
 #include <strings.h>
 
@@ -95,20 +91,6 @@ int s3_version_set(const char *etag, char ret[STORE_VERSION_MAX], struct error *
 	return 0;
 }
 
-static bool value_is_plain(const char *value)
-{
-	size_t len = strlen(value);
-
-	if (len == 0)
-		return true;
-	if (value[0] == ' ' || value[len - 1] == ' ' || strstr(value, "=?") || strstr(value, "  "))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (value[i] < 0x20 || value[i] >= 0x7f)
-			return false;
-	return true;
-}
-
 static bool name_is_valid(const char *name)
 {
 	size_t len = strlen(name);
@@ -123,13 +105,7 @@ static void add_meta(struct s3_call *c, const char *name, const char *value)
 	CLEANUP(buf_release) struct buf text = BUF_INIT(16384);
 
 	s3_call_check(c, buf_addf(&header, META_PREFIX "%s", name));
-	if (value_is_plain(value)) {
-		s3_call_check(c, buf_adds(&text, value));
-	} else {
-		s3_call_check(c, buf_adds(&text, "=?UTF-8?B?"));
-		s3_call_check(c, base64_encode(value, strlen(value), &text));
-		s3_call_check(c, buf_adds(&text, "?="));
-	}
+	s3_call_check(c, store_meta_to_header(value, &text));
 	s3_call_header(c, buf_cstr(&header), buf_cstr(&text));
 }
 
@@ -151,72 +127,6 @@ int s3_call_meta(struct s3_call *c, const struct store_meta *meta, size_t count,
 	}
 	s3_call_header(c, "Content-Type", content_type ? content_type : content_type_of(c->key));
 	return 0;
-}
-
-/* One Q word's text: "_" is a blank, "=XX" a byte. */
-static int decode_q(struct str text, struct buf *out)
-{
-	unsigned char byte;
-	int r = 0;
-
-	for (size_t i = 0; i < text.len && r >= 0; i++) {
-		if (text.ptr[i] == '_') {
-			r = buf_addc(out, ' ');
-		} else if (text.ptr[i] != '=') {
-			r = buf_addc(out, text.ptr[i]);
-		} else {
-			if (i + 2 >= text.len ||
-			    hex_decode((struct str){ text.ptr + i + 1, 2 }, &byte, 1) != 1)
-				return -EINVAL;
-			r = buf_addc(out, (char)byte);
-			i += 2;
-		}
-	}
-	return r;
-}
-
-/* Takes one "=?charset?B|Q?text?=" off the front of rest. */
-static int decode_word(struct str *rest, struct buf *out)
-{
-	struct str word = { rest->ptr + 2, rest->len - 2 }, encoding, text;
-	const char *end;
-
-	(void)str_split(&word, '?'); /* the charset: bytes are bytes */
-	if (!word.ptr)
-		return -EINVAL;
-	encoding = str_split(&word, '?');
-	if (!word.ptr || encoding.len != 1)
-		return -EINVAL;
-	end = memmem(word.ptr, word.len, "?=", 2);
-	if (!end)
-		return -EINVAL;
-	text = (struct str){ word.ptr, (size_t)(end - word.ptr) };
-	*rest = (struct str){ end + 2, word.len - text.len - 2 };
-	if (encoding.ptr[0] == 'B' || encoding.ptr[0] == 'b')
-		return base64_decode(text, out);
-	if (encoding.ptr[0] == 'Q' || encoding.ptr[0] == 'q')
-		return decode_q(text, out);
-	return -EINVAL;
-}
-
-/* The value as it was written; what is no sequence of words, or a broken one, is given as it
- * stands. */
-static char *meta_value(const char *value, struct arena *arena)
-{
-	CLEANUP(buf_release) struct buf out = BUF_INIT(65536);
-	struct str rest = str_of(value);
-
-	while (str_starts(rest, "=?")) {
-		if (decode_word(&rest, &out) < 0)
-			return arena_strdup(arena, value);
-		if (rest.len == 0)
-			return memchr(buf_cstr(&out), '\0', out.len)
-				       ? arena_strdup(arena, value)
-				       : arena_strdup(arena, buf_cstr(&out));
-		while (rest.len > 0 && rest.ptr[0] == ' ')
-			rest = (struct str){ rest.ptr + 1, rest.len - 1 };
-	}
-	return arena_strdup(arena, value);
 }
 
 static int read_meta(const struct http_fields *headers, struct arena *arena,
@@ -242,7 +152,7 @@ static int read_meta(const struct http_fields *headers, struct arena *arena,
 			continue;
 		lower = arena_strdup(arena, name + strlen(META_PREFIX));
 		meta[count].name = lower;
-		meta[count].value = meta_value(headers->items[i].value, arena);
+		meta[count].value = store_meta_from_header(headers->items[i].value, arena);
 		if (!lower || !meta[count].value)
 			return -ENOMEM;
 		for (; *lower; lower++)

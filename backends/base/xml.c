@@ -69,17 +69,33 @@ static int leave(struct parse *p)
 	return r < 0 ? r : 0;
 }
 
+/* Five pointers each: local name, prefix, URI, and where the value begins and ends. */
+static int tell_attributes(struct parse *p, const xmlChar **attributes, int count)
+{
+	int r = 0;
+
+	for (int i = 0; r >= 0 && i < count; i++) {
+		const xmlChar **one = attributes + (size_t)i * 5;
+		struct str value = { (const char *)one[3], (size_t)(one[4] - one[3]) };
+
+		r = p->handler->attribute(p->handler->arg, buf_cstr(&p->path), (const char *)one[0], value,
+					  p->err);
+	}
+	return r;
+}
+
 /* libxml2 may still call a handler or two after xmlStopParser: they do nothing then. */
 static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
 		     int namespace_count, const xmlChar **namespaces, int attribute_count,
 		     int defaulted_count, const xmlChar **attributes)
 {
 	struct parse *p = arg;
-	(void)prefix, (void)uri, (void)namespace_count, (void)namespaces;
-	(void)attribute_count, (void)defaulted_count, (void)attributes;
+	(void)prefix, (void)uri, (void)namespace_count, (void)namespaces, (void)defaulted_count;
 	if (p->result < 0)
 		return;
 	int r = enter(p, (const char *)name);
+	if (r >= 0 && p->handler->attribute)
+		r = tell_attributes(p, attributes, attribute_count);
 	if (r < 0)
 		stop(p, r);
 }

@@ -16,6 +16,9 @@ struct xml_handler {
 	int (*text)(void *arg, const char *path, struct str text, struct error *err);
 	int (*end)(void *arg, const char *path, struct error *err); /* may be NULL; after text */
 	void *arg;
+	/* One attribute of the element that start was called for, by its local name. May be NULL. */
+	int (*attribute)(void *arg, const char *path, const char *name, struct str value,
+			 struct error *err);
 };
 /* Reads a whole document. A handler that returns negative ends it with that value. */
 int xml_parse(struct str document, const struct xml_handler *handler, struct error *err) MUST_CHECK;
