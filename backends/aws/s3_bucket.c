@@ -98,7 +98,10 @@ static int buckets_page(struct s3_store *s, struct buckets_reader *b, struct err
 		return r;
 	b->token = NULL;
 	r = xml_parse(str_trim(buf_str(&c.answer)),
-		      &(struct xml_handler){ buckets_start, buckets_text, buckets_end, b }, err);
+		      &(struct xml_handler){ .start = buckets_start,
+					    .text = buckets_text,
+					    .end = buckets_end,
+					    .arg = b }, err);
 	if (r >= 0 && before && b->token && !strcmp(before, b->token))
 		return error_set(err, ERR_PROTOCOL, "the list of buckets does not come to an end");
 	return r;

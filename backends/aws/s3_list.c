@@ -235,7 +235,10 @@ static int list_perform(struct s3_call *c, struct list_reader *l,
 	if (r < 0)
 		return r;
 	r = xml_parse(str_trim(buf_str(&c->answer)),
-		      &(struct xml_handler){ reader_start, reader_text, reader_end, l }, err);
+		      &(struct xml_handler){ .start = reader_start,
+					    .text = reader_text,
+					    .end = reader_end,
+					    .arg = l }, err);
 	if (r < 0)
 		return error_prefix(err, r, "listing of bucket '%.64s'", c->bucket);
 	r = reader_finish(l, err);

@@ -2,7 +2,8 @@
  * The suite over every store there is: the directory, the directory without extended attributes, and S3 when
  * SKYDIR_TEST_S3_ENDPOINT, SKYDIR_TEST_S3_KEY and SKYDIR_TEST_S3_SECRET are set (SKYDIR_TEST_S3_REGION and
  * SKYDIR_TEST_S3_CONDITIONS, yes by default, may be; SKYDIR_TEST_S3_LAX for servers that ignore checks, as moto
- * does). SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
+ * does); Azure when SKYDIR_TEST_AZURE_CONNECTION (Azurite), SKYDIR_TEST_AZURE_CONTRACT and SKYDIR_TEST_AZURE_DIRECTORIES
+ * (the contract server, without and with a hierarchical namespace) hold connection strings. SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
  */
 #include "backends/local/local.h"
 #include "backends/providers.h"
@@ -82,6 +83,34 @@ static int run_s3(const char *home)
 	return failed;
 }
 
+static int run_azure(const char *title, const char *connection, const char *has_directories, const char *home)
+{
+	struct provider_value values[] = {
+		{ "connection-string", connection, "test" },
+		{ "hierarchical-namespace", has_directories, "test" },
+	};
+	struct http_engine_options options = { 0 };
+	struct backend_context context = { .getenv = environment, .home = home, .xdg_data_home = home };
+	struct store *store = NULL;
+	struct error err = ERROR_INIT;
+	int failed;
+
+	if (!connection) {
+		print_message("%s: not tested, no connection string is set\n", title);
+		return 0;
+	}
+	if (http_engine_new(&options, &context.engine, &err) < 0 ||
+	    provider_store_new(&context, "azure", "azure", values, ARRAY_SIZE(values), &store, &err) < 0) {
+		print_error("%s: %s\n", title, err.message);
+		http_engine_free(context.engine);
+		return 1;
+	}
+	failed = run_all(title, &(struct suite){ .store = store, .key_max = STORE_KEY_MAX });
+	store_free(store);
+	http_engine_free(context.engine);
+	return failed;
+}
+
 #define PREFIX "some/folder/"
 enum layering { BARE, TRACED, PREFIXED };
 
@@ -130,6 +159,9 @@ int main(void)
 	failed += run_local("local with side files, traced", path, true, TRACED);
 	failed += run_local("local below a prefix", path, false, PREFIXED);
 	failed += run_s3(root);
+	failed += run_azure("azure", set_or("SKYDIR_TEST_AZURE_CONNECTION", NULL), "no", root);
+	failed += run_azure("azure, contract server", set_or("SKYDIR_TEST_AZURE_CONTRACT", NULL), "no", root);
+	failed += run_azure("azure, real directories", set_or("SKYDIR_TEST_AZURE_DIRECTORIES", NULL), "auto", root);
 	(void)snprintf(path, sizeof(path), "rm -rf '%s'", root);
 	if (system(path) != 0)
 		perror("rm");
