@@ -39,13 +39,18 @@ static void parse_mode(const char *text, struct attrs *a)
 	a->mode = errno || *end || mode > 0xffff ? 0 : (uint32_t)mode;
 }
 
-/* "1700000000", "1700000000.5", "1700000000.123456789". */
+/* "1700000000", "1700000000.5", "1700000000.123456789", or a date. */
 static void parse_mtime(const char *text, struct attrs *a)
 {
 	struct str rest = str_of(text);
 	struct str whole = str_split(&rest, '.');
 	int64_t seconds, scale = 100000000, nanos = 0;
 
+	/* rclone on Azure: "2026-11-23T16:00:00.123456789Z" */
+	if (clock_parse_iso8601(text, &seconds) == 0) {
+		a->mtime_ns = seconds;
+		return;
+	}
 	if (str_to_i64(whole, &seconds) < 0 || seconds > INT64_MAX / 1000000000 - 1 ||
 	    seconds < INT64_MIN / 1000000000 + 1)
 		return;
@@ -173,6 +178,8 @@ int attrs_from_meta(const struct store_meta *meta, size_t count, struct attrs *r
 			(void)clock_parse_iso8601(value, &ret->mtime_ns); /* nonsense stays "not told" */
 		else if (strcmp(name, "--symlink-target") == 0 || strcmp(name, "gcsfuse_symlink_target") == 0)
 			r = set_link(ret, value);
+		else if (strcmp(name, "is_symlink") == 0 && strcasecmp(value, "true") == 0 && !ret->mode)
+			ret->mode = S_IFLNK | 0777; /* blobfuse2: the target is the content, as with s3fs */
 		else if (strcmp(name, "xattr") == 0)
 			r = parse_xattrs(value, ret);
 		if (r < 0) {

@@ -258,7 +258,7 @@ static int ask_object(const struct location *where, enum node_type before, struc
 	}
 	r = store_head(where->store, where->bucket, where->key, NULL, arena, &ret->object, err);
 	if (r == 0) {
-		ret->type = NODE_FILE;
+		ret->type = ret->object.is_directory ? NODE_DIR : NODE_FILE;
 		return 0;
 	}
 	if (err->kind != ERR_NOT_FOUND)

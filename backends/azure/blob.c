@@ -202,6 +202,8 @@ static int set_up(struct az_store *s, const char *name, const struct azure_optio
 	if (r < 0)
 		return r;
 	s->deletes_snapshots = options->deletes_snapshots;
+	s->has_crc64 = options->checksum == AZURE_CHECKSUM_AUTO ? !*s->blob.path
+								: options->checksum == AZURE_CHECKSUM_CRC64;
 	s->base.limits = az_limits;
 	s->base.caps = STORE_CAP_CONDITIONAL_PUT | STORE_CAP_CONDITIONAL_DELETE | STORE_CAP_COPY |
 		       STORE_CAP_PART_COPY | STORE_CAP_APPEND | STORE_CAP_KEEPS_BLOCKS | STORE_CAP_LIST_METADATA |

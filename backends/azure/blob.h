@@ -7,6 +7,8 @@
 #include "backends/http/engine.h"
 #include "backends/store/store.h"
 
+/* AUTO: CRC64, but MD5 for an emulator (the account stands in the path), which knows no other. */
+enum azure_checksum { AZURE_CHECKSUM_AUTO, AZURE_CHECKSUM_CRC64, AZURE_CHECKSUM_MD5 };
 enum azure_namespace { AZURE_NAMESPACE_AUTO, AZURE_NAMESPACE_FLAT, AZURE_NAMESPACE_HIERARCHICAL };
 
 struct azure_options {
@@ -14,6 +16,7 @@ struct azure_options {
 	const char *endpoint;	  /* of the blob service; NULL: https://ACCOUNT.blob.core.windows.net */
 	const char *dfs_endpoint; /* NULL: the same with ".dfs." for ".blob." */
 	enum azure_namespace hierarchical;
+	enum azure_checksum checksum;
 	bool deletes_snapshots; /* with their blob; else a blob that has some is not deleted */
 	double rate_per_s;	/* 0: no limit */
 	struct cred_azure *cred;

@@ -139,16 +139,14 @@ int az_block_put(struct az_store *s, const char *container, const char *key, con
 	return r < 0 ? r : az_call_perform(&c, err);
 }
 
-static int copy_by_service(struct az_store *s, const char *from_container, const char *from_key,
+static int copy_by_service(struct az_call *c, const char *from_container, const char *from_key,
 			   const char *if_source_version, uint64_t offset, uint64_t length,
-			   struct az_call *c, struct cancel *cancel, struct error *err)
+			   struct cancel *cancel, struct error *err)
 {
-	CLEANUP(buf_release) struct buf url = BUF_INIT(16384);
-	int r = az_source_url(s, from_container, from_key, true, &url, err);
+	int r = az_call_copy_source(c, from_container, from_key, true, err);
 
 	if (r < 0)
 		return r;
-	az_call_header(c, "x-ms-copy-source", buf_cstr(&url));
 	az_call_headerf(c, "x-ms-source-range", "bytes=%llu-%llu", (unsigned long long)offset,
 			(unsigned long long)(offset + length - 1));
 	if (if_source_version && *if_source_version)
@@ -184,30 +182,21 @@ static int copy_through_here(struct az_store *s, const char *from_container, con
 	return r;
 }
 
-static bool is_no_power(const struct error *err)
-{
-	return err->kind == ERR_UNSUPPORTED || az_error_is(err, "CannotVerifyCopySource") ||
-	       az_error_is(err, "CannotVerifyCopySourceAuthorization");
-}
-
 int az_block_copy(struct az_store *s, const char *from_container, const char *from_key,
 		  const char *if_source_version, uint64_t offset, uint64_t length,
 		  const char *container, const char *key, const char *id, struct cancel *cancel,
 		  struct error *err)
 {
-	/* A bearer token for the source would have to be sent in a header of its own: it is re-sent instead. */
-	bool can_ask = az_has(s, AZ_POWER_FROM_URL) && cred_azure_kind(s->cred) != CRED_AZURE_TOKEN;
 	int r;
 
-	if (can_ask) {
+	if (az_has(s, AZ_POWER_FROM_URL)) {
 		CLEANUP(az_call_release)
 		struct az_call c = AZ_CALL_INIT(s, HTTP_PUT, "PutBlockFromURL", container, key);
 
 		az_call_query(&c, "comp", "block");
 		az_call_query(&c, "blockid", id);
-		r = copy_by_service(s, from_container, from_key, if_source_version, offset, length, &c, cancel,
-				    err);
-		if (r >= 0 || !is_no_power(err))
+		r = copy_by_service(&c, from_container, from_key, if_source_version, offset, length, cancel, err);
+		if (r >= 0 || !az_is_no_power(err))
 			return r;
 		az_lose(s, AZ_POWER_FROM_URL);
 		*err = ERROR_INIT;

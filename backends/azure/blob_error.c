@@ -78,6 +78,7 @@ static const struct {
 	{ "InternalError", ERR_UNAVAILABLE, NULL },
 	{ "OperationTimedOut", ERR_UNAVAILABLE, NULL },
 	{ "FeatureNotSupportedByEmulator", ERR_UNSUPPORTED, NULL },
+	{ "FeatureNotSupported", ERR_UNSUPPORTED, NULL },
 	{ "NotImplemented", ERR_UNSUPPORTED, NULL },
 	{ "UnsupportedHeader", ERR_UNSUPPORTED, NULL },
 	{ "UnsupportedQueryParameter", ERR_UNSUPPORTED, NULL },

@@ -48,6 +48,7 @@ struct az_store {
 	char *account;
 	struct az_endpoint blob, dfs;
 	bool deletes_snapshots;
+	bool has_crc64; /* else MD5 */
 	struct ratelimit ratelimit;
 	_Atomic int hns;	   /* enum az_hns */
 	_Atomic unsigned lost;	   /* enum az_power the server turned out not to have */
@@ -106,7 +107,7 @@ void az_call_check(struct az_call *c, int result);
 void az_call_answer(struct az_call *c, const char *root);
 /* Sends c->sent. */
 void az_call_send(struct az_call *c, const char *content_type);
-/* The body, with its CRC64. */
+/* The body, with its checksum. */
 int az_call_source(struct az_call *c, const struct store_source *source, struct error *err) MUST_CHECK;
 /* If-Match, If-None-Match; NULL or "": none. */
 void az_call_condition(struct az_call *c, const char *if_version, bool if_absent);
@@ -117,8 +118,15 @@ const char *az_answer_header(const struct az_call *c, const char *name); /* or N
 /* The address of a blob, for the service to read it from: with what lets it in. */
 int az_source_url(struct az_store *s, const char *container, const char *key, bool wants_sas,
 		  struct buf *ret, struct error *err) MUST_CHECK;
-/* A CRC64 of what is to be sent, as the service writes it (base64, least byte first). */
-int az_crc64(const struct store_source *source, char ret[16], struct error *err) MUST_CHECK;
+/* x-ms-copy-source. authorizes: the service wants to see for itself that we may read it. */
+int az_call_copy_source(struct az_call *c, const char *container, const char *key, bool authorizes,
+			struct error *err) MUST_CHECK;
+/* Whether the service cannot read from itself here (an emulator, an account behind a firewall). */
+static inline bool az_is_no_power(const struct error *err)
+{
+	return err->kind == ERR_UNSUPPORTED || !strcmp(err->service_code, "CannotVerifyCopySource") ||
+	       !strcmp(err->service_code, "CannotVerifyCopySourceAuthorization");
+}
 
 /* blob_name.c: keys and names; pure */
 
@@ -156,7 +164,7 @@ int az_content_length(const struct http_response *response, uint64_t *ret,
 /* Puts one pair, as the service gave it, into ret; false without memory. */
 bool az_meta_read(struct str name, struct str value, struct arena *arena, struct store_meta *ret);
 bool az_is_directory(const struct store_object *o);
-/* Adds what makes an empty blob a directory to other tools (hdi_isfolder). */
+/* Whether a key ends with the '/' of a directory. */
 bool az_key_is_directory(const char *key);
 
 /* dfs.c: accounts with a hierarchical namespace */
@@ -212,7 +220,6 @@ void az_upload_new(char ret[AZ_UPLOAD_ID_LEN + 1]);
 
 /* blob_batch.c, blob_list.c: readers of what arrives */
 
-struct az_list_reader_result;
 int az_list_read(struct str document, const char *prefix, char delimiter, struct store_page *ret,
 		 bool *ret_has_hns, struct error *err) MUST_CHECK;
 

@@ -74,39 +74,33 @@ void az_call_send(struct az_call *c, const char *content_type)
 	c->request.body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = buf_str(&c->sent), .fd = -1 };
 }
 
-int az_crc64(const struct store_source *source, char ret[16], struct error *err)
+/* As the service writes them: base64, and a CRC with its least byte first. */
+static int add_checksum(struct az_call *c, const struct store_source *source, struct error *err)
 {
-	CLEANUP(buf_release) struct buf text = BUF_INIT(15);
-	unsigned char digest[32], turned[8];
-	uint64_t crc;
+	enum hash_kind kind = c->store->has_crc64 ? HASH_CRC64NVME : HASH_MD5;
+	CLEANUP(buf_release) struct buf text = BUF_INIT(64);
+	unsigned char digest[32];
+	int len = store_source_digest(source, kind, digest, err);
 
-	if (source->fd >= 0) {
-		int r = hash_fd(HASH_CRC64NVME, source->fd, source->offset, source->length, digest);
+	if (len < 0)
+		return len;
+	for (int i = 0; kind == HASH_CRC64NVME && i < len / 2; i++) {
+		unsigned char byte = digest[i];
 
-		if (r < 0)
-			return error_errno(err, -r, "what is to be sent cannot be read");
-		for (size_t i = 0; i < sizeof(turned); i++)
-			turned[i] = digest[sizeof(turned) - 1 - i];
-	} else {
-		crc = hash_crc64nvme(0, source->mem.ptr, source->mem.len);
-		for (size_t i = 0; i < sizeof(turned); i++, crc >>= 8)
-			turned[i] = (unsigned char)crc;
+		digest[i] = digest[len - 1 - i];
+		digest[len - 1 - i] = byte;
 	}
-	if (base64_encode(turned, sizeof(turned), &text) < 0)
-		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	(void)snprintf(ret, 16, "%s", buf_cstr(&text));
+	az_call_check(c, base64_encode(digest, (size_t)len, &text));
+	az_call_header(c, kind == HASH_MD5 ? "Content-MD5" : "x-ms-content-crc64", buf_cstr(&text));
 	return 0;
 }
 
 int az_call_source(struct az_call *c, const struct store_source *source, struct error *err)
 {
-	char crc[16];
-	int r = store_source_length(source) ? az_crc64(source, crc, err) : 0;
+	int r = store_source_length(source) ? add_checksum(c, source, err) : 0;
 
 	if (r < 0)
 		return r;
-	if (store_source_length(source))
-		az_call_header(c, "x-ms-content-crc64", crc);
 	c->request.body = (struct http_body){
 		.kind = source->fd >= 0 ? HTTP_BODY_FD : HTTP_BODY_MEM,
 		.mem = source->mem,
@@ -218,4 +212,22 @@ int az_source_url(struct az_store *s, const char *container, const char *key, bo
 	    (sas.len && buf_addf(ret, "?%s", buf_cstr(&sas)) < 0))
 		return error_set(err, ERR_TOO_LARGE, "the address of what is copied is too long");
 	return 0;
+}
+
+int az_call_copy_source(struct az_call *c, const char *container, const char *key, bool authorizes,
+			struct error *err)
+{
+	CLEANUP(buf_release) struct buf url = BUF_INIT(16384);
+	CLEANUP(cred_buf_wipe) struct buf bearer = BUF_INIT(0);
+	int r = az_source_url(c->store, container, key, authorizes, &url, err);
+
+	if (r < 0)
+		return r;
+	az_call_header(c, "x-ms-copy-source", buf_cstr(&url));
+	if (!authorizes || cred_azure_kind(c->store->cred) != CRED_AZURE_TOKEN)
+		return 0;
+	r = cred_azure_bearer(c->store->cred, &bearer, err);
+	if (r >= 0)
+		az_call_header(c, "x-ms-copy-source-authorization", buf_cstr(&bearer));
+	return r;
 }

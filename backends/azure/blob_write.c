@@ -19,13 +19,11 @@
 static bool has_md5(const struct store_source *source, const char *text)
 {
 	CLEANUP(buf_release) struct buf ours = BUF_INIT(64);
+	struct error ignored = ERROR_INIT;
 	unsigned char digest[32];
 
-	if (!text || store_source_length(source) > MD5_CHEAP_BYTES)
-		return false;
-	if (source->fd < 0)
-		hash_md5(source->mem.ptr, source->mem.len, digest);
-	else if (hash_fd(HASH_MD5, source->fd, source->offset, source->length, digest) < 0)
+	if (!text || store_source_length(source) > MD5_CHEAP_BYTES ||
+	    store_source_digest(source, HASH_MD5, digest, &ignored) < 0)
 		return false;
 	return base64_encode(digest, HASH_MD5_LEN, &ours) == 0 && !strcmp(buf_cstr(&ours), text);
 }
@@ -171,12 +169,10 @@ static int poll_copy(const struct az_call *c, const char *id, const struct store
 static int copy_build(struct az_call *c, const char *from_container, const char *from_key, bool is_sync,
 		      const struct store_copy_args *args, struct error *err)
 {
-	CLEANUP(buf_release) struct buf url = BUF_INIT(16384);
-	int r = az_source_url(c->store, from_container, from_key, is_sync, &url, err);
+	int r = az_call_copy_source(c, from_container, from_key, is_sync, err);
 
 	if (r < 0)
 		return r;
-	az_call_header(c, "x-ms-copy-source", buf_cstr(&url));
 	if (is_sync)
 		az_call_header(c, "x-ms-requires-sync", "true");
 	if (args->if_source_version && *args->if_source_version)
@@ -233,19 +229,12 @@ static int copy_onto_itself(struct az_store *s, const char *container, const cha
 	return 0;
 }
 
-static bool is_no_power(const struct error *err)
-{
-	return err->kind == ERR_UNSUPPORTED || az_error_is(err, "CannotVerifyCopySource") ||
-	       az_error_is(err, "CannotVerifyCopySourceAuthorization");
-}
-
 int az_copy(struct store *store, const char *from_container, const char *from_key, const char *container,
 	    const char *key, const struct store_copy_args *args, char *ret_version, struct error *err)
 {
 	struct az_store *s = az_of(store);
-	/* In one go where the size allows; a token is not sent along for the source, so that one copies the other way. */
-	bool is_sync = args->source_size && args->source_size <= AZ_SYNC_COPY_MAX &&
-		       cred_azure_kind(s->cred) != CRED_AZURE_TOKEN && az_has(s, AZ_POWER_SYNC_COPY);
+	/* In one go where the size allows, so that nobody sees a copy that is not through. */
+	bool is_sync = args->source_size && args->source_size <= AZ_SYNC_COPY_MAX && az_has(s, AZ_POWER_SYNC_COPY);
 	int r;
 
 	if (!strcmp(from_container, container) && !strcmp(from_key, key)) {
@@ -259,7 +248,7 @@ int az_copy(struct store *store, const char *from_container, const char *from_ke
 	if (az_key_is_directory(key) && az_hns_ask(s, args->cancel) == AZ_HNS_YES)
 		return error_set(err, ERR_INVALID, "'%.64s' is a directory: it is made, not copied", key);
 	r = copy_once(s, from_container, from_key, container, key, is_sync, args, ret_version, err);
-	if (r < 0 && is_sync && is_no_power(err)) {
+	if (r < 0 && is_sync && az_is_no_power(err)) {
 		bool is_missing = err->kind == ERR_NOT_FOUND;
 
 		*err = ERROR_INIT;
@@ -273,11 +262,28 @@ int az_copy(struct store *store, const char *from_container, const char *from_ke
 	return r;
 }
 
+/* Whether the metadata that are there are the ones we set in an attempt whose answer was lost. */
+static bool meta_is_ours(const struct az_call *set, const char *if_version, const struct store_meta *meta,
+			 size_t count, char ret_version[STORE_VERSION_MAX])
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct error ignored = ERROR_INIT;
+	struct store_object now;
+
+	if (az_head(&set->store->base, set->container, set->key, NULL, &arena, &now, &ignored) < 0 ||
+	    (if_version && !strcmp(if_version, now.version)) || now.meta_count != count ||
+	    !has_all_meta(&now, meta, count))
+		return false;
+	memcpy(ret_version, now.version, STORE_VERSION_MAX);
+	return true;
+}
+
 int az_set_meta(struct store *store, const char *container, const char *key, const char *if_version,
 		const struct store_meta *meta, size_t count, char *ret_version, struct error *err)
 {
 	struct az_store *s = az_of(store);
 	CLEANUP(az_call_release) struct az_call c = AZ_CALL_INIT(s, HTTP_PUT, "SetBlobMetadata", container, key);
+	char version[STORE_VERSION_MAX] = "";
 	int r;
 
 	c.is_directory = az_key_is_directory(key) && az_hns_ask(s, NULL) == AZ_HNS_YES;
@@ -286,5 +292,12 @@ int az_set_meta(struct store *store, const char *container, const char *key, con
 	r = az_call_meta(&c, meta, count, err);
 	if (r >= 0)
 		r = az_call_perform(&c, err);
+	if (r < 0 && err->kind == ERR_PRECONDITION && c.response.attempts > 1 &&
+	    meta_is_ours(&c, if_version, meta, count, version)) {
+		*err = ERROR_INIT;
+		if (ret_version)
+			memcpy(ret_version, version, sizeof(version));
+		return 0;
+	}
 	return r < 0 ? r : answer_version(&c, ret_version, err);
 }

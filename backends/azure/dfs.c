@@ -99,6 +99,8 @@ static int rename_once(struct az_call *c, const char *from_key, const char *if_s
 		return r;
 	/* The path within the account: without what stands before it on an emulator. */
 	az_call_header(c, "x-ms-rename-source", from.request.path + strlen(c->store->dfs.path));
+	if (c->is_directory)
+		az_call_condition(c, NULL, true); /* it would replace an empty one */
 	if (if_source_version && *if_source_version)
 		az_call_headerf(c, "x-ms-source-if-match", "\"%s\"", if_source_version);
 	return az_call_perform(c, err);
@@ -171,7 +173,9 @@ int az_rename(struct store *store, const char *container, const char *from_key, 
 		if (r >= 0)
 			r = rename_into(s, container, from_key, key, if_source_version, version, err);
 	}
-	if (r >= 0 && !version[0]) {
+	if (az_key_is_directory(key))
+		version[0] = '\0';
+	else if (r >= 0 && !version[0]) {
 		CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 		struct error ignored = ERROR_INIT;
 		struct store_object now;

@@ -16,6 +16,7 @@ struct suite {
 	struct store *store;
 	bool is_reference; /* must hold every key */
 	size_t key_max;	   /* bytes of the longest key; less than STORE_KEY_MAX below a prefix */
+	bool renames_odd;  /* what the service cannot hold in a name stands there as another one, which sorts elsewhere */
 	bool is_lax;	   /* a test server known to ignore some conditions and checks */
 	char bucket[64];   /* of the test that runs */
 	struct error err;  /* of the last call made through OK and FAILS */

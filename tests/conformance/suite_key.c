@@ -171,13 +171,14 @@ static void hostile_keys_are_listed_in_order(void **state)
 	static const char *const keys[] = { "\x01", " ",   "!",	  "%",	      "%=",
 					    "+",    "-",   "a b", "a!/x",     "a&b",
 					    "a+/x", "a.b", "a0",  "\xc3\xa9", "\xf0\x9f\x98\x80" };
+	const size_t first = s->renames_odd ? 1 : 0; /* without the control byte */
 	struct buf want = BUF_INIT(1 << 16);
 	char *names;
 
-	for (size_t i = ARRAY_SIZE(keys); i-- > 0;)
+	for (size_t i = ARRAY_SIZE(keys); i-- > first;)
 		if (!holds_key(s, keys[i], "x"))
 			skip();
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+	for (size_t i = first; i < ARRAY_SIZE(keys); i++)
 		assert_int_equal(buf_addf(&want, "%s|", keys[i]), 0);
 	for (unsigned size = 1; size < 5; size++) {
 		names = list_text(s, "", 0, NULL, size);

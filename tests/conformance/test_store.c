@@ -105,7 +105,8 @@ static int run_azure(const char *title, const char *connection, const char *has_
 		http_engine_free(context.engine);
 		return 1;
 	}
-	failed = run_all(title, &(struct suite){ .store = store, .key_max = STORE_KEY_MAX });
+	failed = run_all(title,
+			 &(struct suite){ .store = store, .key_max = STORE_KEY_MAX, .renames_odd = true });
 	store_free(store);
 	http_engine_free(context.engine);
 	return failed;

@@ -1,6 +1,7 @@
 """Purpose: the fixtures of the integration tests.
 
-`mount` runs a test once per store: `local`, `s3` (versitygw, the strict server) and `moto` (a flat key space).
+`mount` runs a test once per store: `local`, `s3` (versitygw, the strict server), `moto` (a flat key space) and `azure`
+(Azurite).
 A test says what it needs by markers:
     @pytest.mark.stores("s3", "moto")           only these stores
     @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
@@ -16,7 +17,8 @@ import pytest
 import harness
 from harness import fleet
 
-STORES = ("local", "s3", "moto")
+STORES = ("local", "s3", "moto", "azure")
+SERVERS = {"s3": "versitygw", "moto": "moto", "azure": "azurite"}
 
 
 def pytest_addoption(parser):
@@ -71,6 +73,17 @@ def moto():
             yield server
 
 
+@pytest.fixture(scope="session")
+def azurite():
+    """The Azure Blob server."""
+    endpoint = os.environ.get("SKYDIR_TEST_AZURE_ENDPOINT")
+    if endpoint:
+        yield _Given(endpoint)
+    else:
+        with fleet.Azurite() as server:
+            yield server
+
+
 def _marked(request, name):
     found = {}
     for marker in reversed(list(request.node.iter_markers(name))):
@@ -88,8 +101,8 @@ def make_mount(request):
             more, kind = {}, "plain"
         more.setdefault("options", _marked(request, "options"))
         more.setdefault("store_config", _marked(request, "store_config"))
-        if kind in ("s3", "moto"):
-            server = more.pop("server", None) or request.getfixturevalue("versitygw" if kind == "s3" else "moto")
+        if kind in SERVERS:
+            server = more.pop("server", None) or request.getfixturevalue(SERVERS[kind])
             if "proxy" not in more:
                 more["proxy"] = fleet.Proxy(server.endpoint).start()
                 proxies.append(more["proxy"])

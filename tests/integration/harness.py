@@ -108,6 +108,93 @@ class S3Client:
         return [u["Key"] for u in self.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
 
 
+class AzureClient:
+    """The vendor's own SDK, straight to the server."""
+
+    def __init__(self, server):
+        from azure.storage.blob import BlobServiceClient
+
+        # The emulator refuses the newest version of the service.
+        self.blobs = BlobServiceClient.from_connection_string(fleet.connection_string(server.endpoint),
+                                                              api_version="2025-11-05")
+
+    # The names of backends/azure/blob_name.c, written a second time.
+    MARK, LOOK_ALIKES = "\u201b", {"\\": "\uff3c", "\x7f": "\u2421", **{chr(i): chr(0x2400 + i) for i in range(1, 32)}}
+
+    @classmethod
+    def name(cls, key):
+        """What stands in the service for a key."""
+        text = ""
+        for i, c in enumerate(key):
+            last = i + 1 == len(key) or key[i + 1] == "/"
+            if 0xdc80 <= ord(c) <= 0xdcff:
+                text += f"{cls.MARK}{ord(c) - 0xdc00:02X}"
+            elif c in cls.LOOK_ALIKES:
+                text += cls.LOOK_ALIKES[c]
+            elif c == "." and last:
+                text += "\uff0e"
+            elif c in cls.LOOK_ALIKES.values() or (c == "\uff0e" and last):
+                text += cls.MARK + c
+            else:
+                text += c
+        return text
+
+    @classmethod
+    def key(cls, name):
+        back = {v: k for k, v in cls.LOOK_ALIKES.items()}
+        text, i = "", 0
+        while i < len(name):
+            c = name[i]
+            following = name[i + 1:i + 3]
+            if c == cls.MARK and (following[:1] in back or following[:1] in (cls.MARK, "\uff0e")):
+                text, i = text + following[0], i + 2
+            elif c == cls.MARK and re.fullmatch("[89A-F][0-9A-F]", following):
+                text, i = text + chr(0xdc00 + int(following, 16)), i + 3
+            else:
+                last = i + 1 == len(name) or name[i + 1] == "/"
+                text, i = text + ("." if c == "\uff0e" and last else back.get(c, c)), i + 1
+        return text
+
+    def create_bucket(self, bucket):
+        self.blobs.create_container(bucket)
+
+    def buckets(self):
+        return [c.name for c in self.blobs.list_containers()]
+
+    def _blob(self, bucket, key):
+        return self.blobs.get_blob_client(bucket, self.name(key))
+
+    def put(self, bucket, key, data=b"", Metadata=None, ContentType=None, **_):
+        from azure.storage.blob import ContentSettings
+
+        settings = ContentSettings(content_type=ContentType) if ContentType else None
+        metadata = {k.replace("-", "__2d"): v for k, v in (Metadata or {}).items()}
+        answer = self._blob(bucket, key).upload_blob(data, overwrite=True, metadata=metadata, content_settings=settings)
+        return {"ETag": answer["etag"]}
+
+    def get(self, bucket, key):
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            return self._blob(bucket, key).download_blob().readall()
+        except ResourceNotFoundError:
+            return None
+
+    def meta(self, bucket, key):
+        metadata = self._blob(bucket, key).get_blob_properties().metadata
+        return {k.lower().replace("__2d", "-"): v for k, v in metadata.items()}
+
+    def delete(self, bucket, key):
+        self._blob(bucket, key).delete_blob()
+
+    def keys(self, bucket, prefix=""):
+        names = self.blobs.get_container_client(bucket).list_blob_names(name_starts_with=self.name(prefix))
+        return sorted(self.key(n) for n in names)
+
+    def uploads(self, bucket):
+        return []
+
+
 class LocalClient:
     """Reads and writes the directory of a `local` store; see the top of backends/local/local.c for its layout."""
 
@@ -232,11 +319,11 @@ class Mount:
     """One skydir mount of one store. Use as a context manager, or start() and close()."""
 
     def __init__(self, kind, server=None, proxy=None, store_config=None, options=None, bucket=None, source=None):
-        self.kind = kind  # "local", "s3" or "moto"
+        self.kind = kind  # "local", "s3", "moto" or "azure"
         self.server, self.proxy = server, proxy
         self.dir = scratch_dir("m")
         self.top = self.dir / "mnt"  # the mount point
-        self.store = "local" if kind == "local" else "s3"
+        self.store = kind if kind in ("local", "azure") else "s3"
         self.options = dict(options or {})
         self.store_config = dict(store_config or {})
         self.source = source
@@ -248,7 +335,7 @@ class Mount:
         if kind == "local":
             self.client = LocalClient(self.dir / "data" / "skydir" / "local")
         else:
-            self.client = S3Client(server)
+            self.client = AzureClient(server) if kind == "azure" else S3Client(server)
 
     # ---- where things are ----
 
@@ -291,17 +378,21 @@ class Mount:
         lines = ["[skydir]"] + [f"{k} = {v}" for k, v in options.items() if v is not None]
         if self.kind != "local":
             endpoint = self.proxy.endpoint if self.proxy else self.server.endpoint
-            values = {
-                "type": "s3",
-                "endpoint": endpoint,
-                "region": fleet.REGION,
-                "access-key-id": self.server.key,
-                "secret-access-key": self.server.secret,
-                **self.store_config,
-            }
-            lines += ["[s3]"] + [f"{k} = {v}" for k, v in values.items() if v is not None]
+            values = {**self._store_values(endpoint), **self.store_config}
+            lines += [f"[{self.store}]"] + [f"{k} = {v}" for k, v in values.items() if v is not None]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
+
+    def _store_values(self, endpoint):
+        if self.kind == "azure":
+            return {"type": "azure", "connection-string": fleet.connection_string(endpoint)}
+        return {
+            "type": "s3",
+            "endpoint": endpoint,
+            "region": fleet.REGION,
+            "access-key-id": self.server.key,
+            "secret-access-key": self.server.secret,
+        }
 
     # ---- the command ----
 

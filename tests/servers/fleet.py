@@ -1,13 +1,13 @@
 """Purpose: starts the servers that the tests run against, each on a free port of 127.0.0.1, and ends them.
 
-As a module: Versitygw, Moto and Proxy, each a context manager with .endpoint (and for the S3 servers .key and
+As a module: Versitygw, Moto, Azurite and Proxy, each a context manager with .endpoint (and for the S3 servers .key and
 .secret). As a program:
 
     fleet.py run versitygw moto -- COMMAND...   runs COMMAND beside the servers; exits with its exit code
     fleet.py serve versitygw                    prints the settings and stays until it is interrupted
 
 The environment that `run` gives to COMMAND: SKYDIR_TEST_S3_ENDPOINT, _KEY, _SECRET, _REGION and _DIR (the directory
-whose files are the buckets' objects), and SKYDIR_TEST_MOTO_ENDPOINT.
+whose files are the buckets' objects), SKYDIR_TEST_MOTO_ENDPOINT, SKYDIR_TEST_AZURE_ENDPOINT and _CONNECTION.
 Nothing outlives this program: the kernel ends each server when its parent dies, however that happens.
 """
 
@@ -131,7 +131,7 @@ class Server:
 
 def clean_environment():
     """What a server inherits: nothing that would send it to a real cloud or through a web proxy."""
-    unwanted = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY")
+    unwanted = ("AWS_", "AZURE_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY")
     return {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
 
 
@@ -156,12 +156,16 @@ class Versitygw(Server):
         return {"ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET}
 
 
-def _cached_versitygw():
+def _cached(pattern):
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    found = sorted((cache / "skydir-tests").glob("versitygw-*/versitygw"))
+    found = sorted((cache / "skydir-tests").glob(pattern))
     if not found:
-        raise RuntimeError("versitygw is not built yet (scripts/test builds it)")
+        raise RuntimeError(f"{pattern} is not there yet (scripts/test makes it)")
     return str(found[-1])
+
+
+def _cached_versitygw():
+    return _cached("versitygw-*/versitygw")
 
 
 class Moto(Server):
@@ -175,6 +179,30 @@ class Moto(Server):
 
     def environment(self):
         return {"PYTHONUNBUFFERED": "1"}
+
+
+class Azurite(Server):
+    """The strict Azure Blob server. Its account and key are the emulators' own, the same everywhere."""
+
+    name = "azurite"
+    ready_s = 120
+    account = "devstoreaccount1"
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+    def command(self):
+        program = os.environ.get("SKYDIR_AZURITE") or _cached("azurite-*/azurite-blob")
+        return [program, "--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--location", str(self.dir / "data"),
+                "--silent", "--disableTelemetry"]
+
+    @property
+    def connection_string(self):
+        return connection_string(self.endpoint)
+
+
+def connection_string(endpoint):
+    """Of an Azure emulator, or of the proxy before one."""
+    return (f"AccountName={Azurite.account};AccountKey={Azurite.key};"
+            f"BlobEndpoint={endpoint}/{Azurite.account}")
 
 
 class Proxy(Server):
@@ -260,7 +288,7 @@ class Proxy(Server):
         self._control("/up")
 
 
-SERVERS = {"versitygw": Versitygw, "moto": Moto}
+SERVERS = {"versitygw": Versitygw, "moto": Moto, "azurite": Azurite}
 
 
 def _settings(server):
@@ -272,6 +300,8 @@ def _settings(server):
             "SKYDIR_TEST_S3_REGION": server.region,
             "SKYDIR_TEST_S3_DIR": str(server.buckets),
         }
+    if isinstance(server, Azurite):
+        return {"SKYDIR_TEST_AZURE_ENDPOINT": server.endpoint, "SKYDIR_TEST_AZURE_CONNECTION": server.connection_string}
     return {"SKYDIR_TEST_MOTO_ENDPOINT": server.endpoint}
 
 

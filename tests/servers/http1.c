@@ -55,7 +55,8 @@ static void read_field(struct http1_head *head, const char *name, size_t name_le
 			head->framing = HTTP1_CHUNKED;
 	} else if (name_len == 10 && strncasecmp(name, "connection", 10) == 0) {
 		head->has_close = value_has(value, len, "close");
-	} else if (name_len == 17 && strncasecmp(name, "x-amz-copy-source", 17) == 0) {
+	} else if ((name_len == 17 && strncasecmp(name, "x-amz-copy-source", 17) == 0) ||
+		   (name_len == 16 && strncasecmp(name, "x-ms-copy-source", 16) == 0)) {
 		head->has_copy_source = true;
 	} else if (name_len == 10 && strncasecmp(name, "x-amz-date", 10) == 0) {
 		head->amz_date_s = read_amz_date(value, len);
@@ -142,8 +143,49 @@ static char bucket_op(const char *method, const char *query)
 	return 'L';
 }
 
+/* Azure tells by `comp` what S3 tells by other parameters; its emulators have the account before the container. */
+#define AZURE_ACCOUNT "/devstoreaccount1"
+
+/* Whether the query holds exactly that pair. */
+static bool query_pair(const char *query, const char *pair)
+{
+	size_t n = strlen(pair);
+	for (const char *at = query; at && *at; at = strchr(at, '&') ? strchr(at, '&') + 1 : NULL)
+		if (strncmp(at, pair, n) == 0 && (at[n] == '\0' || at[n] == '&'))
+			return true;
+	return false;
+}
+
+static char azure_op(const char *method, const char *query, bool has_key, bool has_copy_source)
+{
+	bool is_put = strcmp(method, "PUT") == 0, is_get = strcmp(method, "GET") == 0;
+	if (query_pair(query, "comp=batch"))
+		return 'M';
+	if (!has_key)
+		return is_get && query_pair(query, "comp=list") ? 'L' : 'b';
+	if (query_pair(query, "comp=blocklist"))
+		return is_put ? 'F' : 'p';
+	if (query_pair(query, "comp=block"))
+		return has_copy_source ? 'K' : 'U';
+	if (is_put && query_pair(query, "comp=metadata"))
+		return 'C'; /* S3 copies an object onto itself for that */
+	if (is_put && query_has(query, "comp"))
+		return 'O';
+	return is_get ? 'G' : is_put ? (has_copy_source ? 'C' : 'P') : strcmp(method, "HEAD") == 0 ? 'H' : 'D';
+}
+
 char http1_op(const char *method, const char *target, bool has_copy_source)
 {
+	const size_t account = strlen(AZURE_ACCOUNT);
+	if (strncmp(target, AZURE_ACCOUNT, account) == 0 && (target[account] == '/' || target[account] == '?')) {
+		const char *at = target + account, *mark = strchr(at, '?');
+		size_t len = mark ? (size_t)(mark - at) : strlen(at);
+		const char *key = len > 1 ? memchr(at + 1, '/', len - 1) : NULL;
+		if (len <= 1)
+			return 'B';
+		return azure_op(method, mark ? mark + 1 : "", key && (size_t)(key - at) + 1 < len, has_copy_source);
+	}
+
 	const char *question = strchr(target, '?');
 	const char *query = question ? question + 1 : "";
 	size_t path_len = question ? (size_t)(question - target) : strlen(target);

@@ -25,7 +25,9 @@ static int note_end(void *arg, const char *path, struct error *err)
 static void assert_calls(struct str document, const char *expect)
 {
 	CLEANUP(buf_release) struct buf calls = BUF_INIT(1 << 20);
-	const struct xml_handler handler = { note_start, note_text, note_end, &calls };
+	const struct xml_handler handler = {
+		.start = note_start, .text = note_text, .end = note_end, .arg = &calls
+	};
 	struct error err = ERROR_INIT;
 	int r = xml_parse(document, &handler, &err);
 	if (r < 0)
@@ -253,9 +255,46 @@ static void escaped_text_comes_back_as_it_was(void **state)
 	assert_string_equal(buf_cstr(&small), "k");
 }
 
+static int note_attribute(void *arg, const char *path, const char *name, struct str value,
+			  struct error *err)
+{
+	(void)err;
+	return buf_addf(arg, "%s@%s=%.*s ", path, name, (int)value.len, value.ptr);
+}
+
+static void attributes_are_told_by_local_name(void **state)
+{
+	CLEANUP(buf_release) struct buf calls = BUF_INIT(4096);
+	const struct xml_handler handler = { .attribute = note_attribute, .arg = &calls };
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(xml_parse(STR("<a xmlns:p='u'><b Encoded=\"true\" p:x=''>t</b><c/></a>"), &handler, &err), 0);
+	assert_string_equal(buf_cstr(&calls), "a/b@Encoded=true a/b@x= ");
+}
+
+static int refuse_attribute(void *arg, const char *path, const char *name, struct str value,
+			    struct error *err)
+{
+	(void)arg, (void)path, (void)name, (void)value;
+	return error_set(err, ERR_INVALID, "no");
+}
+
+static void an_attribute_may_end_the_reading(void **state)
+{
+	const struct xml_handler handler = { .attribute = refuse_attribute };
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_true(xml_parse(STR("<a><b x='1'/></a>"), &handler, &err) < 0);
+	assert_int_equal(err.kind, ERR_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(attributes_are_told_by_local_name),
+		cmocka_unit_test(an_attribute_may_end_the_reading),
 		cmocka_unit_test(elements_come_with_their_paths_and_own_text),
 		cmocka_unit_test(namespaces_and_prefixes_are_ignored),
 		cmocka_unit_test(predefined_entities_references_and_cdata_become_text),
