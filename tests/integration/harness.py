@@ -385,7 +385,8 @@ class Mount:
 
     def _store_values(self, endpoint):
         if self.kind == "azure":
-            return {"type": "azure", "connection-string": fleet.connection_string(endpoint)}
+            # Which kind of account it is would be asked once in each mount; that is told, so that requests can be counted.
+            return {"type": "azure", "connection-string": fleet.connection_string(endpoint), "hierarchical-namespace": "no"}
         return {
             "type": "s3",
             "endpoint": endpoint,
