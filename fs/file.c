@@ -173,6 +173,7 @@ void file_drop_locked(struct fs *fs, struct node *n)
 	extents_release(&f->present);
 	extents_release(&f->dirty);
 	extents_release(&f->rewritten);
+	pagesums_release(&f->sums);
 	location_release(&f->origin);
 	free(f);
 }
@@ -273,11 +274,11 @@ void file_sending_begin_locked(struct file *f)
 
 void file_sent_locked(struct file *f, const char *version)
 {
-	f->is_sending = false;
-	file_set_base_locked(f, version);
+	bool is_known = f->is_sending && extents_copy(&f->dirty, &f->rewritten) == 0;
+
 	/* Without memory a mixture's map still says more than enough; a whole file does without a base. */
-	if (extents_copy(&f->dirty, &f->rewritten) < 0 && f->is_whole)
-		file_set_base_locked(f, "");
+	file_set_base_locked(f, !is_known && f->is_whole ? "" : version);
+	f->is_sending = false;
 }
 
 void file_forget_base_locked(struct file *f)
@@ -287,6 +288,15 @@ void file_forget_base_locked(struct file *f)
 	file_set_base_locked(f, "");
 	extents_clear(&f->present);
 	extents_clear(&f->dirty);
+}
+
+void file_changed_unseen_locked(struct file *f)
+{
+	assert(f->is_whole);
+	file_forget_base_locked(f);
+	pagesums_forget(&f->sums, 0, UINT64_MAX);
+	if (f->is_sending && extents_add(&f->rewritten, 0, UINT64_MAX) < 0)
+		f->is_sending = false;
 }
 
 uint64_t file_change_start_locked(const struct file *f, uint64_t start)
@@ -357,6 +367,7 @@ static int truncate_maps_locked(struct file *f, uint64_t size)
 		extents_truncate(&f->present, size);
 		extents_truncate(&f->dirty, size);
 		extents_truncate(&f->rewritten, size);
+		pagesums_forget(&f->sums, size, UINT64_MAX);
 	} else {
 		r = mark_dirty_locked(f, n->size, size);
 	}
@@ -439,6 +450,7 @@ void file_cleaned_locked(struct file *f, const char *version)
 	f->is_sending = false;
 	extents_clear(&f->dirty);
 	extents_release(&f->rewritten);
+	pagesums_release(&f->sums);
 	file_set_base_locked(f, version);
 	if (extents_covers(&f->present, 0, n->size))
 		f->is_whole = true;

@@ -16,6 +16,7 @@
  */
 #include "fs/core.h"
 #include "fs/extents.h"
+#include "fs/pagesums.h"
 #include "fs/prefetch.h"
 
 struct fetch {
@@ -46,6 +47,7 @@ struct file {
 	struct extents dirty;	/* what differs from base_version. Not kept up without one, but for a mixture's log */
 	struct extents rewritten; /* likewise, from what the running upload sends */
 	bool is_sending;	/* rewritten is kept up */
+	struct pagesums sums;	/* of what was written and is not uploaded; intact.h */
 	char base_version[STORE_VERSION_MAX]; /* what the holes, and all that is not dirty, are of; "": it has none */
 	uint64_t generation;	/* grows with every change of content */
 	uint64_t journalled_generation;
@@ -116,6 +118,8 @@ bool file_keeps_log_locked(const struct file *f);
 /* An upload of what is there now begins; it succeeded and made that version: what was changed meanwhile is what is dirty. */
 void file_sending_begin_locked(struct file *f);
 void file_sent_locked(struct file *f, const char *version);
+/* The content was changed past us, nobody knows where: all of it goes up, and nothing is compared. It must be whole. */
+void file_changed_unseen_locked(struct file *f);
 /* From now on the file stands for itself: no byte of it is asked of an older version again. It must be complete. */
 void file_forget_base_locked(struct file *f);
 /* Nothing is left to upload: the content is in the cloud as `version`. */

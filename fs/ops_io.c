@@ -2,6 +2,7 @@
 #include "backends/base/fileio.h"
 #include "fs/change.h"
 #include "fs/file.h"
+#include "fs/intact.h"
 #include "fs/listing.h"
 #include "fs/ops.h"
 #include <fcntl.h>
@@ -174,23 +175,6 @@ static int end_change(struct fs *fs, struct file *f, uint64_t start, uint64_t en
 	return r;
 }
 
-/* Writes what fits: how much, or -errno when that is nothing. What a full disk took of a write counts, as on any disk. */
-static ssize_t write_cache(const struct file *f, const char *data, size_t size, uint64_t offset)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = pwrite(f->fd, data + done, size - done, (off_t)(offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return done ? (ssize_t)done : n < 0 ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 /* The disk says that it is full before the ticker saw it: the write waits for uploads like those that come to a full cache. */
 static bool waits_for_room(struct parked *p, ssize_t result)
 {
@@ -227,7 +211,7 @@ static void write_try(struct parked *p)
 		return;
 	}
 	FAULT_POINT("write-before");
-	written = write_cache(f, p->data, p->size, p->offset);
+	written = intact_write(f, p->data, p->size, p->offset);
 	FAULT_POINT("write-after");
 	r = end_change(fs, f, p->offset, p->offset + (uint64_t)(written > 0 ? written : 0), written < 0 ? (int)written : 0);
 	if (waits_for_room(p, r))
@@ -260,7 +244,7 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 	if (!is_free)
 		return false;
 	FAULT_POINT("write-again-before");
-	written = write_cache(f, data, size, offset);
+	written = intact_write(f, data, size, offset);
 	r = end_change(fs, f, offset, offset + (uint64_t)(written > 0 ? written : 0), written < 0 ? (int)written : 0);
 	FAULT_POINT("write-again-after");
 	if (r == -ENOSPC)
@@ -337,6 +321,9 @@ static void fallocate_try(struct parked *p)
 	if (keeps_size && end > size)
 		end = size;
 	if (r == 0 && zeroes && start < end) {
+		lock_take(&fs->lock);
+		pagesums_forget(&f->sums, start, end);
+		lock_drop(&fs->lock);
 		r = zero_range(f, start, end);
 		r = end_change(fs, f, start, end, r);
 	} else {
@@ -422,6 +409,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	to->version = strdup(from->version);
 	r = tree_set_remote(to, &now, seq); /* until it is copied it is read where the original is now */
 	f->is_whole = to->size == 0;
+	pagesums_forget(&f->sums, 0, UINT64_MAX);
 	file_set_base_locked(f, from->version);
 	f->generation++;
 	file_account_locked(f);

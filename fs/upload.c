@@ -4,6 +4,7 @@
 #include "backends/base/hash.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
+#include "fs/intact.h"
 #include "fs/owed.h"
 #include <assert.h>
 
@@ -158,6 +159,9 @@ static int send_part(struct part *part, struct store_part *ret, struct error *er
 	lock_take(&u->fs->lock);
 	source.fd = u->file->fd;
 	lock_drop(&u->fs->lock);
+	if (r == 0)
+		r = intact_check(u->file, part->start, part->end, &source.crc32c, err);
+	source.has_crc32c = true;
 	return r < 0 ? r : store_upload_part(u->store, u->bucket, u->key, u->id, part->index + 1, &source, &u->cancel, ret, err);
 }
 
@@ -497,6 +501,7 @@ int upload_carry(struct pending *op, struct upload *u, uint64_t size, unsigned *
 	unsigned failures = 0, missing;
 
 	LOCKED(&fs->lock);
+	u->error = ERROR_INIT; /* of an earlier try */
 	for (;;) {
 		if (op->is_abandoned || u->is_discarded || fs->queue.is_stopping)
 			return error_set(err, ERR_CANCELLED, "the upload is no longer wanted");

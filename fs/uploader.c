@@ -3,6 +3,7 @@
 #include "backends/base/log.h"
 #include "fs/attrs.h"
 #include "fs/change.h"
+#include "fs/intact.h"
 #include "fs/listing.h"
 #include "fs/upload.h"
 #include <sys/stat.h>
@@ -122,6 +123,10 @@ static int send_whole(struct pending *op, struct file *f, struct snapshot *s, co
 	source.fd = f->fd;
 	source.length = s->size;
 	source.progress = &op->sent_bytes;
+	r = intact_check(f, 0, s->size, &source.crc32c, err);
+	if (r < 0)
+		return r;
+	source.has_crc32c = true;
 	FAULT_POINT("put-before");
 	r = store_put(op->store, op->bucket, op->key, &source, &s->args, ret_version, err);
 	FAULT_POINT("put-after");

@@ -9,6 +9,7 @@
  * (2026-11).
  */
 #include "backends/aws/s3_private.h"
+#include <endian.h>
 #include <stdio.h>
 
 #define MD5_CHEAP_BYTES (64ULL << 20) /* a tenth of a second */

@@ -10,6 +10,7 @@ static struct store_source slice(const struct store_source *source, uint64_t off
 	struct store_source part = *source;
 
 	part.progress = NULL; /* counted here: a part would begin at 0 again */
+	part.has_crc32c = false; /* it is of the whole */
 	if (source->fd >= 0) {
 		part.offset = source->offset + offset;
 		part.length = length;

@@ -135,6 +135,8 @@ struct store_source {
 	uint64_t offset, length;
 	struct str mem;
 	_Atomic uint64_t *progress; /* may be NULL: bytes sent */
+	bool has_crc32c;	    /* the caller knows it already; a service that compares it then refuses others */
+	uint32_t crc32c;
 };
 #define STORE_SOURCE_INIT ((struct store_source){ .fd = -1 })
 static inline uint64_t store_source_length(const struct store_source *s)
