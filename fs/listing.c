@@ -54,9 +54,9 @@ static bool remembered_find(struct remembered *m, const struct store_object *obj
 	return json_parse(m->rows[m->next].blob, 1 << 20, &o, NULL) == 0 && attrs_from_json(o, ret) == 0;
 }
 
-static struct node *replace_locked(struct fs *fs, struct node *dir, struct node *old, const char *name,
-				   enum node_type type)
+static struct node *replace_locked(struct listing *l, struct node *old, const char *name, enum node_type type)
 {
+	struct fs *fs = l->fs;
 	enum node_type old_type = old ? (enum node_type)old->type : NODE_ABSENT;
 	struct node *n;
 
@@ -64,9 +64,11 @@ static struct node *replace_locked(struct fs *fs, struct node *dir, struct node 
 		tree_detach(&fs->tree, old);
 		tree_prune(&fs->tree, old);
 	}
-	n = tree_add(&fs->tree, dir, name, type);
+	n = tree_add(&fs->tree, l->dir, name, type);
 	if (n)
 		n->expect = EXPECT_ANY;
+	else
+		l->is_stale = true;
 	log_debug("node.listed", "name='%s' type=%d instead=%d", name, type, old ? (int)old_type : -1);
 	return n;
 }
@@ -111,7 +113,7 @@ static struct node *merge_dir_locked(struct listing *l, const char *name, enum n
 		n = tree_child(&fs->tree, l->dir, name);
 	}
 	if (!n || !node_is_dir(n))
-		n = replace_locked(fs, l->dir, n, name, type);
+		n = replace_locked(l, n, name, type);
 	if (!n)
 		return NULL;
 	n->listing_mark = l->question.began;
@@ -166,7 +168,7 @@ static void merge_file_locked(struct listing *l, const char *name, const struct 
 		return;
 	}
 	if (!n || node_is_dir(n) || !node_exists(n))
-		n = replace_locked(fs, l->dir, n, name, NODE_FILE);
+		n = replace_locked(l, n, name, NODE_FILE);
 	if (!n)
 		return;
 	n->listing_mark = l->question.began;
@@ -184,6 +186,7 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 				     l->question.began };
 	enum naming_piece piece;
 	struct node *n;
+	int r;
 
 	if (segment.len < prefix_len || memcmp(segment.ptr, l->where.key, prefix_len) != 0)
 		return; /* not what was asked for: a broken or hostile server */
@@ -202,7 +205,9 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 		segment.len--; /* its '/' */
 	else if (str_ends(segment, FOLDER_SUFFIX) && object->size == 0 && segment.len > strlen(FOLDER_SUFFIX))
 		segment.len -= strlen(FOLDER_SUFFIX);
-	if (naming_encode_first(segment, NAMING_WHOLE, &name, &used, &piece) < 0)
+	r = naming_encode_first(segment, NAMING_WHOLE, &name, &used, &piece);
+	l->is_stale |= r == -ENOMEM; /* a name that was not taken must not count as missing */
+	if (r < 0)
 		return;
 	if (piece == NAMING_CONTINUED) {
 		(void)merge_dir_locked(l, name.data, NODE_CONT, segment);

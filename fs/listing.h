@@ -25,7 +25,7 @@ struct listing {
 	struct location path;	  /* as the view has it; while a page is taken */
 	struct question question; /* its `began` is also its number: what the listing saw carries it */
 	bool needs_again; /* something became plain only at the end */
-	bool is_stale;	  /* the directory lies elsewhere by now: what was not seen may well be there */
+	bool is_stale;	  /* the directory lies elsewhere by now, or memory was short: what was not seen may well be there */
 	unsigned max_pages;	/* guarded by fs.lock; 0: to the end */
 	uint64_t progress_ms;
 	struct parked *waiting; /* guarded by fs.lock */
