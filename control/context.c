@@ -42,7 +42,7 @@ int op_context_new(const struct config *config, const struct store_set *stores, 
 
 	if (!c)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	lock_init(&c->lock);
+	lock_init_ranked(&c->lock, LOCK_CONTROL);
 	c->config = config;
 	c->shared = stores;
 	c->own = STORE_SET_INIT;

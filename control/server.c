@@ -273,7 +273,7 @@ int server_new(struct op_context *context, struct session *session, struct serve
 	s->context = context;
 	s->session = session;
 	s->dir_fd = s->listen_fd = -1;
-	lock_init(&s->lock);
+	lock_init_ranked(&s->lock, LOCK_CONTROL);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = s->wake_fd < 0 ? error_errno(err, errno, "cannot make an eventfd")
 			   : paths_runtime_make(&s->dir_fd, &s->path, err);

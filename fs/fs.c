@@ -339,7 +339,7 @@ int fs_new(const struct fs_options *options, struct store *const *stores, size_t
 
 	if (!fs)
 		return error_set(err, ERR_NO_MEMORY, "no memory");
-	lock_init(&fs->lock);
+	lock_init_ranked(&fs->lock, LOCK_FS);
 	cond_init(&fs->changed);
 	cond_init(&fs->ticker_cond);
 	cancel_init(&fs->shutdown);

@@ -526,7 +526,7 @@ int journal_open(const char *dir, struct journal **ret, char **ret_damage, struc
 
 	if (!j)
 		return error_set(err, ERR_NO_MEMORY, "no memory to open the journal");
-	lock_init(&j->lock);
+	lock_init_ranked(&j->lock, LOCK_JOURNAL);
 	cond_init(&j->changed);
 	cond_init(&j->work);
 	j->db = JOURNAL_DB_INIT;

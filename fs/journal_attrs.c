@@ -248,9 +248,9 @@ struct journal_attrs *journal_attrs_open(const char *dir)
 		free(a);
 		return NULL;
 	}
-	lock_init(&a->lock);
-	lock_init(&a->write_lock);
-	lock_init(&a->read_lock);
+	lock_init_ranked(&a->lock, LOCK_JOURNAL_ATTRS);
+	lock_init_ranked(&a->write_lock, LOCK_JOURNAL_WRITE);
+	lock_init_ranked(&a->read_lock, LOCK_JOURNAL_READ);
 	a->last_next = &a->first;
 	code = attrs_connect(a);
 	if (code != SQLITE_OK)

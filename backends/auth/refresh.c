@@ -244,7 +244,7 @@ int refresh_new(const struct refresh_ops *ops, void *arg, struct refresher **ret
 	r->ops = ops;
 	r->arg = arg;
 	cancel_init(&r->cancel);
-	lock_init(&r->lock);
+	lock_init_ranked(&r->lock, LOCK_AUTH);
 	cond_init(&r->landed);
 	*ret = r;
 	return 0;

@@ -144,7 +144,7 @@ int sigv4_signer_new(struct cred_aws_provider *provider, const char *region, con
 	signer->base.ops = &sigv4_signer_ops;
 	signer->provider = provider;
 	signer->service = name;
-	lock_init(&signer->lock);
+	lock_init_ranked(&signer->lock, LOCK_AUTH);
 	sigv4_signer_set_region(&signer->base, region);
 	*ret = &signer->base;
 	return 0;

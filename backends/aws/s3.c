@@ -204,7 +204,7 @@ int s3_store_new(const char *name, struct http_engine *engine, const struct s3_o
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	s->base.ops = &s3_ops;
 	s->engine = engine;
-	lock_init(&s->lock);
+	lock_init_ranked(&s->lock, LOCK_STORE);
 	ratelimit_init(&s->ratelimit, 0, 0);
 	s->provider = options->provider;
 	r = set_up(s, name, options, err);

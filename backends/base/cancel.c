@@ -2,7 +2,7 @@
 
 void cancel_init(struct cancel *c)
 {
-	lock_init(&c->lock);
+	lock_init_ranked(&c->lock, LOCK_CANCEL);
 	atomic_init(&c->is_fired, false);
 	c->hooks = NULL;
 }

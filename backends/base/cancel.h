@@ -19,7 +19,7 @@ struct cancel {
 	atomic_bool is_fired;
 	struct cancel_hook *hooks; /* guarded by lock */
 };
-#define CANCEL_INIT { .lock = LOCK_INIT }
+#define CANCEL_INIT { .lock = LOCK_INIT_RANKED(LOCK_CANCEL) }
 
 void cancel_init(struct cancel *c);
 void cancel_destroy(struct cancel *c);

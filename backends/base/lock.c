@@ -15,9 +15,72 @@ static void check(int r)
 		abort();
 }
 
+#ifndef NDEBUG
+/* What this thread holds, in the order of taking. */
+#define HELD_MOST 8
+static _Thread_local struct {
+	struct lock *locks[HELD_MOST];
+	unsigned count;
+} held;
+
+static void note_taken(struct lock *l)
+{
+	for (unsigned i = 0; i < held.count && l->rank; i++)
+		assert(held.locks[i]->rank < l->rank && "locks are taken in the order of their ranks");
+	assert(held.count < HELD_MOST);
+	held.locks[held.count++] = l;
+}
+
+static void note_dropped(struct lock *l)
+{
+	unsigned i = held.count;
+
+	while (i > 0 && held.locks[i - 1] != l)
+		i--;
+	assert(i > 0);
+	held.count--;
+	for (i--; i < held.count; i++)
+		held.locks[i] = held.locks[i + 1];
+}
+
+static void check_wait(void)
+{
+	assert(held.count == 1 && "nothing is held across a wait but the lock waited with");
+}
+
+void lock_assert_none_held(void)
+{
+	assert(held.count == 0);
+}
+#else
+static void note_taken(struct lock *l)
+{
+	(void)l;
+}
+
+static void note_dropped(struct lock *l)
+{
+	(void)l;
+}
+
+static void check_wait(void)
+{
+}
+
+void lock_assert_none_held(void)
+{
+}
+#endif
+
 void lock_init(struct lock *l)
 {
+	lock_init_ranked(l, LOCK_UNRANKED);
+}
+
+void lock_init_ranked(struct lock *l, enum lock_rank rank)
+{
 	check(pthread_mutex_init(&l->mutex, NULL));
+	l->rank = rank;
 	atomic_init(&l->owner, 0);
 }
 
@@ -31,6 +94,7 @@ void lock_take(struct lock *l)
 {
 	/* Taking it twice would hang for ever: say so instead. */
 	assert(atomic_load_explicit(&l->owner, memory_order_relaxed) != self_id());
+	note_taken(l); /* before it could hang */
 	check(pthread_mutex_lock(&l->mutex));
 	atomic_store_explicit(&l->owner, self_id(), memory_order_relaxed);
 }
@@ -38,6 +102,7 @@ void lock_take(struct lock *l)
 void lock_drop(struct lock *l)
 {
 	lock_assert_held(l);
+	note_dropped(l);
 	atomic_store_explicit(&l->owner, 0, memory_order_relaxed);
 	check(pthread_mutex_unlock(&l->mutex));
 }
@@ -65,6 +130,7 @@ void cond_destroy(struct cond *c)
 void cond_wait(struct cond *c, struct lock *l)
 {
 	lock_assert_held(l);
+	check_wait();
 	atomic_store_explicit(&l->owner, 0, memory_order_relaxed);
 	check(pthread_cond_wait(&c->cond, &l->mutex));
 	atomic_store_explicit(&l->owner, self_id(), memory_order_relaxed);
@@ -73,6 +139,7 @@ void cond_wait(struct cond *c, struct lock *l)
 bool cond_wait_until(struct cond *c, struct lock *l, uint64_t deadline_mono_ms)
 {
 	lock_assert_held(l);
+	check_wait();
 	struct timespec ts = { .tv_sec = (time_t)(deadline_mono_ms / 1000),
 			       .tv_nsec = (long)(deadline_mono_ms % 1000) * 1000000 };
 	if (deadline_mono_ms / 1000 > INT32_MAX)

@@ -114,7 +114,7 @@ struct workers *workers_new(const char *name, unsigned max_threads)
 	struct workers *w = calloc(1, sizeof(*w) + max_threads * sizeof(w->threads[0]));
 	if (!w)
 		return NULL;
-	lock_init(&w->lock);
+	lock_init_ranked(&w->lock, LOCK_WORKERS);
 	cond_init(&w->work_came);
 	w->max_threads = max_threads;
 	(void)snprintf(w->name, sizeof(w->name), "%s", name);

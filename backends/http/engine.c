@@ -169,7 +169,7 @@ int http_engine_new(const struct http_engine_options *options, struct http_engin
 
 	if (!e)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	lock_init(&e->lock);
+	lock_init_ranked(&e->lock, LOCK_HTTP);
 	cond_init(&e->preparation_ended);
 	r = copy_options(e, options);
 	e->workers = r == 0 ? workers_new("skydir-cred", PREPARE_THREADS) : NULL;
@@ -343,7 +343,7 @@ int http_perform(struct http_engine *e, struct http_request *request,
 	int r;
 
 	assert(!pthread_equal(pthread_self(), e->thread));
-	lock_init(&p.lock);
+	lock_init_ranked(&p.lock, LOCK_LEAF);
 	cond_init(&p.cond);
 	r = http_submit(e, request, perform_done, &p, err);
 	if (r == 0) {

@@ -16,7 +16,7 @@ void ratelimit_init(struct ratelimit *r, double rate_per_s, double burst)
 		.burst = burst < 1 ? 1 : burst,
 		.current_rate = rate_per_s,
 	};
-	lock_init(&r->lock);
+	lock_init_ranked(&r->lock, LOCK_HTTP);
 	r->tokens = r->burst;
 }
 

@@ -168,7 +168,7 @@ int local_store_new_with(const char *name, const struct local_options *options, 
 		return error_set(err, ERR_NO_MEMORY, "no memory for store '%s'", name);
 	l->root_fd = l->tmp_fd = l->side_fd = l->buckets_fd = -1;
 	for (unsigned i = 0; i < LOCAL_STRIPES; i++) {
-		lock_init(&l->commit[i].lock);
+		lock_init_ranked(&l->commit[i].lock, LOCK_STORE);
 		l->commit[i].fd = -1;
 	}
 	l->skips_fsync = options->skips_fsync;

@@ -29,7 +29,7 @@ struct snapshots *snapshots_new(void)
 	struct snapshots *s = calloc(1, sizeof(*s));
 
 	if (s)
-		lock_init(&s->lock);
+		lock_init_ranked(&s->lock, LOCK_STORE);
 	return s;
 }
 

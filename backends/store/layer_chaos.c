@@ -108,7 +108,7 @@ int store_chaos_new(struct store *next, const struct chaos_options *options, str
 		free(c);
 		return r;
 	}
-	lock_init(&c->lock);
+	lock_init_ranked(&c->lock, LOCK_STORE);
 	c->layer.before = chaos_before;
 	c->layer.after = chaos_after;
 	c->layer.release = chaos_release;

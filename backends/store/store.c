@@ -1,5 +1,6 @@
 #include "backends/store/store.h"
 #include "backends/base/clock.h"
+#include "backends/base/lock.h"
 #include <assert.h>
 #include <string.h>
 #include <strings.h>
@@ -8,6 +9,7 @@
  * has the slot (a layer without it is transparent), call it with an error that is never NULL. */
 #define FIND_SLOT(s, slot, what)                                                                   \
 	struct error local_error;                                                                  \
+	lock_assert_none_held(); /* any of these may take a network's time */                      \
 	err = err ? err : &local_error;                                                            \
 	while (!(s)->ops->slot && (s)->next)                                                       \
 		(s) = (s)->next;                                                                   \

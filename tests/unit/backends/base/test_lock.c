@@ -2,6 +2,11 @@
 #include "backends/base/clock.h"
 #include "check.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static struct lock counter_lock = LOCK_INIT;
 static int counter; /* guarded by counter_lock */
 
@@ -171,9 +176,105 @@ static void after_unhooking_a_hook_runs_no_more_even_when_fired_elsewhere(void *
 	}
 }
 
+#ifndef NDEBUG
+static void take_downwards(void)
+{
+	struct lock low, high;
+
+	lock_init_ranked(&low, LOCK_FS);
+	lock_init_ranked(&high, LOCK_WORKERS);
+	lock_take(&high);
+	lock_take(&low);
+}
+
+static void take_two_of_a_rank(void)
+{
+	struct lock a, b;
+
+	lock_init_ranked(&a, LOCK_STORE);
+	lock_init_ranked(&b, LOCK_STORE);
+	lock_take(&a);
+	lock_take(&b);
+}
+
+static void wait_with_another_held(void)
+{
+	struct lock outer, inner;
+	struct cond c;
+
+	lock_init_ranked(&outer, LOCK_FS);
+	lock_init_ranked(&inner, LOCK_WORKERS);
+	cond_init(&c);
+	lock_take(&outer);
+	lock_take(&inner);
+	(void)cond_wait_until(&c, &inner, clock_mono_ms());
+}
+
+static void ask_with_one_held(void)
+{
+	struct lock l;
+
+	lock_init_ranked(&l, LOCK_FS);
+	lock_take(&l);
+	lock_assert_none_held();
+}
+
+/* How a process ends that does it: the signal, or 0. */
+static int ending(void (*fn)(void))
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct rlimit none = { 0, 0 };
+
+		(void)setrlimit(RLIMIT_CORE, &none);
+		(void)signal(SIGABRT, SIG_DFL); /* not the test's */
+		(void)close(STDERR_FILENO);
+		fn();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void locks_out_of_order_end_the_process(void **state)
+{
+	(void)state;
+	assert_int_equal(ending(take_downwards), SIGABRT);
+	assert_int_equal(ending(take_two_of_a_rank), SIGABRT);
+	assert_int_equal(ending(wait_with_another_held), SIGABRT);
+	assert_int_equal(ending(ask_with_one_held), SIGABRT);
+}
+#endif
+
+static void locks_in_order_may_be_dropped_in_any(void **state)
+{
+	struct lock low, middle, high;
+
+	(void)state;
+	lock_init_ranked(&low, LOCK_CONTROL);
+	lock_init_ranked(&middle, LOCK_FS);
+	lock_init_ranked(&high, LOCK_LEAF);
+	for (int i = 0; i < 3; i++) {
+		lock_take(&low);
+		lock_take(&middle);
+		lock_take(&high);
+		lock_drop(&middle);
+		lock_drop(i ? &low : &high);
+		lock_drop(i ? &high : &low);
+	}
+	lock_assert_none_held();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(locks_in_order_may_be_dropped_in_any),
+#ifndef NDEBUG
+		cmocka_unit_test(locks_out_of_order_end_the_process),
+#endif
 		cmocka_unit_test(a_lock_keeps_threads_apart),
 		cmocka_unit_test(a_lock_is_dropped_where_its_scope_ends),
 		cmocka_unit_test(two_threads_take_turns_by_a_condition),
