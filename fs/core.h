@@ -99,7 +99,13 @@ struct fs {
 	struct status_error errors[16]; /* a ring of the last ones; guarded by lock */
 	size_t error_count;
 	struct cancel shutdown; /* fires when the fs goes away */
-	char *damage;		/* what the journal had to set aside */
+	char *damage;		/* what had to be set aside: the journal, cache files */
+	char *journal_damage_text; /* of it, what journal_open said */
+	bool has_lost_rows;	/* at start: cache files of no row may be somebody's data */
+	size_t rescued;		/* cache files set aside; durable.h */
+	pthread_t sync_thread;
+	struct cond sync_cond;	/* with lock */
+	bool has_sync_thread, is_sync_stopping; /* the latter guarded by lock */
 	size_t lost_rows;	/* journal rows of our stores that could not be taken up: their data stays where it is */
 	size_t foreign_rows;	/* of stores this mount does not have */
 	int64_t started_wall_s;

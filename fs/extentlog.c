@@ -20,6 +20,8 @@
  */
 #include "fs/extentlog.h"
 
+#include "fs/durable.h"
+
 #include "backends/base/fault.h"
 #include "backends/base/fileio.h"
 #include "backends/base/hash.h"
@@ -63,24 +65,9 @@ static bool extentlog_unpack(struct extentlog_record *r)
 	return is_good && r->start <= r->end && r->end <= EXTENTLOG_POS_MAX;
 }
 
-static uint64_t extentlog_boot_value;
-
-static void extentlog_boot_read(void)
-{
-	CLEANUP(buf_release) struct buf id = BUF_INIT(256);
-
-	/* Unreadable: a tag that no boot has, and by which nothing is forgotten as long as it stays
-	 * so. */
-	if (fileio_read_file("/proc/sys/kernel/random/boot_id", &id, NULL) == 0)
-		extentlog_boot_value = hash_table64(id.data, id.len, 1) & EXTENTLOG_POS_MAX;
-}
-
 static uint64_t extentlog_boot(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	(void)pthread_once(&once, extentlog_boot_read);
-	return extentlog_boot_value;
+	return durable_boot() & EXTENTLOG_POS_MAX;
 }
 
 static int extentlog_write(int fd, const struct extentlog_record *records, size_t count,
@@ -120,6 +107,8 @@ int extentlog_append(int fd, enum extentlog_what what, uint64_t start, uint64_t 
 
 struct extentlog_replay {
 	struct extents *present, *dirty;
+	struct extents synced; /* what was dirty at the last SYNCED */
+	bool has_synced;
 	uint64_t boot;
 	bool has_boot;
 	bool is_forgetful; /* something was forgotten: the log must be written anew */
@@ -131,12 +120,21 @@ static int extentlog_forget_clean(struct extentlog_replay *replay)
 	return extents_copy(replay->present, replay->dirty);
 }
 
+/* After a restart of the system: what was written since the last SYNCED may be holes. Without one, who asks knows that the whole
+ * file was never synced. */
+static int extentlog_forget_unsynced(struct extentlog_replay *replay)
+{
+	int r = replay->has_synced ? extents_copy(replay->dirty, &replay->synced) : 0;
+
+	return r < 0 ? r : extentlog_forget_clean(replay);
+}
+
 static int extentlog_apply_boot(struct extentlog_replay *replay, uint64_t boot)
 {
 	int r = 0;
 
 	if (replay->has_boot && replay->boot != boot)
-		r = extentlog_forget_clean(replay);
+		r = extentlog_forget_unsynced(replay);
 	replay->has_boot = true;
 	replay->boot = boot;
 	return r;
@@ -166,6 +164,9 @@ static int extentlog_apply(struct extentlog_replay *replay, struct extentlog_rec
 		extents_truncate(replay->present, start);
 		extents_truncate(replay->dirty, start);
 		return 0;
+	case EXTENTLOG_SYNCED:
+		replay->has_synced = true;
+		return extents_copy(&replay->synced, replay->dirty);
 	case EXTENTLOG_BOOT:
 		return extentlog_apply_boot(replay, start);
 	default: /* of a later version: it may have said "absent" */
@@ -197,7 +198,7 @@ static int extentlog_replay_fd(int fd, struct extentlog_replay *replay, struct e
 	if (r == 0 && n > 0)
 		r = extentlog_forget_clean(replay); /* a torn tail */
 	if (r == 0 && replay->has_boot && replay->boot != extentlog_boot())
-		r = extentlog_forget_clean(replay);
+		r = extentlog_forget_unsynced(replay);
 	return r < 0 ? error_set(err, ERR_NO_MEMORY, "no memory to read an extent log") : 0;
 }
 
@@ -238,6 +239,7 @@ int extentlog_open(int dir_fd, const char *name, struct extents *present, struct
 	r = extentlog_replay_fd(fd, &replay, err);
 	if (r == 0)
 		r = extentlog_mend(dir_fd, name, &replay, &fd, err);
+	extents_release(&replay.synced);
 	if (r < 0)
 		return r;
 	extents_release(present);

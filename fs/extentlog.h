@@ -15,8 +15,9 @@
 #include "fs/extents.h"
 
 enum extentlog_what { EXTENTLOG_PRESENT = 1, EXTENTLOG_DIRTY = 2, EXTENTLOG_CLEAN = 3, EXTENTLOG_TRUNCATE = 4,
-		      EXTENTLOG_ABSENT = 5 };
-/* PRESENT: [start,end) was fetched. DIRTY: written here (present too). CLEAN: no longer dirty (uploaded).
+		      EXTENTLOG_ABSENT = 5, EXTENTLOG_SYNCED = 6 };
+/* SYNCED: the data of what is dirty so far is on the disk (start and end are 0).
+ * PRESENT: [start,end) was fetched. DIRTY: written here (present too). CLEAN: no longer dirty (uploaded).
  * TRUNCATE: everything from start on is gone from both sets (give end = start). ABSENT: [start,end) was dropped from the
  * cache (must be appended before the hole is punched, or a kill in between would serve zeros). */
 #define EXTENTLOG_RECORD_BYTES 32 /* each append adds so many: the log's length tells when to compact */

@@ -315,7 +315,6 @@ int file_written_locked(struct file *f, uint64_t start, uint64_t end)
 		n->size = end;
 	f->last_write_end = end;
 	f->generation++;
-	f->is_synced = false;
 	touch_times(n);
 	f->progress_ms = clock_mono_ms();
 	file_account_locked(f);
@@ -380,7 +379,6 @@ static int truncate_maps_locked(struct file *f, uint64_t size)
 	upload_note_write_locked(f, size < n->size ? size : n->size, UINT64_MAX);
 	n->size = size;
 	f->generation++;
-	f->is_synced = false;
 	touch_times(n);
 	file_account_locked(f);
 	return 0;

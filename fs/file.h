@@ -71,7 +71,7 @@ struct file {
 	struct journal_mark clean_mark; /* of the last upload's end: until then a row may speak of it */
 	bool is_row_past;
 	bool has_old_map;	/* a map lies beside it though it is clean */
-	bool is_synced;		/* journal row and data are durable since the last fsync */
+	uint64_t synced_generation; /* this content, its map and its row are on the disk */
 	struct file *lru_next, *lru_prev;
 	struct location origin;	/* of an unlinked object whose holes may still be read */
 	struct upload *upload;	/* a multipart upload that began while writing; uploader.c */

@@ -2,6 +2,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/fileio.h"
 #include "backends/base/log.h"
+#include "fs/durable.h"
 #include "fs/file.h"
 #include "fs/kept.h"
 #include "fs/listing.h"
@@ -284,7 +285,7 @@ static int start_threads(struct fs *fs, struct error *err)
 	if (!fs->net || !fs->up || !fs->parts || pthread_create(&fs->ticker_thread, NULL, ticker, fs) != 0)
 		return error_set(err, ERR_NO_MEMORY, "cannot start threads");
 	fs->has_ticker = true;
-	return 0;
+	return durable_start(fs, err);
 }
 
 #define NAME_BYTES  512u /* a node with its name, version and place in two hash tables */
@@ -313,6 +314,8 @@ static int fs_open(struct fs *fs, const char *source, struct error *err)
 		return r;
 	if (fs->damage)
 		log_error("journal.damaged", "what='%s'", fs->damage);
+	if (fs->damage && !(fs->journal_damage_text = strdup(fs->damage)))
+		return error_set(err, ERR_NO_MEMORY, "no memory");
 	r = tree_init(&fs->tree, err);
 	if (r < 0)
 		return r;
@@ -342,6 +345,7 @@ int fs_new(const struct fs_options *options, struct store *const *stores, size_t
 	lock_init_ranked(&fs->lock, LOCK_FS);
 	cond_init(&fs->changed);
 	cond_init(&fs->ticker_cond);
+	cond_init(&fs->sync_cond);
 	cancel_init(&fs->shutdown);
 	fs->stores = stores;
 	fs->store_count = store_count;
@@ -379,6 +383,7 @@ void fs_free(struct fs *fs)
 	workers_free(fs->net);
 	workers_free(fs->up);
 	workers_free(fs->parts);
+	durable_stop(fs);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	lock_take(&fs->lock);
@@ -402,11 +407,13 @@ void fs_free(struct fs *fs)
 	cancel_destroy(&fs->shutdown);
 	cond_destroy(&fs->changed);
 	cond_destroy(&fs->ticker_cond);
+	cond_destroy(&fs->sync_cond);
 	lock_destroy(&fs->lock);
 	free(fs->options.passthrough_o);
 	free(fs->cache_dir);
 	free(fs->source);
 	free(fs->mountpoint);
 	free(fs->damage);
+	free(fs->journal_damage_text);
 	free(fs);
 }

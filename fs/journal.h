@@ -35,6 +35,11 @@ int journal_open(const char *dir, struct journal **ret, char **ret_damage, struc
 /* Commits what is queued, syncs, closes. NULL is fine. */
 void journal_close(struct journal *j);
 
+/* Whether a damaged journal was replaced since journal_lost_rows_settled, in this start or one that did not get far: cache files
+ * of no row may be somebody's data then. */
+bool journal_has_lost_rows(const char *dir);
+void journal_lost_rows_settled(const char *dir);
+
 uint64_t journal_next_seq(struct journal *j); /* never repeats, over restarts too while rows exist; also used for file ids */
 
 /* Both return a ticket (> 0), or 0 without memory. Put inserts or replaces the row of that seq. */

@@ -8,11 +8,13 @@
 
 #include "backends/base/clock.h"
 #include "backends/base/fault.h"
+#include "backends/base/fileio.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define JOURNAL_NEW_SUFFIX ".new"
+#define JOURNAL_NEW_SUFFIX  ".new"
+#define JOURNAL_LOST_SUFFIX ".lost"
 
 static int rescue_no_memory(struct error *err)
 {
@@ -215,6 +217,29 @@ static int rescue_make_new(const char *path, const char *fresh, uint64_t *ret_co
 	return r;
 }
 
+static int journal_mark_lost(const char *path, struct error *err)
+{
+	CLEANUP(freep) char *mark = str_format("%s" JOURNAL_LOST_SUFFIX, path);
+
+	return mark ? fileio_replace_file(mark, str_of("rows were lost\n"), 0600, err)
+		    : rescue_no_memory(err);
+}
+
+bool journal_has_lost_rows(const char *dir)
+{
+	CLEANUP(freep) char *mark = str_format("%s/" JOURNAL_FILE JOURNAL_LOST_SUFFIX, dir);
+
+	return mark && rescue_exists(mark);
+}
+
+void journal_lost_rows_settled(const char *dir)
+{
+	CLEANUP(freep) char *mark = str_format("%s/" JOURNAL_FILE JOURNAL_LOST_SUFFIX, dir);
+
+	if (mark)
+		(void)unlink(mark); /* else the next start looks once more */
+}
+
 int journal_replace_damaged(const char *path, struct journal_db *db, char **ret_damage,
 			    struct error *err)
 {
@@ -228,6 +253,10 @@ int journal_replace_damaged(const char *path, struct journal_db *db, char **ret_
 	if (!fresh)
 		return rescue_no_memory(err);
 	r = rescue_make_new(path, fresh, &count, &is_whole, err);
+	if (r < 0)
+		return r;
+	/* Rows may be lost from here on: until somebody has looked after their files, no start may take these for strays. */
+	r = journal_mark_lost(path, err);
 	if (r < 0)
 		return r;
 	FAULT_POINT("journal-rescue-rows");

@@ -1,5 +1,5 @@
 #include "fs/change.h"
-#include "backends/base/fault.h"
+#include "fs/durable.h"
 #include "fs/file.h"
 #include "fs/listing.h"
 #include "fs/ops.h"
@@ -267,34 +267,6 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fuse_reply_err(req, 0);
 }
 
-/* The promise of fsync: the bytes are on the disk, and the journal says that they are to be uploaded. */
-static int sync_local(struct fs *fs, struct node *n, struct error *err)
-{
-	struct file *f = n->file;
-	uint64_t generation;
-	int fd, log_fd, r = 0;
-	bool was_synced;
-
-	lock_take(&fs->lock);
-	f->busy++;
-	fd = f->fd;
-	log_fd = f->log_fd;
-	was_synced = f->is_synced;
-	generation = f->generation;
-	lock_drop(&fs->lock);
-	if (fdatasync(fd) < 0 || (log_fd >= 0 && fdatasync(log_fd) < 0))
-		r = error_errno(err, errno, "cannot sync a cache file");
-	FAULT_POINT("fsync-data-synced");
-	if (r == 0 && !was_synced)
-		r = journal_sync(fs->journal, err);
-	lock_take(&fs->lock);
-	f->busy--;
-	if (r == 0 && f->generation == generation)
-		f->is_synced = true;
-	lock_drop(&fs->lock);
-	return r;
-}
-
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
@@ -309,7 +281,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 	is_dirty = n->put != NULL;
 	lock_drop(&fs->lock);
 	if (is_dirty)
-		r = sync_local(fs, n, &err);
+		r = durable_sync_file(fs, n, &err);
 	if (r < 0 || !is_dirty || !fs->options.is_fsync_remote) {
 		fuse_reply_err(req, r < 0 ? ops_errno(r, &err, "fsync") : 0);
 		return;

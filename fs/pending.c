@@ -5,6 +5,7 @@
 #include "backends/base/log.h"
 #include "backends/base/random.h"
 #include "fs/attrs.h"
+#include "fs/durable.h"
 #include "fs/file.h"
 #include "fs/pending_heap.h"
 #include "fs/pending_keys.h"
@@ -436,6 +437,9 @@ static int row_detail(const struct pending *op, struct json_object *o)
 			r = attrs_to_json(&a, o);
 		attrs_release(&a);
 		json_object_object_add(o, "at", json_object_new_int64(file_clock_ns()));
+		json_object_object_add(o, "boot", json_object_new_int64((int64_t)durable_boot()));
+		if (op->is_synced && op->synced_file == op->file_id)
+			json_object_object_add(o, "synced", json_object_new_int64((int64_t)op->synced_size));
 		json_object_object_add(o, "expect", json_object_new_int(op->node->expect));
 		json_object_object_add(o, "size", json_object_new_int64((int64_t)op->node->size));
 		if (op->node->version)
@@ -580,7 +584,8 @@ uint64_t pending_put_cancel_locked(struct fs *fs, struct node *n)
 int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
 {
 	bool was_open = n->file && n->file->writers;
-	uint64_t origin = n->put ? n->put->origin_seq : 0;
+	uint64_t origin = n->put ? n->put->origin_seq : 0, synced_size = n->put ? n->put->synced_size : 0;
+	bool is_synced = n->put && n->put->is_synced && n->put->synced_file == n->put->file_id;
 	int r;
 
 	JOURNAL_GROUP(fs->journal);
@@ -588,6 +593,12 @@ int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket
 	tree_pin(n);
 	(void)pending_put_cancel_locked(fs, n); /* the new row's ticket is a later one */
 	r = pending_put_locked(fs, n, ret_ticket, err);
+	if (r == 0 && n->put && is_synced) { /* the same file: what fsync promised goes along */
+		n->put->is_synced = true;
+		n->put->synced_size = synced_size;
+		n->put->synced_file = n->put->file_id;
+		*ret_ticket = pending_update_locked(n->put);
+	}
 	if (r == 0 && n->put && origin)
 		n->put->origin_seq = origin; /* who waits for the upload under its old name waits on */
 	if (r == 0 && !was_open)

@@ -79,6 +79,9 @@ struct pending {
 	struct cancel cancel;
 	_Atomic uint64_t sent_bytes;
 	uint64_t total, started_ms;
+	bool is_of_other_boot;	/* at start: the system went down since its row was written */
+	bool is_synced;		/* uploads: cache file synced_file and this row are on the disk, with the size they had then; */
+	uint64_t synced_size, synced_file; /* durable.h */
 	int64_t since_ns;	/* PENDING_ABORT: of uploads that began before nothing is known */
 	char *upload_id;	/* of a multipart upload to take up or abort */
 	char expect[STORE_VERSION_MAX]; /* deletes: nothing; recovery of puts */

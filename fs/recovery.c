@@ -2,6 +2,7 @@
 #include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/attrs.h"
+#include "fs/durable.h"
 #include "fs/extentlog.h"
 #include "fs/file.h"
 #include "fs/kept.h"
@@ -14,6 +15,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
+
+#define RECOVER_DOUBTFUL 1 /* the file cannot be trusted: the system went down before it was on the disk */
 
 /* The cache files of rows that could not be taken up: they stay. */
 struct left_rows {
@@ -127,6 +130,11 @@ static int apply_detail(struct node *n, const struct journal_row *row, struct pe
 	attrs_to_node(&a, n);
 	attrs_release(&a);
 	*ret_row_ns = json_get_int64(o, "at", INT64_MAX);
+	op->is_synced = json_object_object_get_ex(o, "synced", NULL);
+	op->synced_size = (uint64_t)json_get_int64(o, "synced", 0);
+	op->synced_file = row->file_id;
+	op->is_of_other_boot = json_get_int64(o, "boot", 0) && durable_boot() &&
+			       (uint64_t)json_get_int64(o, "boot", 0) != durable_boot();
 	n->expect = (uint8_t)json_get_int64(o, "expect", EXPECT_ANY);
 	n->size = (uint64_t)json_get_int64(o, "size", 0);
 	text = json_get_string(o, "version");
@@ -183,8 +191,14 @@ static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *r
 
 	fs_cache_name(row->file_id, name);
 	fd = openat(fs->cache_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT && durable_is_rescued(fs, row->file_id))
+		return RECOVER_DOUBTFUL; /* by a start that did not get far */
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, errno, "the cache file of '%s' is gone", row->key);
+	if (op->is_of_other_boot && (!op->is_synced || (uint64_t)st.st_size < op->synced_size)) {
+		(void)close(fd); /* only looked at */
+		return RECOVER_DOUBTFUL;
+	}
 	n->size = (uint64_t)st.st_size;
 	if (n->file)
 		file_drop_locked(fs, n);
@@ -242,7 +256,9 @@ static int recover_put(struct fs *fs, struct pending *op, const struct journal_r
 	r = apply_detail(n, row, op, &row_ns, err);
 	if (r == 0)
 		r = adopt_file(fs, n, row, op, row_ns, err);
-	if (r < 0)
+	if (r == RECOVER_DOUBTFUL)
+		op->node = n;
+	if (r != 0)
 		return r;
 	if (pending_touches_locked(fs, &where))
 		n->expect = EXPECT_ANY; /* what comes first may, or may not, have made a version we were not told of */
@@ -374,6 +390,24 @@ static void keep_file(struct left_rows *kept, uint64_t id)
 	}
 }
 
+/* The system went down before the file was on the disk: what is there may be anything, so the cloud keeps what it has. */
+static int set_aside(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
+{
+	struct node *n = op->node;
+	int r = durable_is_rescued(fs, row->file_id) ? 0 :
+		durable_rescue(fs, row->file_id, row, "not on the disk yet when the system went down", err);
+
+	if (r < 0)
+		return r;
+	(void)journal_delete(fs->journal, row->seq);
+	if (n) { /* the name is asked for anew */
+		tree_detach(&fs->tree, n);
+		tree_prune(&fs->tree, n);
+	}
+	pending_free(op);
+	return RECOVER_DOUBTFUL;
+}
+
 static int recover_row(void *arg, const struct journal_row *row, struct error *err)
 {
 	struct left_rows *kept = arg;
@@ -403,6 +437,10 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 	op->flags = row->flags;
 	r = op->kind == PENDING_PUT ? recover_put(fs, op, row, err) :
 	    op->kind == PENDING_ABORT ? recover_abort(op, row, err) : recover_name(fs, op, row, err);
+	if (r == RECOVER_DOUBTFUL)
+		r = set_aside(fs, op, row, err);
+	if (r == RECOVER_DOUBTFUL)
+		return 0;
 	if (r < 0) {
 		struct error note = *err;
 
@@ -430,6 +468,23 @@ static bool is_wanted(const struct fs *fs, const struct left_rows *kept, uint64_
 	return kept_has_locked(fs, id);
 }
 
+/* Of a journal that lost rows: then it may be somebody's data. */
+static void sweep_one(struct fs *fs, uint64_t id, const char *name)
+{
+	struct error err = ERROR_INIT;
+	struct stat st;
+
+	if (fs->has_lost_rows && !strchr(name, '.') && fstatat(fs->cache_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_size > 0) {
+		if (durable_rescue(fs, id, NULL, "the journal was damaged and no longer says what this file is", &err) < 0)
+			log_error("recovery.rescue", "error='%s'", err.message); /* it stays where it is */
+		return;
+	}
+	if (fs->has_lost_rows && strchr(name, '.'))
+		return; /* goes along with its file */
+	(void)unlinkat(fs->cache_fd, name, 0);
+}
+
 /* Cache files that no row speaks of hold only what can be fetched again. */
 static void sweep_cache(struct fs *fs, const struct left_rows *kept)
 {
@@ -450,9 +505,22 @@ static void sweep_cache(struct fs *fs, const struct left_rows *kept)
 			continue;
 		FAULT_POINT("recovery-sweep");
 		if (!is_wanted(fs, kept, id))
-			(void)unlinkat(fs->cache_fd, entry->d_name, 0);
+			sweep_one(fs, id, entry->d_name);
 	}
 	(void)closedir(dir);
+}
+
+/* What was believed counts as of this boot from now on: the page cache holds it. Before the first change is answered. */
+static int renew_rows(struct fs *fs, struct error *err)
+{
+	uint64_t ticket = 0;
+
+	for (struct pending *op = fs->queue.first; op; op = op->next)
+		if (op->is_of_other_boot && op->kind == PENDING_PUT) {
+			op->is_of_other_boot = false;
+			ticket = pending_update_locked(op);
+		}
+	return ticket ? journal_wait(fs->journal, ticket, err) : 0;
 }
 
 int recovery_run(struct fs *fs, struct error *err)
@@ -464,10 +532,17 @@ int recovery_run(struct fs *fs, struct error *err)
 	FAULT_POINT("recovery-begin");
 	r = journal_each(fs->journal, recover_row, &kept, err);
 	FAULT_POINT("recovery-rows-read");
-	if (r == 0)
+	if (r == 0) {
+		fs->has_lost_rows = journal_has_lost_rows(fs->cache_dir);
 		sweep_cache(fs, &kept);
+		journal_lost_rows_settled(fs->cache_dir);
+	}
 	FAULT_POINT("recovery-end");
 	free(kept.ids);
+	if (r < 0)
+		return r;
+	durable_count_rescued(fs);
+	r = renew_rows(fs, err);
 	if (r < 0)
 		return r;
 	if (fs->queue.count)

@@ -84,7 +84,8 @@ class Cell(harness.Mount):
             if self.child.poll() is not None:
                 return self._ended_early()
             try:
-                if self.top.stat().st_dev != outside and self.root.is_dir():
+                socket = self.dir / "run" / f"{self.child.pid}.sock"
+                if self.top.stat().st_dev != outside and socket.exists() and self.root.is_dir():
                     self.started += 1
                     return True
             except OSError as e:
@@ -164,11 +165,7 @@ class Cell(harness.Mount):
     def sync_all(self):
         done = self.skydir("sync", "--timeout", "60s", self.top, check=False, timeout=90)
         if done.returncode != 0:
-            if not self.is_alive() or "went away" in done.stderr:
-                raise DaemonDied(done.stderr)
-            # The daemon may have died before it was asked.
-            time.sleep(0.05)
-            if not self.is_alive():
+            if "went away" in done.stderr or self.is_dying():
                 raise DaemonDied(done.stderr)
             raise Wrong(f"sync fails: {done.stderr.strip()} {self.tail()}")
         self.syncs += 1

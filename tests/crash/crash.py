@@ -208,7 +208,7 @@ def parse():
 
 class Tally:
     def __init__(self):
-        self.kills, self.seen, self.sums, self.failures = {}, set(), {}, []
+        self.kills, self.seen, self.sums, self.failures, self.scenes = {}, set(), {}, [], {}
 
     def take(self, kind, what):
         if kind == "kill":
@@ -273,7 +273,8 @@ def result_of(args, tally, all_points, seconds):
             "bytes written": tally.sums.get("written", 0), "bytes compared": tally.sums.get("bytes", 0),
             "comparisons with the store": tally.sums.get("syncs", 0), "bytes lost or wrong": 0,
             "seconds": int(seconds)},
-        "tables": [{"title": "Kills by place", "columns": ["where", "kills"], "rows": rows}],
+        "tables": [{"title": "Scenes", "columns": ["scene", "times"], "rows": sorted(tally.scenes.items())},
+                   {"title": "Kills by place", "columns": ["where", "kills"], "rows": rows}],
     }
 
 

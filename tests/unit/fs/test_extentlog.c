@@ -72,6 +72,8 @@ static void log_say(struct log *l, enum extentlog_what what, uint64_t start, uin
 
 	assert_int_equal(extentlog_append(l->fd, what, start, end, &err), 0);
 	switch (what) {
+	case EXTENTLOG_SYNCED: /* tells a later boot what to believe */
+		break;
 	case EXTENTLOG_DIRTY:
 		assert_int_equal(extents_add(&l->dirty, start, end), 0);
 		assert_int_equal(extents_add(&l->present, start, end), 0);
