@@ -296,7 +296,7 @@ int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 	*ret_ticket = 0;
 	if (tree_has_children(n))
 		return error_set(err, ERR_NOT_EMPTY, "the directory is not empty");
-	if (!listing_is_fresh_locked(fs, n) && !node_is_local_locked(n))
+	if (!listing_is_just_made_locked(fs, n) && !node_is_local_locked(n))
 		return -EAGAIN;
 	r = tree_path_key(n, &where);
 	if (r < 0 || !name)

@@ -25,7 +25,7 @@ static int check_types(struct fs *fs, const struct node *n, const struct node *t
 		return -ENOTDIR;
 	if (node_is_dir(t) && tree_has_children(t))
 		return error_set(err, ERR_NOT_EMPTY, "the directory is not empty");
-	if (node_is_dir(t) && !listing_is_fresh_locked(fs, t) && !node_is_local_locked(t))
+	if (node_is_dir(t) && !listing_is_just_made_locked(fs, t) && !node_is_local_locked(t))
 		return -EAGAIN;
 	return 0;
 }

@@ -36,6 +36,8 @@ enum lookup_answer { LOOKUP_FOUND, LOOKUP_ABSENT, LOOKUP_UNKNOWN };
 enum lookup_answer lookup_known_locked(struct fs *fs, struct node *dir, const char *name, struct node **ret);
 /* Whether a directory's children are all known, and still believed. */
 bool listing_is_fresh_locked(struct fs *fs, const struct node *dir);
+/* The same for who has to know now whether it is empty: in strict mode, where nothing stays fresh, a listing just made will do. */
+bool listing_is_just_made_locked(struct fs *fs, const struct node *dir);
 /* How long (ms) the kernel may believe what it is told about a node; 0 in strict mode. */
 uint64_t node_ttl_ms_locked(struct fs *fs, const struct node *n);
 bool node_is_local_locked(const struct node *n); /* has changes the cloud has not seen, or is being written */

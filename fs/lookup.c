@@ -53,6 +53,15 @@ bool listing_is_fresh_locked(struct fs *fs, const struct node *dir)
 	return !fs->options.is_strict && (now < dir->listed_until_ms || is_unreachable(fs, dir, now));
 }
 
+#define JUST_MADE_MS 1000
+
+bool listing_is_just_made_locked(struct fs *fs, const struct node *dir)
+{
+	return listing_is_fresh_locked(fs, dir) ||
+	       (dir->is_complete && fs->options.is_strict &&
+		clock_mono_ms() + fs->options.meta_ttl_ms < dir->listed_until_ms + JUST_MADE_MS);
+}
+
 static bool is_believed(struct fs *fs, const struct node *n, uint64_t now)
 {
 	if (n->type <= NODE_STORE || n->is_pinned_path || node_is_local_locked(n))

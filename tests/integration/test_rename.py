@@ -219,3 +219,18 @@ def test_between_buckets(mount):
     mount.sync()
     assert mount.client.get(other, "f") == b"content"
     assert mount.keys() == []
+
+
+@pytest.mark.options(consistency="strict")
+def test_in_strict_mode_empty_directories_are_removed_and_replaced(mount):
+    for name in "abc":
+        (mount.path / name).mkdir()
+    (mount.path / "c" / "f").write_text("x")
+    mount.sync()
+    (mount.path / "a").rmdir()
+    (mount.path / "c").rename(mount.path / "b")
+    with pytest.raises(OSError):
+        (mount.path / "b").rmdir()
+    mount.sync()
+    assert os.listdir(mount.path) == ["b"]
+    assert (mount.path / "b" / "f").read_text() == "x"
