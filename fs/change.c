@@ -2,6 +2,7 @@
 #include "backends/base/clock.h"
 #include "fs/file.h"
 #include "fs/listing.h"
+#include "fs/naming.h"
 #include <linux/fs.h>
 #include <sys/stat.h>
 
@@ -65,6 +66,25 @@ static uint32_t group_in(const struct node *parent, uint32_t gid)
 	return parent->mode & S_ISGID ? parent->gid : gid;
 }
 
+/* The escape of a file that a directory hides is its name only while the directory is there; and an object "d/" is what keeps the
+ * directory d, so no file can be made of it. */
+int change_check_name_locked(struct fs *fs, struct node *parent, const char *name, const struct location *where)
+{
+	CLEANUP(buf_release) struct buf segment = BUF_INIT(NAMING_MAX), plain = BUF_INIT(NAMING_MAX);
+	enum naming_piece piece;
+	struct node *dir;
+
+	if (where->key[0] == '\0' || str_ends(str_of(where->key), "/"))
+		return -EINVAL;
+	if (!naming_is_shadowed(name))
+		return 0;
+	if (naming_decode(str_of(name), &segment, &piece) < 0 || piece != NAMING_SHADOWED ||
+	    naming_encode(buf_str(&segment), NAMING_WHOLE, &plain) < 0)
+		return -EINVAL;
+	dir = tree_child(&fs->tree, parent, buf_cstr(&plain));
+	return node_exists(dir) && node_is_dir(dir) ? 0 : -EINVAL;
+}
+
 int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, uint32_t mode, uint32_t uid,
 			 uint32_t gid, uint64_t file_id, int fd, struct node **ret, uint64_t *ret_ticket,
 			 struct error *err)
@@ -83,6 +103,8 @@ int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, u
 	if (r < 0)
 		return r;
 	r = tree_child_key(parent, name, false, &where);
+	if (r == 0)
+		r = change_check_name_locked(fs, parent, name, &where);
 	if (r < 0)
 		return key_error(r, err);
 	n = add_node(fs, parent, name, S_ISLNK(mode) ? NODE_SYMLINK : NODE_FILE, &where, ret_ticket);

@@ -12,6 +12,8 @@
 
 /* Whether changes below this node are allowed now: 0, or ERR_READ_ONLY / ERR_PERMISSION (a 403 not long ago). */
 int change_allowed_locked(struct fs *fs, struct node *n, struct error *err) MUST_CHECK;
+/* Whether a file may be made under this name (of this key): -EINVAL for an escape of what needs none. */
+int change_check_name_locked(struct fs *fs, struct node *parent, const char *name, const struct location *where) MUST_CHECK;
 /* A new empty file or symlink; fd and id of a cache file that becomes its (taken over on success). EEXIST, EPERM (where only
  * buckets can be made), ESTALE as bare -errno. */
 int change_create_locked(struct fs *fs, uint64_t parent_ino, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,

@@ -2,6 +2,7 @@
 #include "fs/change.h"
 #include "fs/file.h"
 #include "fs/listing.h"
+#include "fs/naming.h"
 #include <linux/fs.h>
 #include <sys/stat.h>
 
@@ -84,7 +85,7 @@ static int move_node(struct fs *fs, struct node *n, struct node *parent, const c
 
 	if (r < 0)
 		return r;
-	n->is_shadowed = false;
+	n->is_shadowed = !node_is_dir(n) && naming_is_shadowed(name);
 	n->ctime_ns = now;
 	tree_changed(&fs->tree, n);
 	tombstone = tree_set_absent(&fs->tree, old_parent, old_name);
@@ -204,6 +205,8 @@ int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, con
 	r = tree_path_key(n, &from);
 	if (r == 0)
 		r = tree_child_key(parent, name, node_is_dir(n), &to);
+	if (r == 0 && !node_is_dir(n))
+		r = change_check_name_locked(fs, parent, name, &to);
 	if (r < 0)
 		return r;
 	if (from.store != to.store)

@@ -73,13 +73,41 @@ static struct node *replace_locked(struct listing *l, struct node *old, const ch
 	return n;
 }
 
-/* `x` beside `x/`: the directory keeps the name. An empty `x` is a directory marker of some tools and stays out of sight. */
-static void shadow_locked(struct fs *fs, struct node *dir, struct node *file, struct str segment)
+/* The directory of the names that begin with this one, when the escape of a file takes more than one; listing it finds the file. */
+static void continue_locked(struct listing *l, struct buf *names)
 {
+	struct fs *fs = l->fs;
+	char *slash = memchr(names->data, '/', names->len);
+	struct node *n;
+
+	*slash = '\0';
+	n = tree_child(&fs->tree, l->dir, names->data);
+	if (!n || !node_exists(n))
+		n = replace_locked(l, n, names->data, NODE_CONT);
+	if (!n)
+		return;
+	n->listing_mark = l->question.began;
+	n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	if (!n->has_attrs)
+		node_defaults_locked(fs, n);
+}
+
+/* `x` beside `x/`: the directory keeps the name. An empty `x` is a directory marker of some tools and stays out of sight. */
+static void shadow_locked(struct listing *l, struct node *file, struct str segment)
+{
+	struct fs *fs = l->fs;
+	struct node *dir = l->dir;
 	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
 
-	if (naming_encode(segment, NAMING_SHADOWED, &name) < 0 || memchr(name.data, '/', name.len) ||
-	    tree_child(&fs->tree, dir, name.data))
+	if (naming_encode(segment, NAMING_SHADOWED, &name) < 0)
+		return;
+	if (memchr(name.data, '/', name.len)) {
+		tree_detach(&fs->tree, file);
+		tree_prune(&fs->tree, file);
+		continue_locked(l, &name);
+		return;
+	}
+	if (tree_child(&fs->tree, dir, name.data))
 		return;
 	if (tree_move(&fs->tree, file, dir, name.data) == 0)
 		file->is_shadowed = true;
@@ -107,7 +135,7 @@ static struct node *merge_dir_locked(struct listing *l, const char *name, enum n
 	}
 	if (n && (n->type == NODE_FILE || n->type == NODE_SYMLINK) && n->listing_mark == l->question.began) {
 		if (n->size > 0)
-			shadow_locked(fs, l->dir, n, segment);
+			shadow_locked(l, n, segment);
 		else
 			has_file_marker = true;
 		n = tree_child(&fs->tree, l->dir, name);
@@ -131,8 +159,12 @@ static void merge_shadowed_locked(struct listing *l, const struct store_object *
 	struct str segment = { object->key + strlen(l->where.key), strlen(object->key) - strlen(l->where.key) };
 	struct node *n;
 
-	if (naming_encode(segment, NAMING_SHADOWED, &name) < 0 || memchr(name.data, '/', name.len))
+	if (naming_encode(segment, NAMING_SHADOWED, &name) < 0)
 		return;
+	if (memchr(name.data, '/', name.len)) {
+		continue_locked(l, &name);
+		return;
+	}
 	n = tree_child(&l->fs->tree, l->dir, name.data);
 	if (!n)
 		n = tree_add(&l->fs->tree, l->dir, name.data, NODE_FILE);
@@ -177,6 +209,49 @@ static void merge_file_locked(struct listing *l, const char *name, const struct 
 
 #define FOLDER_SUFFIX "_$folder$"
 
+/* What the directory's key holds of a segment that goes on below it. */
+static struct str segment_of(const struct listing *l)
+{
+	const char *slash = strrchr(l->where.key, '/');
+
+	return str_of(slash ? slash + 1 : l->where.key);
+}
+
+/* Whether above, beside the first cut that its escape makes necessary, there is a directory whose segment ends in `rest`. */
+static bool has_whole_dir_locked(const struct listing *l, struct str rest)
+{
+	CLEANUP(freep) char *end = str_dup(rest);
+	struct node *dir = NULL;
+
+	for (const struct node *cut = l->dir; end && !dir && cut->type == NODE_CONT; cut = cut->parent) {
+		CLEANUP(buf_release) struct buf bytes = BUF_INIT(NAMING_MAX), name = BUF_INIT(16384);
+		enum naming_piece piece;
+		char *longer;
+
+		if (naming_decode(str_of(cut->name), &bytes, &piece) < 0)
+			return false;
+		longer = str_format("%s%s", buf_cstr(&bytes), end);
+		free(end);
+		end = longer;
+		if (end && naming_encode(str_of(end), NAMING_WHOLE, &name) == 0)
+			dir = tree_child(&l->fs->tree, cut->parent, buf_cstr(&name));
+	}
+	return dir && node_is_dir(dir);
+}
+
+/* In a directory that stands for the begin of long segments: whether this entry is one that is cut here. What is short enough
+ * is shown whole, elsewhere; of that only a file comes here whose escape is too long, because a directory has its name. */
+static bool is_cut_here_locked(struct listing *l, const struct store_object *object, struct str rest,
+			       enum naming_piece piece)
+{
+	if (naming_check_rest(segment_of(l), rest, piece) == 0)
+		return true;
+	if (!object->is_prefix && object->size > 0 && naming_check_rest(segment_of(l), rest, NAMING_SHADOWED) == 0 &&
+	    has_whole_dir_locked(l, rest))
+		merge_shadowed_locked(l, object);
+	return false;
+}
+
 static void merge_entry_locked(struct listing *l, const struct store_object *object, struct attrs *remembered)
 {
 	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
@@ -208,6 +283,8 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 	r = naming_encode_first(segment, NAMING_WHOLE, &name, &used, &piece);
 	l->is_stale |= r == -ENOMEM; /* a name that was not taken must not count as missing */
 	if (r < 0)
+		return;
+	if (l->dir->type == NODE_CONT && !is_cut_here_locked(l, object, (struct str){ segment.ptr, used }, piece))
 		return;
 	if (piece == NAMING_CONTINUED) {
 		(void)merge_dir_locked(l, name.data, NODE_CONT, segment);
@@ -286,6 +363,8 @@ static void unshadow_locked(struct listing *l, struct node *file)
 
 	if (naming_encode(segment, NAMING_WHOLE, &plain) < 0)
 		return;
+	if (l->dir->type == NODE_CONT && naming_check_rest(segment_of(l), segment, NAMING_WHOLE) < 0)
+		return; /* its plain name is not in here but beside this directory, whose listing sees to it */
 	n = tree_child(&l->fs->tree, l->dir, plain.data);
 	if ((!n || n->type == NODE_ABSENT) && !node_is_local_locked(file)) {
 		if (n)

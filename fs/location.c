@@ -14,16 +14,32 @@ void location_release(struct location *l)
 	*l = LOCATION_INIT;
 }
 
-static int add_segment(struct buf *key, const char *name, bool is_dir)
-{
-	enum naming_piece piece;
-	int r = naming_decode(str_of(name), key, &piece);
+enum segment_kind { SEGMENT_FILE, SEGMENT_DIR, SEGMENT_CONT };
 
-	if (r < 0)
-		return r;
-	if (is_dir && piece == NAMING_SHADOWED)
-		return -EINVAL;
-	return is_dir && piece == NAMING_WHOLE ? buf_addc(key, '/') : 0;
+/* What the key holds of a segment that is not at its end yet. */
+static struct str segment_so_far(const struct buf *key)
+{
+	const char *slash = key->len ? memrchr(key->data, '/', key->len) : NULL;
+	size_t start = slash ? (size_t)(slash - key->data) + 1 : 0;
+
+	return (struct str){ buf_cstr(key) + start, key->len - start };
+}
+
+/* -EINVAL: no segment of that kind is written like this, here. */
+static int add_segment(struct buf *key, const char *name, enum segment_kind kind)
+{
+	CLEANUP(buf_release) struct buf rest = BUF_INIT(NAMING_MAX);
+	enum naming_piece piece;
+	int r = naming_decode(str_of(name), &rest, &piece);
+
+	if (r == 0)
+		r = naming_check_rest(segment_so_far(key), buf_str(&rest), piece);
+	if (r == 0 && ((piece == NAMING_CONTINUED) != (kind == SEGMENT_CONT) ||
+		       (piece == NAMING_SHADOWED && kind != SEGMENT_FILE)))
+		r = -EINVAL;
+	if (r == 0)
+		r = buf_add_str(key, buf_str(&rest));
+	return r == 0 && kind == SEGMENT_DIR ? buf_addc(key, '/') : r;
 }
 
 static int add_key(const struct node *n, enum key_kind kind, struct buf *key, struct location *ret)
@@ -63,7 +79,10 @@ static int add_key(const struct node *n, enum key_kind kind, struct buf *key, st
 		ret->bucket = strdup(n->name);
 		return ret->bucket ? 0 : -ENOMEM;
 	}
-	return add_segment(key, n->name, n->type == NODE_DIR || n->type == NODE_CONT);
+	return add_segment(key, n->name,
+			   n->type == NODE_DIR	  ? SEGMENT_DIR
+			   : n->type == NODE_CONT ? SEGMENT_CONT
+						  : SEGMENT_FILE);
 }
 
 static int finish(int r, struct buf *key, struct location *ret)
@@ -88,7 +107,7 @@ static int node_key(const struct node *n, enum key_kind kind, struct location *r
 	return finish(r, &key, ret);
 }
 
-static int child_key(const struct node *parent, const char *name, bool is_dir, enum key_kind kind,
+static int child_key(const struct node *parent, const char *name, enum segment_kind segment, enum key_kind kind,
 		     struct location *ret)
 {
 	struct buf key = BUF_INIT(STORE_KEY_MAX);
@@ -100,7 +119,7 @@ static int child_key(const struct node *parent, const char *name, bool is_dir, e
 		ret->bucket = strdup(name);
 		r = ret->bucket ? 0 : -ENOMEM;
 	} else if (r == 0) {
-		r = add_segment(&key, name, is_dir);
+		r = add_segment(&key, name, segment);
 	}
 	return finish(r, &key, ret);
 }
@@ -155,12 +174,19 @@ bool tree_moved_since(const struct node *n, uint64_t began)
 
 int tree_child_key(const struct node *parent, const char *name, bool is_dir, struct location *ret)
 {
-	return child_key(parent, name, is_dir, KEY_OF_PATH, ret);
+	return child_key(parent, name, is_dir ? SEGMENT_DIR : SEGMENT_FILE, KEY_OF_PATH, ret);
 }
 
 int tree_child_remote_key(const struct node *parent, const char *name, bool is_dir, struct location *ret)
 {
-	return child_key(parent, name, is_dir, KEY_REMOTE, ret);
+	return child_key(parent, name, is_dir ? SEGMENT_DIR : SEGMENT_FILE, KEY_REMOTE, ret);
+}
+
+int tree_continued_remote_key(const struct node *parent, const char *name, struct location *ret)
+{
+	if (parent->type <= NODE_STORE)
+		return -EINVAL;
+	return child_key(parent, name, SEGMENT_CONT, KEY_REMOTE, ret);
 }
 
 static int add_path(const struct tree *t, const struct node *n, struct buf *path)

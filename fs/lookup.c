@@ -2,6 +2,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 #include "fs/file.h"
+#include "fs/naming.h"
 #include "fs/pending.h"
 #include "fs/pending_view.h"
 #include <sys/stat.h>
@@ -221,7 +222,7 @@ void metadata_seen(struct fs *fs, struct node *n, const struct store_object *obj
 struct found {
 	enum node_type type; /* NODE_ABSENT: nothing */
 	struct store_object object;
-	bool has_marker;
+	bool has_marker, has_file_marker, is_shadowed;
 	int64_t modified_wall_ns;
 };
 
@@ -251,9 +252,35 @@ static int ask_prefix(const struct location *where, const char *prefix, struct f
 	return 0;
 }
 
-/* One HEAD, and one LIST of one key when that says no. What was a directory before is asked as one first. */
-static int ask_object(const struct location *where, enum node_type before, struct arena *arena, struct found *ret,
-		      struct error *err)
+/* Whether an object of this key is a file here: an empty "d/" keeps a directory, an empty "d" beside "d/..." does too, and one that
+ * is not empty is a file under its escape, which only then exists. */
+static int judge_object(const struct location *where, const char *prefix, bool is_escape, struct found *ret, struct error *err)
+{
+	bool is_marker = where->key[0] == '\0' || str_ends(str_of(where->key), "/");
+	int r;
+
+	ret->type = NODE_FILE;
+	if (ret->object.size > 0 && !is_escape)
+		return 0;
+	ret->type = NODE_ABSENT;
+	r = ask_prefix(where, prefix, ret, err);
+	if (r < 0)
+		return r;
+	if (is_escape) {
+		ret->is_shadowed = ret->type == NODE_DIR && ret->object.size > 0;
+		ret->type = ret->is_shadowed ? NODE_FILE : NODE_ABSENT;
+	} else if (ret->type == NODE_DIR) {
+		ret->has_file_marker = !is_marker;
+	} else if (!is_marker) {
+		ret->type = NODE_FILE;
+	}
+	return 0;
+}
+
+/* One HEAD, and one LIST of one key when that says no (or found nothing but a name). What was a directory before is asked as one
+ * first. */
+static int ask_object(const struct location *where, enum node_type before, bool is_escape, struct arena *arena,
+		      struct found *ret, struct error *err)
 {
 	CLEANUP(freep) char *prefix = str_format("%s/", where->key);
 	int r;
@@ -265,14 +292,56 @@ static int ask_object(const struct location *where, enum node_type before, struc
 		if (r < 0 || ret->type == NODE_DIR)
 			return r;
 	}
+	if (where->key[0] == '\0') /* "%~" in a bucket: no object has this key, but "/x" may be there */
+		return ask_prefix(where, prefix, ret, err);
 	r = store_head(where->store, where->bucket, where->key, NULL, arena, &ret->object, err);
-	if (r == 0) {
-		ret->type = ret->object.is_directory ? NODE_DIR : NODE_FILE;
+	if (r == 0 && ret->object.is_directory && !is_escape) {
+		ret->type = NODE_DIR;
 		return 0;
 	}
+	if (r == 0)
+		return judge_object(where, prefix, is_escape, ret, err);
 	if (err->kind != ERR_NOT_FOUND)
 		return r;
-	return before == NODE_DIR ? 0 : ask_prefix(where, prefix, ret, err);
+	return before == NODE_DIR || is_escape ? 0 : ask_prefix(where, prefix, ret, err);
+}
+
+/* Whether a segment on this page is cut after so many bytes: a long one, or a file that a directory (the next entry) hides. */
+static bool is_cut_on_page(const struct store_page *page, size_t start, size_t bytes)
+{
+	for (size_t i = 0; i < page->count; i++) {
+		const struct store_object *o = &page->objects[i], *next = i + 1 < page->count ? o + 1 : NULL;
+		struct str rest = str_of(o->key + start), segment = str_split(&rest, '/');
+
+		if (naming_is_cut_at(segment, NAMING_WHOLE, bytes))
+			return true;
+		if (next && next->is_prefix && !o->is_prefix && o->size > 0 && strlen(next->key) == strlen(o->key) + 1 &&
+		    naming_is_cut_at(segment, NAMING_SHADOWED, bytes))
+			return true;
+	}
+	return false;
+}
+
+/* Whether some key below goes on with a segment that is cut exactly here. */
+static int ask_continued(const struct location *where, struct found *ret, struct error *err)
+{
+	size_t start = strlen(where->key);
+	CLEANUP(freep) char *token = NULL;
+	int r = 0;
+
+	while (start > 0 && where->key[start - 1] != '/')
+		start--;
+	do {
+		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
+		struct store_list_args args = { .prefix = where->key, .delimiter = '/', .token = token };
+
+		r = store_list(where->store, where->bucket, &args, &page, err);
+		if (r == 0 && is_cut_on_page(&page, start, strlen(where->key) - start))
+			ret->type = NODE_CONT;
+		free(token);
+		token = r == 0 && page.next_token ? strdup(page.next_token) : NULL;
+	} while (token && ret->type == NODE_ABSENT);
+	return r;
 }
 
 /* What the answer about a name is worth: nothing, when the object is on its way out. */
@@ -375,11 +444,13 @@ static void take_answer_locked(struct fs *fs, struct node *dir, const char *name
 		return;
 	n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 	if (type == NODE_FILE || type == NODE_SYMLINK) {
+		n->is_shadowed = found->is_shadowed;
 		node_fill_locked(fs, n, &found->object, NULL);
 	} else if (type != NODE_ABSENT) {
 		if (found->modified_wall_ns)
 			n->mtime_ns = n->ctime_ns = found->modified_wall_ns;
 		n->has_marker |= found->has_marker;
+		n->has_file_marker |= found->has_file_marker;
 		if (!n->has_attrs)
 			node_defaults_locked(fs, n);
 	}
@@ -401,23 +472,26 @@ static int ask_once(struct fs *fs, struct node *dir, const char *name, struct er
 	struct question question;
 	enum node_type before;
 	struct node *n;
-	bool is_stale = false;
+	bool is_stale = false, is_continued;
 	int r;
 
 	lock_take(&fs->lock);
 	r = tree_child_remote_key(dir, name, false, &where);
+	is_continued = r == -EINVAL && tree_continued_remote_key(dir, name, &where) == 0;
 	n = tree_child(&fs->tree, dir, name);
 	before = n ? n->type : NODE_FILE;
 	question_ask_locked(fs, &question);
 	lock_drop(&fs->lock);
-	if (r == -EINVAL) /* no key has such a name */
+	if (is_continued)
+		r = ask_continued(&where, &found, err);
+	else if (r == -EINVAL) /* no key has such a name */
 		r = error_set(err, ERR_NOT_FOUND, "no such name");
 	else if (r < 0)
 		r = error_errno(err, -r, "cannot look up a name");
 	else if (dir->type == NODE_STORE)
 		r = ask_bucket(&where, &found, err);
 	else
-		r = ask_object(&where, before, &arena, &found, err);
+		r = ask_object(&where, before, naming_is_shadowed(name), &arena, &found, err);
 	if (r == 0 && found.type == NODE_DIR && before != NODE_DIR)
 		r = look_closer(fs, dir, name, &where, question.began, &found, err);
 	lock_take(&fs->lock);

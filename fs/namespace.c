@@ -290,6 +290,29 @@ static int run_rename(struct pending *op, struct error *err)
 	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
 }
 
+/* An object "d/" may hold something (then it is the file d/%~): an empty one must not take its place. */
+static int has_content(struct pending *op, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct error missing = ERROR_INIT;
+	struct store_object object;
+	bool is_new;
+	int r;
+
+	lock_take(&op->fs->lock);
+	is_new = op->node->expect == EXPECT_ABSENT;
+	lock_drop(&op->fs->lock);
+	if (is_new)
+		return 0;
+	r = store_head(op->store, op->bucket, op->key, NULL, &arena, &object, &missing);
+	if (r == 0)
+		return object.size > 0;
+	if (missing.kind == ERR_NOT_FOUND)
+		return 0;
+	*err = missing;
+	return r;
+}
+
 static int run_marker(struct pending *op, struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
@@ -303,7 +326,11 @@ static int run_marker(struct pending *op, struct error *err)
 		return r;
 	args.meta = meta;
 	FAULT_POINT("marker-before");
-	r = store_put(op->store, op->bucket, op->key, &source, &args, version, err);
+	r = has_content(op, err);
+	if (r > 0)
+		r = store_set_meta(op->store, op->bucket, op->key, NULL, meta, args.meta_count, version, err);
+	else if (r == 0)
+		r = store_put(op->store, op->bucket, op->key, &source, &args, version, err);
 	FAULT_POINT("marker-after");
 	if (r < 0)
 		return r;

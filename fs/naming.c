@@ -262,3 +262,27 @@ int naming_check_rest(struct str before, struct str rest, enum naming_piece piec
 	}
 	return at == before.len ? 0 : -EINVAL;
 }
+
+bool naming_is_shadowed(const char *name)
+{
+	struct str text = str_of(name);
+
+	return naming_is_marked(text) && str_ends(text, "%=");
+}
+
+bool naming_is_cut_at(struct str segment, enum naming_piece last, size_t bytes)
+{
+	while (bytes > 0) {
+		CLEANUP(buf_release) struct buf ignored = BUF_INIT(NAMING_MAX);
+		enum naming_piece piece;
+		size_t used;
+
+		if (naming_encode_first(segment, last, &ignored, &used, &piece) < 0 ||
+		    piece != NAMING_CONTINUED || used > bytes)
+			return false;
+		segment.ptr += used;
+		segment.len -= used;
+		bytes -= used;
+	}
+	return true;
+}

@@ -36,3 +36,7 @@ int naming_decode(struct str name, struct buf *ret, enum naming_piece *ret_piece
  * otherwise, so this path does not exist. Needed because one name alone does not show it: "%~aaa...%+" then "b" would be
  * a second path to a segment that is short enough to be shown whole. */
 int naming_check_rest(struct str before, struct str rest, enum naming_piece piece) MUST_CHECK;
+/* Whether this is the name of a shadowed file (by its look: it need not be canonical). */
+bool naming_is_shadowed(const char *name);
+/* Whether the names of this segment are cut after so many bytes: what stands before is a continued piece, or several. */
+bool naming_is_cut_at(struct str segment, enum naming_piece last, size_t bytes);

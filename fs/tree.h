@@ -168,7 +168,8 @@ struct location {
 #define LOCATION_INIT ((struct location){0})
 void location_release(struct location *l);
 /* By the path; and where its bytes are now. 0 or -ENOMEM, -EINVAL for a name that cannot be a key,
- * -ENAMETOOLONG for a key over STORE_KEY_MAX. A detached node has none: -ESTALE. */
+ * -ENAMETOOLONG for a key over STORE_KEY_MAX. A detached node has none: -ESTALE. Each key has one path only: names
+ * that stand for something that is written otherwise are -EINVAL. */
 int tree_path_key(const struct node *n, struct location *ret) MUST_CHECK;
 int tree_remote_key(const struct node *n, struct location *ret) MUST_CHECK;
 /* Says that the bytes are at `where`; changes of names queued from seq on move them. 0 or -ENOMEM (then nothing changed). */
@@ -181,6 +182,8 @@ bool tree_moved_since(const struct node *n, uint64_t began);
 /* Of a child that may not exist. type tells whether the key ends with '/'. */
 int tree_child_key(const struct node *parent, const char *name, bool is_dir, struct location *ret) MUST_CHECK;
 int tree_child_remote_key(const struct node *parent, const char *name, bool is_dir, struct location *ret) MUST_CHECK;
+/* Of a piece of a segment that goes on below it (NODE_CONT): what all keys below begin with. -EINVAL for any other name. */
+int tree_continued_remote_key(const struct node *parent, const char *name, struct location *ret) MUST_CHECK;
 /* The path below the mount's root, "/a/b", for messages and status; heap string or NULL. */
 char *tree_path(const struct tree *t, const struct node *n);
 struct node *tree_bucket_of(struct node *n); /* the bucket node above (or itself), NULL */

@@ -32,7 +32,10 @@ static void add_field(struct s3_call *c, struct http_fields *fields, const char 
 
 	if (c->build_result < 0)
 		return;
-	r = http_fields_add(fields, name, value, &err);
+	if (fields == &c->request.query) /* a prefix may hold a line feed */
+		r = http_query_add(fields, name, value, &err);
+	else
+		r = http_fields_add(fields, name, value, &err);
 	if (r < 0) {
 		c->build_result = r;
 		c->build_error = err;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#define ROUNDS 60000
+#define ROUNDS 100000
 
 /* Bytes of the kind that make trouble, any length up to max. */
 static size_t random_segment(char *ret, size_t max)
@@ -228,6 +228,38 @@ static void long_segments_are_cut_in_one_way_only(void **state)
 		-EINVAL);
 }
 
+static void a_segment_is_cut_where_its_names_are(void **state)
+{
+	char bytes[1000];
+	size_t cuts = 0;
+
+	(void)state;
+	support_seed();
+	for (int i = 0; i < ROUNDS / 20; i++) {
+		CLEANUP(buf_release) struct buf names = BUF_INIT(16 << 10);
+		struct str segment = {bytes, random_segment(bytes, sizeof(bytes))}, rest;
+		enum naming_piece kind = random_below(2) ? NAMING_WHOLE : NAMING_SHADOWED, piece;
+		size_t at = 0;
+
+		assert_int_equal(naming_encode(segment, kind, &names), 0);
+		if (!memchr(buf_cstr(&names), '/', names.len))
+			assert_int_equal(naming_is_shadowed(buf_cstr(&names)), kind == NAMING_SHADOWED);
+		rest = buf_str(&names);
+		for (struct str name = str_split(&rest, '/'); rest.ptr; name = str_split(&rest, '/')) {
+			CLEANUP(buf_release) struct buf part = BUF_INIT(NAMING_MAX);
+
+			assert_int_equal(naming_decode(name, &part, &piece), 0);
+			at += part.len;
+			assert_true(naming_is_cut_at(segment, kind, at));
+			assert_false(naming_is_cut_at(segment, kind, at - 1));
+			assert_false(naming_is_cut_at(segment, kind, at + 1));
+			cuts++;
+		}
+		assert_false(naming_is_cut_at(segment, kind, segment.len + 1));
+	}
+	assert_true(cuts > 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +268,7 @@ int main(void)
 		cmocka_unit_test(the_written_rule_is_kept),
 		cmocka_unit_test(names_that_encoding_never_makes_are_refused),
 		cmocka_unit_test(long_segments_are_cut_in_one_way_only),
+		cmocka_unit_test(a_segment_is_cut_where_its_names_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

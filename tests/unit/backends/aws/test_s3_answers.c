@@ -67,6 +67,18 @@ static void a_listing_is_decoded_and_merged_in_byte_order(void **state)
 	fake_room_close(&room);
 }
 
+static void any_byte_of_a_key_can_be_asked_for(void **state)
+{
+	OPEN(room, { .status = 200, .body = LIST("<IsTruncated>false</IsTruncated>") });
+	CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(list(&room, &page, "line\r\nfeed\x01/", &err), 0);
+	assert_non_null(strstr(fake_s3_request(room.server, 0), "prefix=line%0D%0Afeed%01%2F"));
+	fake_room_close(&room);
+}
+
 static void a_server_that_does_not_encode_names_is_believed(void **state)
 {
 	OPEN(room, { .status = 200,
@@ -414,6 +426,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listing_is_decoded_and_merged_in_byte_order),
+		cmocka_unit_test(any_byte_of_a_key_can_be_asked_for),
 		cmocka_unit_test(a_server_that_does_not_encode_names_is_believed),
 		cmocka_unit_test(hostile_listings_are_refused),
 		cmocka_unit_test(a_listing_that_grows_without_end_is_bounded),
