@@ -133,7 +133,7 @@ static void part_ended(struct part *part, int r, const struct store_part *result
 		part->result.size = part->end - part->start;
 		if (part->kind == PARTPLAN_SEND)
 			fs->queue.bytes_sent_total += part->end - part->start;
-	} else if (err->kind != ERR_CANCELLED) {
+	} else if (err->kind != ERR_CANCELLED && !part->is_stale) { /* cut or written to while it was sent: no wonder */
 		u->error = *err;
 		u->is_copy_refused |= part->kind == PARTPLAN_COPY && !error_is_retryable(err->kind);
 	}
