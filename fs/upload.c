@@ -505,8 +505,12 @@ int upload_carry(struct pending *op, struct upload *u, uint64_t size, unsigned *
 	for (;;) {
 		if (op->is_abandoned || u->is_discarded || fs->queue.is_stopping)
 			return error_set(err, ERR_CANCELLED, "the upload is no longer wanted");
-		if (u->is_overtaken)
+		if (u->is_overtaken) {
+			/* A part that is cut short may arrive behind the abort, and bring the upload back to life. */
+			while (u->running)
+				cond_wait(&fs->changed, &fs->lock);
 			return error_set(err, ERR_CANCELLED, "the file was changed while it was sent");
+		}
 		if (u->error.kind && (!error_is_retryable(u->error.kind) || ++failures > 3))
 			break;
 		u->error.kind = ERR_NONE;
