@@ -72,8 +72,9 @@ static bool is_unchanged(const struct pending *op, const struct store_object *ob
 	return n->expect == EXPECT_VERSION && n->version && strcmp(n->version, object->version) == 0;
 }
 
-/* "report (conflict from HOST 20261123T101500Z).pdf": the extension stays, so that programs still open it. */
-static char *conflict_name(const char *name)
+/* "report (conflict from HOST 20261123T101500Z).pdf": the extension stays, so that programs still open it. The number is for a second
+ * conflict within a second. */
+static char *conflict_name(const char *name, unsigned number)
 {
 	char host[65] = "", when[17];
 	const char *dot = strrchr(name, '.');
@@ -87,7 +88,25 @@ static char *conflict_name(const char *name)
 			*c = '-';
 	if (stem > 150)
 		stem = 150;
+	if (number > 1)
+		return str_format("%.*s (conflict from %s %s %u)%s", stem, name, host, when, number,
+				  name + (dot && dot != name ? dot - name : (long)strlen(name)));
 	return str_format("%.*s (conflict from %s %s)%s", stem, name, host, when, name + (dot && dot != name ? dot - name : (long)strlen(name)));
+}
+
+#define CONFLICT_NAMES 1000u
+
+/* A name beside `name` that nothing here has yet; the caller's. NULL: none. */
+static char *free_name_locked(struct fs *fs, struct node *parent, const char *name)
+{
+	for (unsigned number = 1; number < CONFLICT_NAMES; number++) {
+		char *tried = conflict_name(name, number);
+
+		if (!tried || !tree_child(&fs->tree, parent, tried))
+			return tried;
+		free(tried);
+	}
+	return NULL;
 }
 
 /* The local version goes beside the other, under a name that says so. */
@@ -103,8 +122,8 @@ static enum conflict_verdict keep_both(struct pending *op, struct error *err)
 	lock_take(&fs->lock);
 	path = tree_path(&fs->tree, n);
 	parent = n->parent;
-	name = parent ? conflict_name(n->name) : NULL;
-	if (!name || tree_child(&fs->tree, parent, name) || tree_move(&fs->tree, n, parent, name) < 0) {
+	name = parent ? free_name_locked(fs, parent, n->name) : NULL;
+	if (!name || tree_move(&fs->tree, n, parent, name) < 0) {
 		lock_drop(&fs->lock);
 		return CONFLICT_STAYS;
 	}

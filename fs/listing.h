@@ -67,3 +67,5 @@ void attrs_remember(struct fs *fs, const struct location *where, const char *ver
 void store_reached_locked(struct node *n, bool is_reached);
 /* Whether it failed on the way, and not because of what was asked. */
 bool error_is_of_the_way(const struct error *err);
+/* A file of which a read has shown that the cloud has another version by now (expires_ms is 0), whatever the listing says. */
+bool node_is_outdated_locked(const struct fs *fs, const struct node *n);

@@ -87,12 +87,20 @@ uint64_t node_ttl_ms_locked(struct fs *fs, const struct node *n)
 	return until > now ? until - now : 0;
 }
 
+bool node_is_outdated_locked(const struct fs *fs, const struct node *n)
+{
+	return !n->expires_ms && (n->type == NODE_FILE || n->type == NODE_SYMLINK) && !node_is_local_locked(n) &&
+	       n->version && !is_unreachable(fs, n, clock_mono_ms());
+}
+
 enum lookup_answer lookup_known_locked(struct fs *fs, struct node *dir, const char *name, struct node **ret)
 {
 	struct node *n = tree_child(&fs->tree, dir, name);
 	uint64_t now = clock_mono_ms();
 	bool is_fresh = listing_is_fresh_locked(fs, dir);
 
+	if (n && node_is_outdated_locked(fs, n))
+		return LOOKUP_UNKNOWN;
 	if (n && (is_fresh || is_believed(fs, n, now))) {
 		if (!node_exists(n))
 			return LOOKUP_ABSENT;

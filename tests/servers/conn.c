@@ -206,16 +206,18 @@ static bool is_answered_here(const struct conn *c)
 }
 
 /* "If-Match" becomes "Xf-Match", which no server knows: the head keeps its length. */
+static void hide_field(char *data, size_t len, const char *name)
+{
+	char *at = memmem(data, len, name, strlen(name));
+
+	if (at)
+		at[2] = 'X';
+}
+
 static void strip_conditions(char *data, size_t len)
 {
-	static const char *const names[] = { "\r\nIf-Match:", "\r\nIf-None-Match:" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char *at = memmem(data, len, names[i], strlen(names[i]));
-
-		if (at)
-			at[2] = 'X';
-	}
+	hide_field(data, len, "\r\nIf-Match:");
+	hide_field(data, len, "\r\nIf-None-Match:");
 }
 
 /* A request's head is complete: count it, find its rule. false: the connection ended. */
@@ -277,6 +279,8 @@ static bool flow_parse_head(struct conn *c, struct flow *f)
 	}
 	*(is_up ? &counters.wire_up : &counters.wire_down) += size;
 	f->parsed += size;
+	if (!is_up && settings.hides_server)
+		hide_field(at, size, "\r\nServer:");
 	if (!is_up && f->head.status < 200)
 		return true; /* 100 Continue: the real answer follows */
 	flow_begin_body(f);

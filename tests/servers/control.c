@@ -101,6 +101,7 @@ static char *answer(const char *path, const char *query, int *ret_status)
 	else if (strcmp(path, "/set") == 0) {
 		settings.latency_ns = number(query, "latency_ms", settings.latency_ns / 1000000) * 1000000;
 		settings.rate = number(query, "rate", settings.rate);
+		settings.hides_server = number(query, "hide_server", settings.hides_server);
 	} else {
 		problem = "no such path";
 	}

@@ -277,7 +277,7 @@ class Proxy(Server):
         self._control("/clear")
 
     def set(self, **settings):
-        """latency_ms=, rate= (bytes a second and connection and direction; 0: no limit)"""
+        """latency_ms=, rate= (bytes a second and connection and direction; 0: no limit), hide_server=1 (answers do not tell what server it is)"""
         self._control("/set", **settings)
 
     def down(self):

@@ -115,6 +115,7 @@ char *log_json(void);
 
 struct settings {
 	uint64_t latency_ns;
+	bool hides_server; /* answers do not tell what server it is */
 	uint64_t rate; /* bytes a second, connection and direction; 0: no limit */
 	uint16_t upstream_port;
 	uint32_t upstream_ip; /* network order */

@@ -1,0 +1,251 @@
+"""Two mounts with caches of their own, and a client past both, change the same objects: no update is lost in silence.
+
+SKYDIR_CONFLICT_SEED (1) and SKYDIR_CONFLICT_STEPS (60) make the random part longer.
+"""
+
+import os
+import random
+
+import pytest
+
+from harness import eventually
+
+QUICK = {"upload-delay": "20ms", "meta-ttl": "0s", "timeout": "20s"}
+SEED = int(os.environ.get("SKYDIR_CONFLICT_SEED", "1"))
+STEPS = int(os.environ.get("SKYDIR_CONFLICT_STEPS", "60"))
+
+
+def pair(make_mount, kind, options=None, **more):
+    """Two machines on one bucket."""
+    a = make_mount(kind, options={**QUICK, **(options or {})}, **more).start()
+    b = make_mount(kind, options={**QUICK, **(options or {})}, bucket=a.bucket, **more)
+    return a, b.start(create_bucket=False)
+
+
+def kept_beside(m, name):
+    """The content of what was kept under a name that tells of the conflict."""
+    stem = name.split(".")[0]
+    return [m.client.get(m.bucket, k) for k in m.client.keys(m.bucket) if k.startswith(f"{stem} (conflict from")]
+
+
+def clash(a, name=b"report.txt".decode()):
+    """a writes what it has based on a version that somebody else has replaced meanwhile."""
+    (a.path / name).write_bytes(b"base")
+    a.sync()
+    with open(a.path / name, "r+b") as f:
+        f.write(b"ours")
+        a.client.put(a.bucket, name, b"theirs, later")
+    done = a.skydir("sync", a.top, check=False, timeout=60)
+    return done
+
+
+@pytest.mark.parametrize("kind", ("s3", "moto"))
+def test_keep_both(make_mount, kind):
+    a = make_mount(kind, options=dict(QUICK)).start()
+    clash(a)
+    eventually(lambda: kept_beside(a, "report.txt") == [b"ours"])
+    assert a.client.get(a.bucket, "report.txt") == b"theirs, later"
+    kept = [n for n in os.listdir(a.path) if "conflict from" in n]
+    assert len(kept) == 1 and kept[0].endswith(".txt")
+    assert (a.path / kept[0]).read_bytes() == b"ours"
+    assert (a.path / "report.txt").read_bytes() == b"theirs, later"
+    assert "upload.conflict" in a.log.read_text()
+    assert any("report.txt" in e["path"] for e in a.status()["errors"])
+
+
+@pytest.mark.options(on_conflict="overwrite")
+def test_overwrite(make_mount):
+    a = make_mount("s3", options={**QUICK, "on-conflict": "overwrite"}).start()
+    clash(a)
+    assert a.read("report.txt") == b"ours"
+    assert a.keys() == ["report.txt"]
+    assert "what='overwritten'" in a.log.read_text()
+
+
+def test_fail_keeps_ours_here(make_mount):
+    a = make_mount("s3", options={**QUICK, "on-conflict": "fail"}).start()
+    done = clash(a)
+    assert done.returncode != 0 and "report.txt" in done.stderr
+    assert a.client.get(a.bucket, "report.txt") == b"theirs, later"
+    assert (a.path / "report.txt").read_bytes() == b"ours"
+    assert os.getxattr(a.path / "report.txt", "user.skydir.state") == b"conflict"
+    shown = [u for u in a.status()["uploads"] if "report.txt" in u["path"]]
+    assert shown and shown[0]["state"] == "failed" and shown[0]["kind"] == "precondition"
+    # it outlives the mount, and the decision to take it away is the user's
+    a.umount("--now")
+    a.mount()
+    assert (a.path / "report.txt").read_bytes() == b"ours"
+    (a.path / "report.txt").unlink()
+    a.sync()
+
+
+@pytest.mark.parametrize("kind", ("s3", "moto"))
+def test_two_mounts_make_the_same_name(make_mount, kind):
+    a, b = pair(make_mount, kind)
+    os.listdir(a.path), os.listdir(b.path)
+    with open(a.path / "new", "wb") as f, open(b.path / "new", "wb") as g:
+        f.write(b"from a")
+        g.write(b"from b")
+    a.sync()
+    b.sync()
+    contents = {a.client.get(a.bucket, k) for k in a.client.keys(a.bucket)}
+    assert contents == {b"from a", b"from b"}
+
+
+def test_deleted_there_written_here(make_mount):
+    a = make_mount("s3", options=dict(QUICK)).start()
+    (a.path / "f").write_bytes(b"base")
+    a.sync()
+    with open(a.path / "f", "r+b") as f:
+        f.write(b"ours")
+        a.client.delete(a.bucket, "f")
+    assert a.read("f") == b"ours"
+    assert a.keys() == ["f"]
+
+
+def test_renamed_here_changed_there(make_mount):
+    """A rename acts on what is there when it arrives: their bytes travel along."""
+    a = make_mount("s3", options=dict(QUICK)).start()
+    (a.path / "f").write_bytes(b"base")
+    a.sync()
+    a.client.put(a.bucket, "f", b"theirs")
+    os.rename(a.path / "f", a.path / "g")
+    a.sync()
+    assert b"theirs" in {a.client.get(a.bucket, k) for k in a.client.keys(a.bucket)}
+
+
+# ---- servers that take conditions and ignore them ----
+
+
+@pytest.mark.parametrize("how", ("auto", "no", "yes"))
+def test_a_server_that_ignores_conditions(make_mount, how):
+    """Its name hidden, its conditions stripped: auto finds out, no compares always, yes believes (and loses: it was told to)."""
+    a = make_mount("moto", options=dict(QUICK), store_config={"conditional-writes": how}).start()
+    (a.path / "report.txt").write_bytes(b"base")
+    a.sync()
+    a.umount()
+    a.proxy.set(hide_server=1)
+    a.proxy.fault("*", "strip", count=0, label="stripped")
+    a.mount()
+    assert (a.path / "report.txt").read_bytes() == b"base"
+    for round_ in range(2):
+        with open(a.path / "report.txt", "r+b") as f:
+            f.write(b"ours")
+            a.client.put(a.bucket, "report.txt", b"theirs %d" % round_)
+        a.sync()
+        if how == "yes":
+            assert a.client.get(a.bucket, "report.txt") == b"ours"
+            return
+        assert a.client.get(a.bucket, "report.txt") == b"theirs %d" % round_
+        eventually(lambda: (a.path / "report.txt").read_bytes() == b"theirs %d" % round_)
+    assert len(kept_beside(a, "report.txt")) >= 1 and set(kept_beside(a, "report.txt")) <= {b"ours", b"ourss 0", b"oursrs 0"}
+    assert not [k for k in a.client.keys(a.bucket) if "skydir-probe" in k]
+    assert a.log.read_text().count("s3.no_conditions") == (1 if how == "auto" else 0)
+
+
+def test_doctor_finds_out_by_effect(make_mount):
+    a = make_mount("moto", options=dict(QUICK), store_config={"conditional-writes": "yes"}).start()
+    place = f"/s3/{a.bucket}"
+    assert "is honoured" in a.skydir("doctor", "--write", place, check=False).stdout
+    a.proxy.set(hide_server=1)
+    a.proxy.fault("*", "strip", count=0)
+    assert "is ignored by this server" in a.skydir("doctor", "--write", place, check=False).stdout
+    a.store_config["conditional-writes"] = "auto"
+    a.write_config()
+    told = a.skydir("doctor", "--write", place, check=False).stdout
+    assert "is not kept by this server" in told and "compared before and after" in told
+    assert a.client.keys(a.bucket) == []
+
+
+# ---- close-to-open ----
+
+
+@pytest.mark.parametrize("options", ({"meta-ttl": "1s"}, {"consistency": "strict", "meta-ttl": "1h"}),
+                         ids=("after meta-ttl", "strict"))
+def test_opened_after_a_close_elsewhere_shows_the_new_bytes(make_mount, options):
+    a, b = pair(make_mount, "s3", options)
+    strict = "consistency" in options
+    for i, size in enumerate((10, 200_000, 5, 200_000, 70_000)):
+        data = bytes([65 + i]) * size
+        (a.path / "f").write_bytes(data)
+        a.sync()
+        if strict:
+            assert (b.path / "f").read_bytes() == data
+            continue
+
+        def fresh():
+            got = (b.path / "f").read_bytes()
+            assert len(set(got)) <= 1, "two versions are mixed"
+            return got == data
+
+        eventually(fresh, timeout=30)
+
+
+def test_never_new_bytes_with_the_old_length(make_mount):
+    """A reader that has the old file open, and one that opens it while it is replaced."""
+    a = make_mount("s3", options={**QUICK, "meta-ttl": "1h", "read-ahead": "0"}).start()
+    old, new = b"o" * 3_000_000, b"n" * 5_000_000
+    a.client.put(a.bucket, "f", old)
+    assert os.listdir(a.path) == ["f"]
+    with open(a.path / "f", "rb", buffering=0) as f:
+        assert f.read(4096) == old[:4096]
+        a.client.put(a.bucket, "f", new)
+        f.seek(2_500_000)
+        try:
+            got = f.read(4096)
+        except OSError:
+            got = b""  # ESTALE: open it again
+        assert set(got) <= {ord("o")}
+    eventually(lambda: (a.path / "f").read_bytes() == new, timeout=30)
+
+
+# ---- anything, drawn from a seed ----
+
+
+def test_two_mounts_at_random(make_mount):
+    """Per file: every content that was written and synced is in the store at the end, under its name or beside it, unless
+    a later write of somebody who had seen it replaced it; and the file itself holds the last content that won."""
+    a, b = pair(make_mount, "s3", {"consistency": "strict"})
+    r = random.Random(SEED)
+    names = [f"f{i}.txt" for i in range(4)]
+    alive = {name: set() for name in names}  # contents that nobody has replaced knowingly
+
+    def seen(m, name):
+        try:
+            return (m.path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    for step in range(STEPS):
+        name, m = r.choice(names), r.choice((a, b))
+        content = b"%d by %d" % (step, m is b) + b"." * r.randrange(2000)
+        kind = r.randrange(10)
+        if kind < 5:  # one writes, having seen what is there
+            before = seen(m, name)
+            (m.path / name).write_bytes(content)
+            m.sync()
+            alive[name] -= {before}
+            alive[name].add(content)
+        elif kind < 8:  # both write at the same time, neither seeing the other
+            other = b if m is a else a
+            before, also = seen(m, name), content + b" too"
+            seen(other, name)
+            with open(m.path / name, "wb") as f, open(other.path / name, "wb") as g:
+                f.write(content)
+                g.write(also)
+            m.sync()
+            other.sync()
+            alive[name] -= {before}
+            alive[name] |= {content, also}
+        else:  # the client beside both
+            before = a.client.get(a.bucket, name)
+            a.client.put(a.bucket, name, content)
+            alive[name] -= {before}
+            alive[name].add(content)
+    for name in names:
+        stem = name.split(".")[0]
+        there = {a.client.get(a.bucket, k) for k in a.client.keys(a.bucket)
+                 if k == name or k.startswith(f"{stem} (conflict from")}
+        assert alive[name] <= there, f"{name}: lost {[c[:12] for c in alive[name] - there]}"
+        if a.client.get(a.bucket, name) is not None:
+            assert seen(a, name) == seen(b, name) == a.client.get(a.bucket, name)
