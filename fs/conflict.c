@@ -136,6 +136,10 @@ static enum conflict_verdict keep_both(struct pending *op, struct error *err)
 	FAULT_POINT("conflict-copy-named");
 	if (n->put == op && pending_put_rekey_locked(fs, n, &ticket, NULL) < 0)
 		log_error("upload.conflict", "path='%s' error='no memory'", path ? path : "?");
+	/* Giving the old upload up forgets what is expected; but another machine may keep its own under the same name this second. */
+	n->expect = EXPECT_ABSENT;
+	if (n->put)
+		ticket = pending_update_locked(n->put);
 	lock_drop(&fs->lock);
 	if (journal_wait(fs->journal, ticket, NULL) < 0)
 		log_warn("journal.write", "path='%s'", path ? path : "?");

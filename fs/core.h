@@ -34,7 +34,8 @@ struct cache_state { /* guarded by fs.lock */
 	struct trash *trash;
 	struct file *lru_first, *lru_last; /* least recently used first; every file that has a cache file */
 	uint64_t bytes;			   /* of all cache files, by their maps */
-	uint64_t disk_free_bytes; /* on the cache's disk; the ticker looks again and again */
+	uint64_t disk_free_bytes; /* on the cache's disk; the ticker looks again and again, writes take off what they will use */
+	uint64_t floor_bytes; /* free-space-floor, or more: see fs_watch_disk */
 	uint64_t dirty_bytes; /* of files that wait for their upload; the ticker counts anew */
 	uint64_t sent_seen, room_progress_ms; /* what uploads had sent at the last look, and when that last changed */
 	size_t files;
@@ -113,6 +114,8 @@ struct fs {
 
 /* Remembers a failure for `status` (lock held) and logs it once. */
 void fs_note_error_locked(struct fs *fs, const char *path, const struct error *err);
+/* Looks at the cache's disk, and gives back what is clean until the floor is kept; disk work, without the lock. */
+void fs_watch_disk(struct fs *fs);
 /* Disk cache file names: 16 hex digits of the id, in fs.cache_fd. */
 void fs_cache_name(uint64_t id, char ret[24]);
 void fs_cache_log_name(uint64_t id, char ret[24]);

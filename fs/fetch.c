@@ -246,6 +246,10 @@ static void fetch_run(struct job *job)
 		err = ERROR_INIT;
 		r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
 		is_stale = r < 0 && (err.kind == ERR_PRECONDITION || err.kind == ERR_NOT_FOUND);
+		if (r < 0 && err.kind == ERR_NO_SPACE) { /* a fast reader fills a small disk between two looks at it */
+			fs_watch_disk(t->fs);
+			continue;
+		}
 		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && (was_renewed(t) || adopts_current(t) || is_our_own(t)))))
 			break;
 	}

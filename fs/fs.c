@@ -183,23 +183,32 @@ static int add_source(struct fs *fs, const char *source, struct error *err)
 	return 0;
 }
 
-/* Free space below the floor makes the cache smaller, down to what is dirty. */
-static void watch_disk(struct fs *fs)
+#define RESERVE_MOST (16u << 20)
+
+/* Free space below the floor makes the cache smaller, down to what is dirty. Some is kept free whatever the user says: with no room for
+ * the journal nothing could be uploaded, and so no room be made, ever. */
+void fs_watch_disk(struct fs *fs)
 {
 	struct statvfs s;
-	uint64_t free_bytes, wanted;
+	uint64_t free_bytes, floor_bytes, wanted;
 	bool is_over;
 
 	if (fstatvfs(fs->cache_fd, &s) < 0)
 		return;
 	free_bytes = (uint64_t)s.f_bavail * s.f_frsize;
+	floor_bytes = (uint64_t)s.f_blocks * s.f_frsize / 8;
+	if (floor_bytes > RESERVE_MOST)
+		floor_bytes = RESERVE_MOST;
+	if (floor_bytes < fs->options.free_space_floor)
+		floor_bytes = fs->options.free_space_floor;
 	lock_take(&fs->lock);
 	fs->cache.disk_free_bytes = free_bytes;
+	fs->cache.floor_bytes = floor_bytes;
 	is_over = fs->cache.bytes > fs->options.cache_size;
-	if (free_bytes < fs->options.free_space_floor) {
+	if (free_bytes < floor_bytes) {
 		uint64_t configured = fs->options.cache_size;
 
-		wanted = fs->options.free_space_floor - free_bytes;
+		wanted = floor_bytes - free_bytes;
 		fs->options.cache_size = fs->cache.bytes > wanted ? fs->cache.bytes - wanted : 0;
 		lock_drop(&fs->lock);
 		file_evict(fs);
@@ -260,7 +269,7 @@ static void *ticker(void *arg)
 			lock_drop(&fs->lock);
 			park_resume_all(waiting);
 			park_reap(fs, now);
-			watch_disk(fs);
+			fs_watch_disk(fs);
 			file_empty_trash(fs);
 			lock_take(&fs->lock);
 			continue;
@@ -329,7 +338,7 @@ static int fs_open(struct fs *fs, const char *source, struct error *err)
 	kept_load(fs);
 	if (r == 0)
 		r = recovery_run(fs, err);
-	watch_disk(fs);
+	fs_watch_disk(fs);
 	return r == 0 ? start_threads(fs, err) : r;
 }
 

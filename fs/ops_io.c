@@ -117,7 +117,7 @@ static int room_locked(struct fs *fs, const struct parked *p, const struct file 
 {
 	uint64_t limit = fs->options.cache_size;
 
-	if (fs->cache.disk_free_bytes < fs->options.free_space_floor / 2 + p->size)
+	if (fs->cache.disk_free_bytes < fs->cache.floor_bytes / 2 + p->size)
 		return p->tries > LOOKS_FOR_ROOM && !fs->cache.dirty_bytes ? -ENOSPC : 0;
 	if (fs->cache.bytes + p->size <= limit || fs->cache.dirty_bytes + p->size <= limit)
 		return 1;
@@ -154,6 +154,7 @@ static int begin_change(struct parked *p, struct file *f, uint64_t start, uint64
 	if (r < 0)
 		return r;
 	file_change_begin_locked(f);
+	fs->cache.disk_free_bytes -= p->size < fs->cache.disk_free_bytes ? p->size : fs->cache.disk_free_bytes;
 	return 1;
 }
 
@@ -237,9 +238,11 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 	is_free = ((n->put && !n->put->unsure_ticket) || n->is_detached) && (f->is_whole || !f->fetches) &&
 		  offset + size <= ops_max_bytes_locked(n) &&
 		  (f->is_whole || !f->is_new_version) && fs->cache.bytes + size <= fs->options.cache_size &&
-		  fs->cache.disk_free_bytes > fs->options.free_space_floor / 2 + size;
-	if (is_free)
+		  fs->cache.disk_free_bytes > fs->cache.floor_bytes / 2 + size;
+	if (is_free) {
 		file_change_begin_locked(f);
+		fs->cache.disk_free_bytes -= size;
+	}
 	lock_drop(&fs->lock);
 	if (!is_free)
 		return false;

@@ -216,10 +216,12 @@ def test_two_mounts_at_random(make_mount):
         except FileNotFoundError:
             return None
 
+    trace = []
     for step in range(STEPS):
         name, m = r.choice(names), r.choice((a, b))
         content = b"%d by %d" % (step, m is b) + b"." * r.randrange(2000)
         kind = r.randrange(10)
+        trace.append(f"{step}: {name} kind {kind} by {m is b}")
         if kind < 5:  # one writes, having seen what is there
             before = seen(m, name)
             (m.path / name).write_bytes(content)
@@ -246,6 +248,7 @@ def test_two_mounts_at_random(make_mount):
         stem = name.split(".")[0]
         there = {a.client.get(a.bucket, k) for k in a.client.keys(a.bucket)
                  if k == name or k.startswith(f"{stem} (conflict from")}
-        assert alive[name] <= there, f"{name}: lost {[c[:12] for c in alive[name] - there]}"
+        assert alive[name] <= there, (
+            f"{name}: lost {[c[:12] for c in alive[name] - there]}, there is {[c and c[:12] for c in there]}", trace)
         if a.client.get(a.bucket, name) is not None:
             assert seen(a, name) == seen(b, name) == a.client.get(a.bucket, name)
