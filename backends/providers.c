@@ -5,12 +5,14 @@
 
 extern const struct provider provider_s3;    /* backends/aws/aws.c */
 extern const struct provider provider_azure; /* backends/azure/azure.c */
+extern const struct provider provider_swift; /* backends/openstack/swift_provider.c */
 
 /* In the order in which `skydir doctor` and the help show them. */
 const struct provider *const providers[] = {
 	&provider_local,
 	&provider_s3,
 	&provider_azure,
+	&provider_swift,
 	NULL,
 };
 

@@ -34,31 +34,13 @@ struct openstack_services {
 	struct made_service *made[ARRAY_SIZE(service_rows)]; /* guarded by lock; immutable once there */
 };
 
-#define OPTION_TEXT(key, help) { key, help, false }
 const struct provider_option openstack_option_rows[] = {
-	OPTION_TEXT("cloud", "a cloud of clouds.yaml (default: OS_CLOUD)"),
-	OPTION_TEXT("auth-url", "address of Keystone (default: OS_AUTH_URL)"),
-	OPTION_TEXT("region", "the region (default: OS_REGION_NAME, the only one)"),
-	OPTION_TEXT("interface", "public, internal or admin addresses"),
-	OPTION_TEXT("username", "user"),
-	OPTION_TEXT("user-id", "user, by identifier"),
-	OPTION_TEXT("user-domain-name", "the user's domain (default: Default)"),
-	OPTION_TEXT("user-domain-id", "the user's domain, by identifier"),
-	OPTION_TEXT("project-name", "project"),
-	OPTION_TEXT("project-id", "project, by identifier"),
-	OPTION_TEXT("project-domain-name", "the project's domain (default: Default)"),
-	OPTION_TEXT("project-domain-id", "the project's domain, by identifier"),
-	OPTION_TEXT("application-credential-id", "application credential"),
-	OPTION_TEXT("application-credential-name", "application credential, by name; with username or user-id"),
-	{ "password", "the user's password", true },
-	{ "application-credential-secret", "the application credential's secret", true },
-	{ "token", "a token that exists already", true },
-	OPTION_TEXT("allow-http", "yes: sign in over plain http to another machine"),
-	OPTION_TEXT("rate-limit", "at most so many requests a second (default: 20)"),
+	OPENSTACK_OPTION_ROWS,
 	{ NULL, NULL, false },
 };
 
-static int read_option(const struct provider_value *v, struct keystone_options *o, double *rate, struct error *err)
+int openstack_read_option(const struct provider_value *v, struct keystone_options *o, double *rate, bool *ret_is_known,
+			  struct error *err)
 {
 	const struct {
 		const char *key, **place;
@@ -83,12 +65,16 @@ static int read_option(const struct provider_value *v, struct keystone_options *
 	};
 	char *end = NULL;
 
+	*ret_is_known = true;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		if (strcmp(texts[i].key, v->key) != 0)
 			continue;
 		*texts[i].place = *v->value ? v->value : NULL;
 		return 0;
 	}
+	*ret_is_known = !strcmp(v->key, "allow-http") || !strcmp(v->key, "rate-limit");
+	if (!*ret_is_known)
+		return 0;
 	if (!strcmp(v->key, "allow-http")) {
 		if (str_to_bool(str_of(v->value), &o->is_http_allowed) < 0)
 			return error_set(err, ERR_CONFIG, "%s: allow-http must be yes or no", v->origin);
@@ -159,13 +145,14 @@ int openstack_open(const struct cloud_driver *driver, enum keystone_flavour flav
 	struct cred_host host = host_of(context);
 	struct openstack *o = calloc(1, sizeof *o);
 	double rate = 20;
+	bool is_known;
 	int r = o ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 
 	if (r < 0)
 		return r;
 	ratelimit_init(&o->ratelimit, rate, 2 * rate);
 	for (size_t i = 0; i < settings->count && r == 0; i++)
-		r = read_option(&settings->values[i], &options, &rate, err);
+		r = openstack_read_option(&settings->values[i], &options, &rate, &is_known, err);
 	lock_destroy(&o->ratelimit.lock);
 	ratelimit_init(&o->ratelimit, rate, 2 * rate);
 	if (settings->profile)

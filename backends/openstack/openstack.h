@@ -25,7 +25,31 @@ static inline struct openstack *openstack_of(const struct cloud_call *call)
 	return container_of(call->cloud, struct openstack, base);
 }
 
+/* The options of every section that is OpenStack: of the control plane and of stores alike. */
+#define OPENSTACK_OPTION_ROWS \
+	{ "cloud", "a cloud of clouds.yaml (default: OS_CLOUD)", false }, \
+	{ "auth-url", "address of Keystone (default: OS_AUTH_URL)", false }, \
+	{ "region", "the region (default: OS_REGION_NAME, the only one)", false }, \
+	{ "interface", "public, internal or admin addresses", false }, \
+	{ "username", "user", false }, \
+	{ "user-id", "user, by identifier", false }, \
+	{ "user-domain-name", "the user's domain (default: Default)", false }, \
+	{ "user-domain-id", "the user's domain, by identifier", false }, \
+	{ "project-name", "project", false }, \
+	{ "project-id", "project, by identifier", false }, \
+	{ "project-domain-name", "the project's domain (default: Default)", false }, \
+	{ "project-domain-id", "the project's domain, by identifier", false }, \
+	{ "application-credential-id", "application credential", false }, \
+	{ "application-credential-name", "application credential, by name; with username or user-id", false }, \
+	{ "password", "the user's password", true }, \
+	{ "application-credential-secret", "the application credential's secret", true }, \
+	{ "token", "a token that exists already", true }, \
+	{ "allow-http", "yes: sign in over plain http to another machine", false }, \
+	{ "rate-limit", "at most so many requests a second (default: 20)", false }
 extern const struct provider_option openstack_option_rows[];
+/* Takes one value into the options; 0 with *ret_is_known false when it is none of openstack_option_rows. */
+int openstack_read_option(const struct provider_value *v, struct keystone_options *ret, double *ret_rate,
+			  bool *ret_is_known, struct error *err) MUST_CHECK;
 /* Opens a connection for a driver whose credentials are of that flavour. */
 int openstack_open(const struct cloud_driver *driver, enum keystone_flavour flavour,
 		   const struct backend_context *context, const struct cloud_settings *settings, struct cloud **ret,

@@ -112,6 +112,31 @@ static int run_azure(const char *title, const char *connection, const char *has_
 	return failed;
 }
 
+/* Credentials come by OS_* alone, as a user has them. */
+static int run_swift(const char *home)
+{
+	struct http_engine_options options = { 0 };
+	struct backend_context context = { .getenv = environment, .home = home, .xdg_data_home = home };
+	struct store *store = NULL;
+	struct error err = ERROR_INIT;
+	int failed;
+
+	if (!getenv("SKYDIR_TEST_SWIFT")) {
+		print_message("Swift: not tested, SKYDIR_TEST_SWIFT is not set\n");
+		return 0;
+	}
+	if (http_engine_new(&options, &context.engine, &err) < 0 ||
+	    provider_store_new(&context, "swift", "swift", NULL, 0, &store, &err) < 0) {
+		print_error("Swift: %s\n", err.message);
+		http_engine_free(context.engine);
+		return 1;
+	}
+	failed = run_all("swift", &(struct suite){ .store = store, .key_max = STORE_KEY_MAX });
+	store_free(store);
+	http_engine_free(context.engine);
+	return failed;
+}
+
 #define PREFIX "some/folder/"
 enum layering { BARE, TRACED, PREFIXED };
 
@@ -160,6 +185,7 @@ int main(void)
 	failed += run_local("local with side files, traced", path, true, TRACED);
 	failed += run_local("local below a prefix", path, false, PREFIXED);
 	failed += run_s3(root);
+	failed += run_swift(root);
 	failed += run_azure("azure", set_or("SKYDIR_TEST_AZURE_CONNECTION", NULL), "no", root);
 	failed += run_azure("azure, contract server", set_or("SKYDIR_TEST_AZURE_CONTRACT", NULL), "no", root);
 	failed += run_azure("azure, real directories", set_or("SKYDIR_TEST_AZURE_DIRECTORIES", NULL), "auto", root);
