@@ -802,7 +802,7 @@ static int copy_segment(struct swift_store *s, struct json_object *item, const s
 {
 	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)], name[200], version[STORE_VERSION_MAX], range[48] = "";
 	CLEANUP(freep) char *path = NULL;
-	const char *from;
+	const char *from = NULL;
 	struct entry e;
 	int r = read_entry(item, &e, err);
 
