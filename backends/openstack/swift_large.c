@@ -20,11 +20,6 @@
 #define RECORD_MAX ((size_t)64 << 10)
 #define WHOLE_NAME "whole" /* the copy of a plain object that ranges refer to */
 
-struct folder {
-	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
-	char path[160]; /* ".skydir/SHA256/ID/" */
-};
-
 static int no_memory(struct error *err)
 {
 	return error_set(err, ERR_NO_MEMORY, "out of memory");
@@ -38,7 +33,7 @@ static void key_folder(const char *key, char ret[2 * HASH_SHA256_LEN + 1])
 	hex_encode(digest, sizeof digest, ret);
 }
 
-static int folder_of(const char *bucket, const char *key, const char *upload_id, struct folder *ret, struct error *err)
+int swift_folder_of(const char *bucket, const char *key, const char *upload_id, struct swift_folder *ret, struct error *err)
 {
 	char digest[2 * HASH_SHA256_LEN + 1];
 
@@ -49,7 +44,7 @@ static int folder_of(const char *bucket, const char *key, const char *upload_id,
 	return swift_segments_of(bucket, ret->container, err);
 }
 
-static void segment_name(const struct folder *f, unsigned number, const char *suffix, char ret[200])
+static void segment_name(const struct swift_folder *f, unsigned number, const char *suffix, char ret[200])
 {
 	(void)snprintf(ret, 200, "%s%08u%s", f->path, number, suffix); /* fits */
 }
@@ -67,7 +62,7 @@ static int put_small(struct swift_store *s, const char *container, const char *n
 	return r < 0 || !ret_version ? r : swift_version_set(swift_answer(&c, "etag"), ret_version, err);
 }
 
-static int get_small(struct swift_store *s, const char *container, const char *name, struct cancel *cancel,
+int swift_get_json(struct swift_store *s, const char *container, const char *name, struct cancel *cancel,
 		     struct json_object **ret, struct error *err)
 {
 	CLEANUP(swift_call_release) struct swift_call c = SWIFT_CALL_INIT(s, HTTP_GET, "GetObject");
@@ -135,7 +130,7 @@ int swift_upload_begin(struct store *store, const char *bucket, const char *key,
 	CLEANUP(json_putp) struct json_object *record = record_new(key, args);
 	unsigned char random[SWIFT_ID_LEN];
 	char id[2 * SWIFT_ID_LEN + 1], name[200];
-	struct folder folder;
+	struct swift_folder folder;
 	const char *text;
 	int r = swift_check_key(key, err);
 
@@ -148,7 +143,7 @@ int swift_upload_begin(struct store *store, const char *bucket, const char *key,
 	text = record ? json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
 	if (!text)
 		return no_memory(err);
-	r = folder_of(bucket, key, id, &folder, err);
+	r = swift_folder_of(bucket, key, id, &folder, err);
 	if (r == 0 && !swift_has_segments(s, bucket))
 		r = make_container(s, folder.container, err);
 	if (r < 0)
@@ -162,13 +157,13 @@ int swift_upload_begin(struct store *store, const char *bucket, const char *key,
 	return *ret_upload_id ? 0 : no_memory(err);
 }
 
-static int load_record(struct swift_store *s, const struct folder *f, struct json_object **ret, struct error *err)
+static int load_record(struct swift_store *s, const struct swift_folder *f, struct json_object **ret, struct error *err)
 {
 	char name[200];
 	int r;
 
 	segment_name(f, 0, "", name);
-	r = get_small(s, f->container, name, NULL, ret, err);
+	r = swift_get_json(s, f->container, name, NULL, ret, err);
 	if (r < 0 && err->kind == ERR_NOT_FOUND)
 		return error_set(err, ERR_NOT_FOUND, "there is no such upload");
 	if (r == 0 && !json_get_string(*ret, "key"))
@@ -185,8 +180,8 @@ int swift_upload_part(struct store *store, const char *bucket, const char *key, 
 	CLEANUP(swift_call_release) struct swift_call c = SWIFT_CALL_INIT(s, HTTP_PUT, "UploadPart");
 	unsigned char digest[32];
 	char md5[2 * HASH_MD5_LEN + 1], name[200];
-	struct folder folder;
-	int r = folder_of(bucket, key, upload_id, &folder, err);
+	struct swift_folder folder;
+	int r = swift_folder_of(bucket, key, upload_id, &folder, err);
 
 	if (r == 0)
 		r = store_source_digest(source, HASH_MD5, digest, err);
@@ -290,7 +285,7 @@ static int slice(struct json_object *manifest, uint64_t offset, uint64_t length,
 }
 
 /* The plain object as a segment of its own, made once for an upload. */
-static int copy_whole(struct swift_store *s, const char *from_bucket, const char *from_key, const struct folder *f,
+static int copy_whole(struct swift_store *s, const char *from_bucket, const char *from_key, const struct swift_folder *f,
 		      const struct store_object *source, struct cancel *cancel, char ret_name[200], struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
@@ -310,7 +305,7 @@ static int copy_whole(struct swift_store *s, const char *from_bucket, const char
 }
 
 static int list_ranges(struct swift_store *s, const char *from_bucket, const char *from_key, const struct swift_look *source,
-		       const struct folder *f, uint64_t offset, uint64_t length, struct cancel *cancel,
+		       const struct swift_folder *f, uint64_t offset, uint64_t length, struct cancel *cancel,
 		       struct json_object *list, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *manifest = NULL;
@@ -344,9 +339,9 @@ int swift_part_copy(struct store *store, const char *from_bucket, const char *fr
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	CLEANUP(json_putp) struct json_object *list = json_object_new_array();
 	char name[200], version[STORE_VERSION_MAX];
-	struct folder folder;
+	struct swift_folder folder;
 	struct swift_look source;
-	int r = list ? folder_of(bucket, key, upload_id, &folder, err) : no_memory(err);
+	int r = list ? swift_folder_of(bucket, key, upload_id, &folder, err) : no_memory(err);
 
 	/* Another object's segments must not be shared: deleting one would break the other. */
 	if (r == 0 && (strcmp(from_bucket, bucket) != 0 || strcmp(from_key, key) != 0))
@@ -375,7 +370,7 @@ int swift_part_copy(struct store *store, const char *from_bucket, const char *fr
 
 /* ---- complete ---- */
 
-static int add_part(struct swift_store *s, const struct folder *f, const struct store_part *part, struct json_object *list,
+static int add_part(struct swift_store *s, const struct swift_folder *f, const struct store_part *part, struct json_object *list,
 		    struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *ranges = NULL;
@@ -389,7 +384,7 @@ static int add_part(struct swift_store *s, const struct folder *f, const struct 
 		return path ? add_entry(list, path, part->tag, part->size, NULL, err) : no_memory(err);
 	}
 	segment_name(f, part->number, ".ref", name);
-	r = get_small(s, f->container, name, NULL, &ranges, err);
+	r = swift_get_json(s, f->container, name, NULL, &ranges, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; json_object_is_type(ranges, json_type_array) && i < json_object_array_length(ranges); i++)
@@ -435,7 +430,7 @@ static int put_manifest(struct swift_store *s, const char *bucket, const char *k
 }
 
 /* What an upload leaves beside its segments: the record, and lists of ranges. */
-static void forget_records(struct swift_store *s, const struct folder *f, const struct store_part *parts, size_t count)
+static void forget_records(struct swift_store *s, const struct swift_folder *f, const struct store_part *parts, size_t count)
 {
 	CLEANUP(freep) char(*names)[200] = calloc(count + 1, sizeof *names);
 	CLEANUP(freep) const char **keys = calloc(count + 1, sizeof *keys);
@@ -506,8 +501,8 @@ int swift_upload_complete(struct store *store, const char *bucket, const char *k
 	CLEANUP(json_putp) struct json_object *record = NULL;
 	CLEANUP(json_putp) struct json_object *old = NULL;
 	char version[STORE_VERSION_MAX] = "";
-	struct folder folder;
-	int r = list ? folder_of(bucket, key, upload_id, &folder, err) : no_memory(err);
+	struct swift_folder folder;
+	int r = list ? swift_folder_of(bucket, key, upload_id, &folder, err) : no_memory(err);
 
 	if (r == 0)
 		r = load_record(s, &folder, &record, err);
@@ -532,44 +527,16 @@ int swift_upload_complete(struct store *store, const char *bucket, const char *k
 	return 0;
 }
 
-/* ---- finding and aborting ---- */
+/* ---- manifests ---- */
 
-/* Everything in a folder, page by page. */
-static int each_segment(struct swift_store *s, const char *container, const char *prefix,
-			int (*visit)(void *arg, const struct store_object *o, struct error *err), void *arg,
-			struct error *err)
-{
-	CLEANUP(freep) char *token = NULL;
-
-	for (;;) {
-		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
-		struct store_list_args args = { .prefix = prefix, .token = token };
-		int r = swift_list_container(s, container, &args, false, &page, err);
-
-		for (size_t i = 0; r == 0 && i < page.count; i++)
-			r = visit(arg, &page.objects[i], err);
-		if (r < 0 || !page.next_token)
-			return r;
-		free(token);
-		token = strdup(page.next_token);
-		if (!token)
-			return no_memory(err);
-	}
-}
-
-struct names {
-	char **items;
-	size_t count, capacity;
-};
-
-static void names_release(struct names *n)
+void swift_names_release(struct swift_names *n)
 {
 	for (size_t i = 0; i < n->count; i++)
 		free(n->items[i]);
 	free(n->items);
 }
 
-static int add_name(struct names *n, const char *name, struct error *err)
+int swift_names_add(struct swift_names *n, const char *name, struct error *err)
 {
 	if (n->count == n->capacity) {
 		size_t capacity = n->capacity ? 2 * n->capacity : 64;
@@ -584,160 +551,6 @@ static int add_name(struct names *n, const char *name, struct error *err)
 	return n->items[n->count] ? (n->count++, 0) : no_memory(err);
 }
 
-static int collect(void *arg, const struct store_object *o, struct error *err)
-{
-	return add_name(arg, o->key, err);
-}
-
-int swift_upload_abort(struct store *store, const char *bucket, const char *key, const char *upload_id, struct error *err)
-{
-	struct swift_store *s = swift_of(store);
-	CLEANUP(names_release) struct names names = { .items = NULL };
-	struct folder folder;
-	int r = folder_of(bucket, key, upload_id, &folder, err);
-
-	if (r == 0)
-		r = each_segment(s, folder.container, folder.path, collect, &names, err);
-	if (r < 0)
-		return r;
-	if (!names.count)
-		return error_set(err, ERR_NOT_FOUND, "there is no such upload");
-	swift_delete_all(s, folder.container, (const char *const *)names.items, names.count);
-	return 0;
-}
-
-struct held_parts {
-	struct store_part *items;
-	size_t count, capacity, prefix_len;
-	bool has_record;
-};
-
-static int collect_part(void *arg, const struct store_object *o, struct error *err)
-{
-	struct held_parts *p = arg;
-	const char *name = o->key + p->prefix_len;
-	uint64_t number;
-
-	if (strlen(name) < 8 || str_to_u64((struct str){ name, 8 }, &number) < 0)
-		return 0;
-	if (!number) {
-		p->has_record = true;
-		return 0;
-	}
-	if (p->count == p->capacity) {
-		size_t capacity = p->capacity ? 2 * p->capacity : 64;
-		struct store_part *items = realloc(p->items, capacity * sizeof *items);
-
-		if (!items)
-			return no_memory(err);
-		p->items = items;
-		p->capacity = capacity;
-	}
-	p->items[p->count] = (struct store_part){ .number = (unsigned)number, .size = o->size };
-	if (!strcmp(name + 8, ".ref"))
-		(void)snprintf(p->items[p->count].tag, sizeof p->items[p->count].tag, "ref");
-	else
-		(void)snprintf(p->items[p->count].tag, sizeof p->items[p->count].tag, "%s", o->version);
-	p->count++;
-	return 0;
-}
-
-int swift_upload_parts(struct store *store, const char *bucket, const char *key, const char *upload_id,
-		       struct store_part **ret_parts, size_t *ret_count, struct error *err)
-{
-	struct held_parts parts = { .items = NULL };
-	struct folder folder;
-	int r = folder_of(bucket, key, upload_id, &folder, err);
-
-	parts.prefix_len = r == 0 ? strlen(folder.path) : 0;
-	if (r == 0)
-		r = each_segment(swift_of(store), folder.container, folder.path, collect_part, &parts, err);
-	if (r == 0 && !parts.has_record)
-		r = error_set(err, ERR_NOT_FOUND, "there is no such upload");
-	if (r < 0) {
-		free(parts.items);
-		return r;
-	}
-	*ret_parts = parts.items;
-	*ret_count = parts.count;
-	return 0;
-}
-
-struct found_uploads {
-	struct swift_store *s;
-	const char *container, *prefix;
-	struct store_upload_page *page;
-	size_t capacity;
-};
-
-/* A record is what ends in "/00000000". */
-static int collect_upload(void *arg, const struct store_object *o, struct error *err)
-{
-	struct found_uploads *f = arg;
-	CLEANUP(json_putp) struct json_object *record = NULL;
-	struct store_upload *uploads;
-	size_t len = strlen(o->key), tail = strlen("/00000000");
-	const char *key;
-	int r;
-
-	if (len < tail + 2 * SWIFT_ID_LEN || strcmp(o->key + len - tail, "/00000000") != 0)
-		return 0;
-	r = get_small(f->s, f->container, o->key, NULL, &record, err);
-	if (r < 0 && err->kind == ERR_NOT_FOUND) { /* over meanwhile */
-		*err = ERROR_INIT;
-		return 0;
-	}
-	key = r == 0 ? json_get_string(record, "key") : NULL;
-	if (!key || strncmp(key, f->prefix, strlen(f->prefix)) != 0)
-		return r;
-	if (f->page->count == f->capacity) {
-		size_t capacity = f->capacity ? 2 * f->capacity : 64;
-
-		uploads = arena_alloc(&f->page->arena, capacity * sizeof *uploads);
-		if (!uploads)
-			return no_memory(err);
-		if (f->page->count)
-			memcpy(uploads, f->page->uploads, f->page->count * sizeof *uploads);
-		f->page->uploads = uploads;
-		f->capacity = capacity;
-	}
-	uploads = &f->page->uploads[f->page->count];
-	*uploads = (struct store_upload){
-		.key = arena_strdup(&f->page->arena, key),
-		.upload_id = arena_strndup(&f->page->arena, o->key + len - tail - 2 * SWIFT_ID_LEN, 2 * SWIFT_ID_LEN),
-		.started_wall_ns = o->modified_wall_ns,
-	};
-	if (!uploads->key || !uploads->upload_id)
-		return no_memory(err);
-	f->page->count++;
-	return 0;
-}
-
-int swift_upload_list(struct store *store, const char *bucket, const char *prefix, struct store_upload_page *ret,
-		      struct error *err)
-{
-	struct swift_store *s = swift_of(store);
-	CLEANUP(store_upload_page_release) struct store_upload_page page = STORE_UPLOAD_PAGE_INIT;
-	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
-	struct found_uploads found = { s, container, prefix ? prefix : "", &page, 0 };
-	int r = swift_segments_of(bucket, container, err);
-
-	if (r == 0 && !swift_has_segments(s, bucket))
-		return swift_bucket_exists(store, bucket, err);
-	if (r == 0)
-		r = each_segment(s, container, SWIFT_OURS, collect_upload, &found, err);
-	if (r < 0 && err->kind == ERR_NOT_FOUND) {
-		*err = ERROR_INIT;
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	*ret = page;
-	page = STORE_UPLOAD_PAGE_INIT;
-	return 0;
-}
-
-/* ---- manifests ---- */
 
 int swift_manifest_get(struct swift_store *s, const char *bucket, const char *key, struct cancel *cancel,
 		       struct json_object **ret, struct error *err)
@@ -762,7 +575,7 @@ int swift_manifest_get(struct swift_store *s, const char *bucket, const char *ke
 
 void swift_manifest_clean(struct swift_store *s, const char *bucket, struct json_object *old, struct json_object *kept)
 {
-	CLEANUP(names_release) struct names names = { .items = NULL };
+	CLEANUP(swift_names_release) struct swift_names names = { .items = NULL };
 	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
 	struct error err = ERROR_INIT;
 	size_t len;
@@ -777,7 +590,7 @@ void swift_manifest_clean(struct swift_store *s, const char *bucket, struct json
 		if (!path || *path != '/' || strncmp(path + 1, container, len) != 0 || path[len + 1] != '/' ||
 		    names_path(kept, path))
 			continue;
-		if (add_name(&names, path + len + 2, &err) < 0)
+		if (swift_names_add(&names, path + len + 2, &err) < 0)
 			return;
 	}
 	swift_delete_all(s, container, (const char *const *)names.items, names.count);
@@ -797,7 +610,7 @@ static int split_path(const char *path, char *container, size_t size, const char
 	return 0;
 }
 
-static int copy_segment(struct swift_store *s, struct json_object *item, const struct folder *f, unsigned number,
+static int copy_segment(struct swift_store *s, struct json_object *item, const struct swift_folder *f, unsigned number,
 			struct cancel *cancel, struct json_object *list, struct error *err)
 {
 	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)], name[200], version[STORE_VERSION_MAX], range[48] = "";
@@ -860,7 +673,7 @@ int swift_copy_large(struct swift_store *s, const char *from_bucket, const char 
 	CLEANUP(json_putp) struct json_object *list = json_object_new_array();
 	struct store_put_args put = { .meta = NULL };
 	CLEANUP(freep) char *id = NULL;
-	struct folder folder;
+	struct swift_folder folder;
 	int r = list ? swift_manifest_get(s, from_bucket, from_key, args->cancel, &manifest, err) : no_memory(err);
 
 	if (r == 0 && !manifest)
@@ -870,7 +683,7 @@ int swift_copy_large(struct swift_store *s, const char *from_bucket, const char 
 	if (r == 0) /* as an upload, so that what a crash leaves is found and aborted */
 		r = swift_upload_begin(&s->base, bucket, key, &put, &id, err);
 	if (r == 0)
-		r = folder_of(bucket, key, id, &folder, err);
+		r = swift_folder_of(bucket, key, id, &folder, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < json_object_array_length(manifest); i++)

@@ -165,6 +165,23 @@ int swift_upload_parts(struct store *s, const char *bucket, const char *key, con
 int swift_upload_list(struct store *s, const char *bucket, const char *prefix, struct store_upload_page *ret,
 		      struct error *err);
 
+/* swift_large.c, for swift_uploads.c: where an upload's segments stand */
+
+struct swift_folder {
+	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
+	char path[160]; /* ".skydir/SHA256/ID/" */
+};
+int swift_folder_of(const char *bucket, const char *key, const char *upload_id, struct swift_folder *ret,
+		    struct error *err) MUST_CHECK;
+int swift_get_json(struct swift_store *s, const char *container, const char *name, struct cancel *cancel,
+		   struct json_object **ret, struct error *err) MUST_CHECK;
+struct swift_names {
+	char **items;
+	size_t count, capacity;
+};
+void swift_names_release(struct swift_names *n);
+int swift_names_add(struct swift_names *n, const char *name, struct error *err) MUST_CHECK;
+
 /* swift_bucket.c */
 
 int swift_bucket_list(struct store *s, struct store_bucket_page *ret, struct error *err);
