@@ -137,6 +137,8 @@ static int rename_file(struct fs *fs, struct node *n, const struct location *fro
 		n->expect = EXPECT_ANY;
 		if (ticket)
 			*ret_ticket = ticket;
+	} else if (r == 0 && n->file && (ticket = passthrough_renew_locked(n->file))) {
+		*ret_ticket = ticket;
 	}
 	return r;
 }
@@ -154,6 +156,8 @@ static int rekey_below(struct fs *fs, struct node *dir, uint64_t *ret_ticket, st
 		if (n->put) {
 			n->expect = EXPECT_ANY; /* the directory's rename may bring an older version there first */
 			r = pending_put_rekey_locked(fs, n, &ticket, err);
+		} else if (n->file) {
+			ticket = passthrough_renew_locked(n->file);
 		}
 		if (r < 0)
 			return r;
@@ -190,13 +194,15 @@ int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, con
 	struct node *t = tree_child(&fs->tree, parent, name), *tombstone = NULL;
 	struct origin origin = { 0 };
 	struct target target;
-	bool was_running = n->put && n->put->state == PENDING_RUNNING;
+	bool was_running;
 	int r;
 
 	JOURNAL_GROUP(fs->journal);
 	*ret_ticket = 0;
 	if (t == n)
 		return 0;
+	passthrough_settle_all_locked(fs);
+	was_running = n->put && n->put->state == PENDING_RUNNING;
 	if (n->type <= NODE_BUCKET || n->type == NODE_CONT || parent->type <= NODE_STORE)
 		return -EXDEV;
 	r = check_types(fs, n, t, flags, err);

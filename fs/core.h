@@ -8,7 +8,9 @@
 #include "backends/base/lock.h"
 #include "backends/base/workers.h"
 #include "fs/fs.h"
+#include "fs/initpatch.h"
 #include "fs/journal.h"
+#include "fs/passthrough.h"
 #include "fs/tree.h"
 
 #define FUSE_USE_VERSION 314
@@ -90,7 +92,9 @@ struct fs {
 	bool has_interrupted; /* guarded by lock: the ticker is to look through parked */
 	struct parked *space_waiters; /* writers that wait for uploads to free cache space */
 	size_t open_handles;	/* guarded by lock */
+	struct passthrough pass; /* guarded by lock */
 	struct fuse_session *session;
+	struct initpatch initpatch;
 	pthread_t loop_thread, ticker_thread;
 	bool has_ticker, has_loop, is_mounted;
 	bool is_stopping;	/* guarded by lock */

@@ -206,6 +206,8 @@ void file_account_locked(struct file *f)
 	uint64_t now = f->is_whole ? f->node->size : f->present.total;
 
 	f->fs->cache.bytes += now - f->accounted;
+	if (f->node->put && now > f->accounted) /* the ticker counts anew */
+		f->fs->cache.dirty_bytes += now - f->accounted;
 	f->accounted = now;
 }
 
@@ -407,6 +409,7 @@ int file_truncate(struct file *f, uint64_t size, struct error *err)
 	int r;
 
 	lock_take(&fs->lock);
+	passthrough_settle_locked(f);
 	old_size = f->node->size;
 	was_mixture = file_keeps_log_locked(f);
 	lock_drop(&fs->lock);
@@ -509,7 +512,8 @@ static void punch_locked(struct file *f, uint64_t need)
 	struct extent range;
 	uint64_t from = 0, freed = 0;
 
-	if (f->node->put || f->busy || f->readers_waiting || f->fd < 0 || !f->base_version[0] || !may_punch_locked(f))
+	if (f->node->put || f->busy || f->readers_waiting || f->fd < 0 || !f->base_version[0] || f->pass.opens ||
+	    !may_punch_locked(f))
 		return;
 	if (f->is_whole && f->node->size) {
 		if (extents_add(&f->present, 0, f->node->size) < 0)

@@ -11,6 +11,7 @@
  *  - No fetch runs over a range while it is written or cut off: writers wait (EXCLUSIVE waiters), because the network
  *    writes straight into the file.
  *  - Bytes of the cache file beyond node.size are zero or gone: growing a file shows zeros.
+ *  - With passthrough handles (passthrough.h) it is whole and stays so, and node.size is what was last settled.
  * Ownership: node.file owns it; it lives while it is open, dirty, fetching or cached.
  * Threads: all fields guarded by fs.lock; the cache file itself is read and written without it.
  */
@@ -51,7 +52,10 @@ struct file {
 	char base_version[STORE_VERSION_MAX]; /* what the holes, and all that is not dirty, are of; "": it has none */
 	uint64_t generation;	/* grows with every change of content */
 	uint64_t journalled_generation;
-	unsigned readers, writers; /* open handles */
+	unsigned readers, writers; /* open handles, of every kind */
+	unsigned cached_opens;	/* those of them whose pages the kernel keeps */
+	int32_t opener_pid;	/* who opened it last for reading */
+	struct passthrough_file pass;
 	unsigned busy;		/* running reads and writes of the cache file, and uploads: keeps fd open */
 	unsigned changing;	/* writes and cuts between their PENDING_PUT and the generation they make: an upload that
 				 * ends meanwhile does not have them */

@@ -227,6 +227,7 @@ static void count_dirty_locked(struct fs *fs, uint64_t now_ms)
 {
 	uint64_t bytes = 0, sent = fs->queue.bytes_sent_total + fs->queue.done_total;
 
+	passthrough_settle_all_locked(fs);
 	for (struct pending *op = fs->queue.first; op; op = op->next) {
 		uint64_t op_sent = atomic_load(&op->sent_bytes);
 
@@ -396,6 +397,9 @@ void fs_free(struct fs *fs)
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	lock_take(&fs->lock);
+	passthrough_settle_all_locked(fs); /* still open, after a lazy unmount: what is written from now on is not ours */
+	for (struct file *f = fs->pass.writers; f; f = f->pass.next)
+		f->outlives_us = true;
 	for (struct pending *op = fs->queue.first; op; op = op->next)
 		if (op->node && op->node->file)
 			op->node->file->outlives_us = true;

@@ -28,16 +28,6 @@ struct kept {
 	uint64_t *ids; /* sorted, of what was loaded */
 };
 
-/* The files are not synced: after a power loss they may hold anything, so they count within one boot of the machine only. */
-static void boot_id(char ret[64])
-{
-	CLEANUP(buf_release) struct buf text = BUF_INIT(256);
-
-	ret[0] = '\0';
-	if (fileio_read_file("/proc/sys/kernel/random/boot_id", &text, NULL) == 0)
-		(void)snprintf(ret, 64, "%.*s", (int)strcspn(buf_cstr(&text), "\n"), buf_cstr(&text));
-}
-
 static size_t slot_of(const char *where)
 {
 	return hash_table64(where, strlen(where), 0) % KEPT_SLOTS;
@@ -100,14 +90,14 @@ void kept_load(struct fs *fs)
 	CLEANUP(freep) char *path = str_format("%s/kept.json", fs->cache_dir);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(KEPT_TEXT_MAX);
 	CLEANUP(json_putp) struct json_object *list = NULL;
-	char boot[64];
+	char boot[FILEIO_BOOT_ID_SIZE]; /* the files are not synced: after a power loss they may hold anything */
 
 	fs->kept = calloc(1, sizeof(*fs->kept));
 	if (!path || !fs->kept || fileio_read_file(path, &text, NULL) < 0)
 		return;
 	(void)unlink(path);
 	FAULT_POINT("kept-list-removed");
-	boot_id(boot);
+	fileio_boot_id(boot);
 	if (json_parse(buf_str(&text), KEPT_TEXT_MAX, &list, NULL) < 0 || !json_object_is_type(list, json_type_array) ||
 	    json_object_array_length(list) == 0 || !json_get_string(json_object_array_get_idx(list, 0), "boot") ||
 	    strcmp(json_get_string(json_object_array_get_idx(list, 0), "boot"), boot) != 0)
@@ -156,11 +146,11 @@ void kept_save(struct fs *fs)
 	CLEANUP(json_putp) struct json_object *list = json_object_new_array();
 	struct json_object *head;
 	struct error err = ERROR_INIT;
-	char boot[64];
+	char boot[FILEIO_BOOT_ID_SIZE];
 
 	if (!path || !list || !fs->kept)
 		return;
-	boot_id(boot);
+	fileio_boot_id(boot);
 	head = json_object_new_object();
 	json_object_object_add(head, "boot", json_object_new_string(boot));
 	json_object_array_add(list, head);
@@ -171,7 +161,8 @@ void kept_save(struct fs *fs)
 		struct node *n = f->node;
 		CLEANUP(freep) char *where = NULL;
 
-		if (n->put || n->is_detached || !f->is_whole || !n->version || n->pending_count || f->is_new_version)
+		if (n->put || n->is_detached || !f->is_whole || !n->version || n->pending_count || f->is_new_version ||
+		    f->pass.writers)
 			continue;
 		where = where_of(n);
 		if (!where)

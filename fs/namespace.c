@@ -161,6 +161,8 @@ void namespace_renew_version_locked(struct node *n, const char *version)
 	}
 	if (n->put) /* its row says what it is based on; before the row of what made the version goes */
 		(void)pending_update_locked(n->put);
+	else if (n->file)
+		(void)passthrough_renew_locked(n->file);
 }
 
 /* The node was written to and renamed on since: its upload is to another key, whose object is not the one this made. */
@@ -443,6 +445,7 @@ void namespace_run(struct pending *op)
 		r = owed_run(op, &err);
 		break;
 	case PENDING_PUT:
+	case PENDING_OPENED:
 	case PENDING_DELETE:
 		break; /* never come here */
 	}

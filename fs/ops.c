@@ -10,6 +10,8 @@
 void ops_stat_locked(const struct fs *fs, const struct node *n, struct stat *ret)
 {
 	(void)fs;
+	if (n->file)
+		passthrough_settle_locked(n->file);
 	*ret = (struct stat){
 		.st_ino = n->ino,
 		.st_mode = n->mode,
@@ -36,6 +38,8 @@ void ops_entry_locked(struct fs *fs, struct node *n, struct fuse_entry_param *re
 
 	*ret = (struct fuse_entry_param){ .ino = n == fs->tree.mount_root ? 1 : n->ino,
 					  .attr_timeout = ttl, .entry_timeout = ttl };
+	if (n->file && n->file->pass.writers)
+		ret->attr_timeout = 0; /* stores into mapped memory change its time, and the kernel does not notice */
 	ops_stat_locked(fs, n, &ret->attr);
 	n->nlookup++;
 }
@@ -187,22 +191,60 @@ int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *e
 	return r;
 }
 
+/* From libfuse 3.17 on flags have 64 bits, and functions of their own. */
+static void want(struct fuse_conn_info *conn, unsigned flag, bool is_wanted)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+	if (is_wanted)
+		(void)fuse_set_feature_flag(conn, flag);
+	else
+		fuse_unset_feature_flag(conn, flag);
+#else
+	conn->want = is_wanted ? conn->want | (conn->capable & flag) : conn->want & ~flag;
+#endif
+}
+
+static void agree_on_passthrough(struct fs *fs, struct fuse_conn_info *conn)
+{
+	bool has_kernel;
+
+	lock_take(&fs->lock);
+	passthrough_prepare(fs);
+	atomic_store(&fs->initpatch.wants_passthrough, !fs->pass.obstacle);
+	lock_drop(&fs->lock);
+#ifdef FUSE_CAP_PASSTHROUGH
+	has_kernel = !fs->pass.obstacle && fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
+#else
+	(void)conn;
+	has_kernel = atomic_load(&fs->initpatch.offers_passthrough);
+#endif
+	passthrough_agreed(fs, has_kernel);
+}
+
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
-	/* Measured: splice costs more than it saves here; write-back caching in the kernel hides sizes from us. */
-	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-				  FUSE_CAP_WRITEBACK_CACHE);
-	conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC |
-				       FUSE_CAP_HANDLE_KILLPRIV);
-	if (fs->options.attrs_exact) /* every name is looked up by itself then */
-		conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+	/* Measured: splice costs more than it saves here; write-back caching in the kernel hides sizes from us, and forbids
+	 * passthrough. */
+	want(conn, FUSE_CAP_SPLICE_READ, false);
+	want(conn, FUSE_CAP_SPLICE_WRITE, false);
+	want(conn, FUSE_CAP_SPLICE_MOVE, false);
+	want(conn, FUSE_CAP_WRITEBACK_CACHE, false);
+	want(conn, FUSE_CAP_ASYNC_READ, true);
+	want(conn, FUSE_CAP_PARALLEL_DIROPS, true);
+	want(conn, FUSE_CAP_ATOMIC_O_TRUNC, true);
+	want(conn, FUSE_CAP_HANDLE_KILLPRIV, true);
+	if (fs->options.attrs_exact) { /* every name is looked up by itself then */
+		want(conn, FUSE_CAP_READDIRPLUS, false);
+		want(conn, FUSE_CAP_READDIRPLUS_AUTO, false);
+	}
 	conn->max_readahead = 1 << 20;
 	conn->max_write = 1 << 20;
 	conn->max_background = 64;
 	conn->congestion_threshold = 48;
 	conn->time_gran = 1;
+	agree_on_passthrough(fs, conn);
 }
 
 const struct fuse_lowlevel_ops fs_ops = {

@@ -56,6 +56,14 @@ static inline struct fs *ops_fs(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 void ops_stat_locked(const struct fs *fs, const struct node *n, struct stat *ret);
+/* Handles: the node's address, with what kind of handle it is in the low bits. */
+#define OPS_FH_WRITER	   UINT64_C(1)
+#define OPS_FH_PASSTHROUGH UINT64_C(2)
+#define OPS_FH_CACHED	   UINT64_C(4) /* the kernel keeps pages of it */
+static inline struct node *ops_node(const struct fuse_file_info *fi)
+{
+	return (struct node *)(uintptr_t)(fi->fh & ~UINT64_C(7)); /* pinned until release */
+}
 /* Fills the entry and counts the look-up. */
 void ops_entry_locked(struct fs *fs, struct node *n, struct fuse_entry_param *ret);
 /* Undoes the count when the reply did not reach the kernel. */

@@ -21,7 +21,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	n = tree_by_ino(&fs->tree, ino);
 	if (n) {
 		ops_stat_locked(fs, n, &attr);
-		ttl = (double)node_ttl_ms_locked(fs, n) / 1000;
+		ttl = n->file && n->file->pass.writers ? 0 : (double)node_ttl_ms_locked(fs, n) / 1000;
 	}
 	lock_drop(&fs->lock);
 	if (n)
@@ -65,6 +65,8 @@ static int set_attrs(struct fs *fs, fuse_ino_t ino, const struct stat *attr, int
 	r = change_allowed_locked(fs, n, err);
 	if (r < 0 || !(to_set & in_cloud))
 		return r; /* times of access are not kept */
+	if (n->file)
+		passthrough_settle_locked(n->file); /* a time set now counts, whatever was written before */
 	if (to_set & FUSE_SET_ATTR_MODE)
 		n->mode = (n->mode & S_IFMT) | (attr->st_mode & 07777);
 	if (to_set & FUSE_SET_ATTR_UID)
@@ -181,6 +183,8 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino)
 /* "cloud", "cached", "partial", "dirty", "uploading", "conflict": what a file manager wants to show. */
 static const char *state_of(const struct node *n)
 {
+	if (n->file)
+		passthrough_settle_locked(n->file);
 	if (n->put && n->put->is_failed && n->put->error.kind == ERR_PRECONDITION)
 		return "conflict";
 	if (n->put)

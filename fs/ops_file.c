@@ -37,14 +37,61 @@ static void handle_open_locked(struct fs *fs, struct node *n, struct fuse_file_i
 	tree_pin(n);
 	fs->open_handles++;
 	file_touch_locked(f);
-	fi->fh = (uintptr_t)n; /* pinned until release */
+	fi->fh = (uintptr_t)n | (is_writer(fi) ? OPS_FH_WRITER : 0);
 	fi->noflush = !is_writer(fi);
 }
 
-static void handle_close_locked(struct fs *fs, struct node *n, bool was_writer)
+/* The same program has a file open that the cloud has: what it makes now may be a copy of that (cp opens both, then asks for
+ * copy_file_range), which the cloud does by itself, so that no byte of it needs to be here. That can only be with a file the kernel does
+ * not write past us. A guess; whoever guesses wrong only writes less fast. */
+static bool wants_copy(const struct fs *fs, pid_t pid)
+{
+	const struct file *f = fs->cache.lru_last;
+
+	for (unsigned i = 0; f && i < 32; i++, f = f->lru_prev)
+		if (f->readers && f->opener_pid == pid && !f->node->put && !f->node->is_detached && f->node->version)
+			return true;
+	return false;
+}
+
+/* How the kernel gets at the content through this handle; the last step before the answer, when what is there is known. 0 or an
+ * errno; *ret_ticket is to be committed first when it is not 0. */
+static int handle_mode_locked(struct fs *fs, struct node *n, const struct fuse_ctx *ctx, enum passthrough_open how,
+			      struct fuse_file_info *fi, uint64_t *ret_ticket, struct error *err)
 {
 	struct file *f = n->file;
+	int r = 0;
 
+	if (how == PASSTHROUGH_READ)
+		f->opener_pid = ctx->pid;
+	/* A file cut to nothing is written like a new one. */
+	if (f->pass.opens || how == PASSTHROUGH_READ || n->size || !wants_copy(fs, ctx->pid))
+		r = passthrough_open_locked(fs, n, how, ret_ticket, err);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		fi->fh |= OPS_FH_PASSTHROUGH;
+		return 0;
+	}
+	if (how == PASSTHROUGH_READ && fs->options.direct_io && n->size >= fs->options.direct_io &&
+	    !file_is_complete_locked(f)) {
+		fi->direct_io = 1; /* when it is complete, the next open may be passthrough beside this one */
+		return 0;
+	}
+	fi->fh |= OPS_FH_CACHED;
+	f->cached_opens++;
+	return 0;
+}
+
+static void handle_close_locked(struct fs *fs, struct node *n, uint64_t fh, bool *ret_has_new_time)
+{
+	struct file *f = n->file;
+	bool was_writer = fh & OPS_FH_WRITER;
+
+	if (fh & OPS_FH_PASSTHROUGH)
+		*ret_has_new_time = passthrough_close_locked(f, was_writer);
+	if (fh & OPS_FH_CACHED)
+		f->cached_opens--;
 	if (was_writer)
 		f->writers--;
 	else
@@ -65,6 +112,34 @@ static void handle_close_locked(struct fs *fs, struct node *n, bool was_writer)
 		pending_released_locked(fs, n);
 	}
 	tree_unpin(&fs->tree, n);
+}
+
+/* Without fs.lock. */
+static void handle_close(struct fs *fs, const struct fuse_file_info *fi)
+{
+	struct node *n = ops_node(fi);
+	bool has_new_time = false;
+	uint64_t ino;
+
+	lock_take(&fs->lock);
+	ino = n->ino;
+	handle_close_locked(fs, n, fi->fh, &has_new_time);
+	lock_drop(&fs->lock);
+	/* What was stored into mapped memory since the last flush: the kernel still believes the time from before. */
+	if (has_new_time)
+		(void)fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
+}
+
+static int reply_open(struct parked *p)
+{
+	int32_t id = 0;
+
+	if (p->fi.fh & OPS_FH_PASSTHROUGH) {
+		lock_take(&p->fs->lock);
+		id = ops_node(&p->fi)->file->pass.backing_id; /* as long as this handle is counted */
+		lock_drop(&p->fs->lock);
+	}
+	return id ? passthrough_reply_open(p->req, &p->fi, id) : fuse_reply_open(p->req, &p->fi);
 }
 
 #define MAYBE_LINK_MAX 4096
@@ -96,6 +171,22 @@ static int small_first(struct parked *p, struct error *err)
 	}
 	lock_drop(&fs->lock);
 	fetch_submit(fs, jobs);
+	return r;
+}
+
+/* Gives the handle out. The file is whole by now, if this open made it so. */
+static int open_finish(struct parked *p, struct node *n, uint64_t *ret_ticket, struct error *err)
+{
+	struct fs *fs = p->fs;
+	uint64_t ticket = 0;
+	int r;
+
+	LOCKED(&fs->lock);
+	decide_cache_locked(n, &p->fi);
+	r = handle_mode_locked(fs, n, fuse_req_ctx(p->req), is_writer(&p->fi) ? PASSTHROUGH_WRITE : PASSTHROUGH_READ,
+			       &p->fi, &ticket, err);
+	if (ticket)
+		*ret_ticket = ticket;
 	return r;
 }
 
@@ -134,7 +225,6 @@ static void open_try(struct parked *p)
 	}
 	if (r == 0 && (r = file_open_fd_locked(f, &err)) == 0) {
 		handle_open_locked(fs, n, &p->fi);
-		decide_cache_locked(n, &p->fi);
 		if (truncates && fuse_req_ctx(p->req)->uid != 0)
 			ops_drop_privileges_locked(n); /* of other changes the kernel tells us by setattr */
 		if (truncates && (r = change_empty_locked(fs, n, &ticket, &err)) == 0) {
@@ -149,20 +239,19 @@ static void open_try(struct parked *p)
 		file_change_end_locked(f);
 		lock_drop(&fs->lock);
 	}
+	if (r == 0)
+		r = open_finish(p, n, &ticket, &err);
 	errnum = r < 0 ? ops_errno(r, &err, "open") : ops_commit_put(fs, n, ticket);
 	if (errnum == 0) {
 		if (!is_writer(&p->fi))
 			siblings_opened(fs, p->ino);
-		if (fuse_reply_open(p->req, &p->fi) == 0) {
+		if (reply_open(p) == 0) {
 			park_free(p);
 			return;
 		}
 	}
-	if (p->fi.fh) {
-		lock_take(&fs->lock);
-		handle_close_locked(fs, n, is_writer(&p->fi));
-		lock_drop(&fs->lock);
-	}
+	if (p->fi.fh)
+		handle_close(fs, &p->fi);
 	if (errnum)
 		fuse_reply_err(p->req, errnum);
 	park_free(p);
@@ -185,13 +274,15 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fuse_entry_param e;
 	struct error err = ERROR_INIT;
 	struct node *n = NULL;
-	uint64_t ticket = 0, id;
+	uint64_t ticket = 0, ignored = 0, id;
+	int32_t backing_id = 0;
 	int fd = -1, r = strlen(name) > NAME_MAX ? -ENAMETOOLONG : file_make(fs, &id, &fd, &err), errnum;
 
 	if (r < 0) {
 		fuse_reply_err(req, ops_errno(r, &err, "create"));
 		return;
 	}
+	fi->fh = 0;
 	lock_take(&fs->lock);
 	r = change_create_locked(fs, parent, name, S_IFREG | (mode & 07777), ctx->uid, ctx->gid, id, fd, &n, &ticket,
 				 &err);
@@ -200,18 +291,19 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fi->flags = (fi->flags & ~O_ACCMODE) | O_RDWR; /* a creator is a writer, whatever it asked */
 		handle_open_locked(fs, n, fi);
 		fi->keep_cache = 1;
+		r = handle_mode_locked(fs, n, ctx, PASSTHROUGH_CREATE, fi, &ignored, &err);
+		backing_id = n->file->pass.backing_id;
 		ops_entry_locked(fs, n, &e);
 	}
 	lock_drop(&fs->lock);
 	if (fd >= 0)
 		file_unmake(fs, id, fd);
 	errnum = r < 0 ? ops_errno(r, &err, "create") : ops_commit_put(fs, n, ticket);
-	if (errnum == 0 && fuse_reply_create(req, &e, fi) == 0)
+	if (errnum == 0 && (fi->fh & OPS_FH_PASSTHROUGH ? passthrough_reply_create(req, &e, fi, backing_id) :
+							  fuse_reply_create(req, &e, fi)) == 0)
 		return;
-	if (r == 0) {
-		lock_take(&fs->lock);
-		handle_close_locked(fs, n, true);
-		lock_drop(&fs->lock);
+	if (fi->fh) {
+		handle_close(fs, fi);
 		ops_entry_undo(fs, &e);
 	}
 	if (errnum)
@@ -222,7 +314,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 static void remote_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
-	struct node *n = (struct node *)(uintptr_t)p->fi.fh;
+	struct node *n = ops_node(&p->fi);
 
 	lock_take(&fs->lock);
 	if (p->tries == 0 && n->put && !n->is_detached) {
@@ -239,11 +331,12 @@ static void remote_try(struct parked *p)
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
-	struct node *n = (struct node *)(uintptr_t)fi->fh;
+	struct node *n = ops_node(fi);
 	struct parked *p;
 	bool waits;
 
 	lock_take(&fs->lock);
+	passthrough_settle_locked(n->file);
 	waits = !fs->options.writeback && n->put && n->file->writers;
 	lock_drop(&fs->lock);
 	if (!waits) {
@@ -257,21 +350,15 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct fs *fs = ops_fs(req);
-	struct node *n = (struct node *)(uintptr_t)fi->fh;
-
 	(void)ino;
-	lock_take(&fs->lock);
-	/* create made a writer of it, whatever flags the kernel gives now */
-	handle_close_locked(fs, n, is_writer(fi) || !n->file->readers);
-	lock_drop(&fs->lock);
+	handle_close(ops_fs(req), fi);
 	fuse_reply_err(req, 0);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
-	struct node *n = (struct node *)(uintptr_t)fi->fh;
+	struct node *n = ops_node(fi);
 	struct error err = ERROR_INIT;
 	struct parked *p;
 	bool is_dirty;
@@ -279,6 +366,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 
 	(void)datasync;
 	lock_take(&fs->lock);
+	passthrough_settle_locked(n->file);
 	is_dirty = n->put != NULL;
 	lock_drop(&fs->lock);
 	if (is_dirty)

@@ -54,7 +54,7 @@ static ssize_t read_cache(const struct file *f, uint64_t offset, size_t size, ch
 static void read_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
-	struct node *n = (struct node *)(uintptr_t)p->fi.fh;
+	struct node *n = ops_node(&p->fi);
 	struct file *f = n->file;
 	struct error err = ERROR_INIT;
 	struct job *jobs = NULL;
@@ -68,6 +68,7 @@ static void read_try(struct parked *p)
 		return;
 	}
 	lock_take(&fs->lock);
+	passthrough_settle_locked(f);
 	end = p->offset + p->size > n->size ? n->size : p->offset + p->size;
 	r = p->offset >= end ? 1 : fetch_plan_locked(f, p->offset, end, p->tries == 0, &jobs, &err);
 	if (r == 0)
@@ -94,15 +95,10 @@ static void read_try(struct parked *p)
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct fs *fs = ops_fs(req);
-	struct node *n = (struct node *)(uintptr_t)fi->fh;
-	struct parked *p;
+	struct parked *p = ops_park(req, read_try, ino, NULL, fi);
 
-	p = ops_park(req, read_try, ino, NULL, fi);
 	if (!p)
 		return;
-	(void)fs;
-	(void)n;
 	p->size = size > READ_MAX ? READ_MAX : size;
 	p->offset = (uint64_t)off;
 	read_try(p);
@@ -193,7 +189,7 @@ static bool waits_for_room(struct parked *p, ssize_t result)
 static void write_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
-	struct node *n = (struct node *)(uintptr_t)p->fi.fh;
+	struct node *n = ops_node(&p->fi);
 	struct file *f = n->file;
 	struct error err = ERROR_INIT;
 	uint64_t ticket = 0;
@@ -261,7 +257,7 @@ static bool write_at_once(fuse_req_t req, const char *data, size_t size, uint64_
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct node *n = (struct node *)(uintptr_t)fi->fh;
+	struct node *n = ops_node(fi);
 	struct parked *p;
 
 	if (write_at_once(req, data, size, (uint64_t)off, n))
@@ -301,7 +297,7 @@ static int zero_range(struct file *f, uint64_t start, uint64_t end)
 static void fallocate_try(struct parked *p)
 {
 	struct fs *fs = p->fs;
-	struct node *n = (struct node *)(uintptr_t)p->fi.fh;
+	struct node *n = ops_node(&p->fi);
 	struct file *f = n->file;
 	struct error err = ERROR_INIT;
 	uint64_t ticket = 0, start = p->offset, end = p->offset + p->size, size;
@@ -316,6 +312,7 @@ static void fallocate_try(struct parked *p)
 		return;
 	}
 	lock_take(&fs->lock);
+	passthrough_settle_locked(f);
 	size = n->size;
 	lock_drop(&fs->lock);
 	r = 0;
@@ -359,7 +356,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
-	struct node *n = (struct node *)(uintptr_t)fi->fh;
+	struct node *n = ops_node(fi);
 	bool is_whole;
 	uint64_t size;
 	off_t at;
@@ -367,6 +364,7 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 
 	(void)ino;
 	lock_take(&fs->lock);
+	passthrough_settle_locked(n->file);
 	is_whole = n->file->is_whole;
 	size = n->size;
 	fd = n->file->fd;
@@ -394,6 +392,10 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	uint64_t seq;
 	int r;
 
+	passthrough_settle_locked(from->file);
+	passthrough_settle_locked(f);
+	if (f->pass.opens) /* it has to stay whole; see wants_copy in ops_file.c */
+		return -EOPNOTSUPP;
 	if (from->put || from->is_detached || to->is_detached || !from->version || from->remote_key ||
 	    tree_path_key(from, &source) < 0 || tree_remote_key(from, &now) < 0 || tree_path_key(to, &where) < 0 || source.store != where.store ||
 	    !(source.store->caps & STORE_CAP_COPY) || !to->put || to->put->state == PENDING_RUNNING || f->upload ||
@@ -425,7 +427,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in, struct 
 			off_t off_out, struct fuse_file_info *fi_out, size_t len, int flags)
 {
 	struct fs *fs = ops_fs(req);
-	struct node *from = (struct node *)(uintptr_t)fi_in->fh, *to = (struct node *)(uintptr_t)fi_out->fh;
+	struct node *from = ops_node(fi_in), *to = ops_node(fi_out);
 	struct error err = ERROR_INIT;
 	uint64_t ticket = 0, size = 0;
 	int r = -EOPNOTSUPP, fd = -1, errnum;

@@ -26,6 +26,8 @@ struct fs_options {
 	bool read_only;		  /* ro */
 	bool allow_other;
 	bool use_xattrs;	  /* xattrs=yes|no */
+	bool is_passthrough_off;  /* passthrough=auto|no */
+	uint64_t direct_io;	  /* objects from this size on are streamed past the kernel's cache; 0: none */
 	uint32_t uid, gid;	  /* default: the mounting user's */
 	uint32_t file_mode, dir_mode; /* octal; 0644, 0755 */
 	char *log_level, *log_file;

@@ -21,7 +21,7 @@
 const char *pending_kind_name(enum pending_kind kind)
 {
 	static const char *const names[PENDING_KINDS] = { "?",	   "upload",	       "delete", "rename",
-							  "copy",  "rename-directory", "mkdir",  "attributes", "abort" };
+							  "copy",  "rename-directory", "mkdir",  "attributes", "abort", "open" };
 
 	return kind < PENDING_KINDS ? names[kind] : "?";
 }
@@ -444,6 +444,8 @@ static int row_detail(const struct pending *op, struct json_object *o)
 		json_object_object_add(o, "size", json_object_new_int64((int64_t)op->node->size));
 		if (op->node->version)
 			json_object_object_add(o, "version", json_object_new_string(op->node->version));
+		if (op->kind == PENDING_OPENED)
+			passthrough_describe(op->node->file, o);
 		if (op->node->file && op->node->file->base_version[0])
 			json_object_object_add(o, "base", json_object_new_string(op->node->file->base_version));
 	}
@@ -539,6 +541,7 @@ int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, stru
 	pending_insert_locked(fs, op);
 	log_debug("change.queue", "seq=%" PRIu64 " what=upload key='%s' expect=%d", op->seq, op->key, n->expect);
 	*ret_ticket = op->unsure_ticket = pending_update_locked(op);
+	(void)passthrough_unguard_locked(n->file); /* after the new row: there is always one */
 	return 0;
 }
 
@@ -565,7 +568,7 @@ uint64_t pending_put_cancel_locked(struct fs *fs, struct node *n)
 
 	lock_assert_held(&fs->lock);
 	if (!op)
-		return 0;
+		return n->file ? passthrough_unguard_locked(n->file) : 0;
 	/* From here on a crash must not bring it back, whether it runs or not. */
 	ticket = journal_delete(fs->journal, op->seq);
 	n->put = NULL;

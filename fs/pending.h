@@ -26,8 +26,9 @@ enum pending_kind { /* numbers stand in journals on disk */
 	PENDING_MARKER = 6,	 /* the directory's own object, "d/" */
 	PENDING_META = 7,	 /* attributes of an object whose content is in the cloud */
 	PENDING_ABORT = 8,	 /* an upload in parts that a crash left behind; owed.h */
+	PENDING_OPENED = 9,	 /* in the journal only: open for writing past us, nothing written when last looked at (passthrough.h) */
 };
-#define PENDING_KINDS 9
+#define PENDING_KINDS 10
 
 enum pending_state {
 	PENDING_WAITING, /* for its time (in the heap) */

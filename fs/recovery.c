@@ -430,7 +430,12 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 		keep_file(kept, row->file_id);
 		return 0;
 	}
-	op = pending_new(fs, (enum pending_kind)row->kind, row->seq, &where, has_from ? &from : NULL);
+	if (row->kind == PENDING_OPENED && !passthrough_row_is_changed(fs->cache_fd, row)) {
+		(void)journal_delete(fs->journal, row->seq); /* opened and never written: the cloud has all of it */
+		return 0;
+	}
+	op = pending_new(fs, row->kind == PENDING_OPENED ? PENDING_PUT : (enum pending_kind)row->kind, row->seq, &where,
+			 has_from ? &from : NULL);
 	if (!op)
 		return error_set(err, ERR_NO_MEMORY, "no memory to recover");
 	FAULT_POINT("recovery-row");
@@ -454,6 +459,8 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 		return 0; /* what remains of it stays in the cache directory and the journal */
 	}
 	pending_adopt_locked(fs, op);
+	if (row->kind == PENDING_OPENED)
+		(void)pending_update_locked(op); /* from now on an upload like any other */
 	return 0;
 }
 

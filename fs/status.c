@@ -115,7 +115,8 @@ static uint64_t resident_bytes(void)
 int fs_status(struct fs *fs, struct json_object **ret, struct error *err)
 {
 	struct json_object *o = json_object_new_object(), *cache = json_object_new_object(),
-			   *stores = json_object_new_array(), *requests = json_object_new_object(), *uploads;
+			   *stores = json_object_new_array(), *requests = json_object_new_object(), *uploads,
+			   *passthrough;
 
 	if (!o || !cache || !stores || !requests)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the status");
@@ -143,6 +144,11 @@ int fs_status(struct fs *fs, struct json_object **ret, struct error *err)
 	json_object_object_add(o, "uploads", uploads);
 	json_object_object_add(o, "errors", errors_json(fs));
 	add_int(o, "entries", fs->tree.count);
+	passthrough = json_object_new_object();
+	json_object_object_add(passthrough, "on", json_object_new_boolean(!fs->pass.obstacle));
+	add_text(passthrough, "why_not", fs->pass.obstacle);
+	add_int(passthrough, "opens", fs->pass.opens_total);
+	json_object_object_add(o, "passthrough", passthrough);
 	add_int(o, "open_handles", fs->open_handles);
 	add_int(o, "waiting_requests", fs->parked_count);
 	add_int(o, "uploaded_bytes", fs->queue.bytes_sent_total);
@@ -171,7 +177,9 @@ static int count_row(void *arg, const struct journal_row *row, struct error *err
 	struct stat st;
 
 	(void)err;
-	if (row->kind != PENDING_PUT) {
+	if (row->kind == PENDING_OPENED && !passthrough_row_is_changed(c->files_fd, row))
+		return 0;
+	if (row->kind != PENDING_PUT && row->kind != PENDING_OPENED) {
 		c->others++;
 		return 0;
 	}

@@ -67,8 +67,10 @@ static void collect_failures_locked(struct fs *fs, struct node *top, uint64_t up
 /* Refused ones, too, are tried once more when somebody asks. */
 static uint64_t start_locked(struct fs *fs, struct node *top)
 {
-	uint64_t up_to = fs->queue.last ? fs->queue.last->seq : 0;
+	uint64_t up_to;
 
+	passthrough_settle_all_locked(fs);
+	up_to = fs->queue.last ? fs->queue.last->seq : 0;
 	for (struct pending *op = fs->queue.first; op; op = op->next)
 		if (op->seq > up_to)
 			up_to = op->seq;

@@ -40,6 +40,7 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 			err->kind = ERR_UNAVAILABLE; /* too many open files, say: that passes */
 		return -error_errnum(err->kind);
 	}
+	passthrough_settle_locked(n->file);
 	s->generation = n->file->generation;
 	s->size = n->size;
 	s->expect = n->expect;
@@ -224,6 +225,7 @@ static bool changed_meanwhile(struct pending *op, struct file *f, const struct s
 	struct fs *fs = op->fs;
 
 	LOCKED(&fs->lock);
+	passthrough_settle_locked(f);
 	if (f->generation == s->generation || op->is_abandoned)
 		return false;
 	f->busy--;
@@ -249,6 +251,7 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 		lock_drop(&fs->lock);
 		return;
 	}
+	passthrough_settle_locked(f);
 	succeeded_locked(op, s, version);
 	is_current = f->generation == s->generation && !f->changing && !op->wants_redo;
 	if (!is_current) {
@@ -266,6 +269,8 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 		if (change_attrs_locked(fs, n, &ticket, &err) < 0)
 			fs_note_error_locked(fs, op->key, &err);
 	}
+	if (f->pass.writers) /* what it writes from now on */
+		passthrough_guard_locked(f);
 	tree_pin(n);
 	lock_drop(&fs->lock);
 	wake_waiters(fs, f, 0);
@@ -311,6 +316,9 @@ void upload_run(struct pending *op)
 		return;
 	}
 	f->busy++;
+	lock_drop(&fs->lock);
+	passthrough_quiesce(f);
+	lock_take(&fs->lock);
 	r = snapshot_take_locked(op, &s, &err);
 	lock_drop(&fs->lock);
 	abort_inherited(op);

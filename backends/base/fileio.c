@@ -183,3 +183,12 @@ char *fileio_expand_home(const char *path)
 		return NULL;
 	return str_format("%s%s", found->pw_dir, path + 1);
 }
+
+void fileio_boot_id(char ret[FILEIO_BOOT_ID_SIZE])
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT(256);
+
+	ret[0] = '\0';
+	if (fileio_read_file("/proc/sys/kernel/random/boot_id", &text, NULL) == 0)
+		(void)snprintf(ret, FILEIO_BOOT_ID_SIZE, "%.*s", (int)strcspn(buf_cstr(&text), "\n"), buf_cstr(&text));
+}

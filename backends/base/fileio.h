@@ -17,3 +17,6 @@ int fileio_replace_file(const char *path, struct str content, mode_t mode, struc
 int fileio_make_dirs(const char *path, mode_t mode, struct error *err) MUST_CHECK;
 /* "~/x" and "$XDG_..."-free: expands a leading ~ only; heap string or NULL. */
 char *fileio_expand_home(const char *path);
+/* Which boot of the machine this is, "" when the kernel does not say: what was not synced counts within one boot only. */
+#define FILEIO_BOOT_ID_SIZE 64
+void fileio_boot_id(char ret[FILEIO_BOOT_ID_SIZE]);
