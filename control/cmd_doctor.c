@@ -76,6 +76,7 @@ static void check_config(struct doctor *d, struct cli *cli)
 			   "no file '%s': stores are those whose credentials are found",
 			   config.path);
 	doctor_check_cache(d, &config.options);
+	doctor_check_passthrough(d, &config.options);
 	check_stores(d, &config, args_get(cli->args, "write"));
 }
 

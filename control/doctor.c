@@ -5,6 +5,7 @@
 #include "backends/base/random.h"
 #include "control/paths.h"
 #include "control/text.h"
+#include "fs/fs.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -156,6 +157,18 @@ static const char *advice(enum error_kind kind)
 	default:
 		return "";
 	}
+}
+
+void doctor_check_passthrough(struct doctor *d, const struct fs_options *o)
+{
+	CLEANUP(closep) int fd = open(o->cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *why = o->is_passthrough_off ? "switched off" : fs_passthrough_obstacle(fd);
+
+	/* Nothing is wrong without it: cached files are only read and written less fast. */
+	if (why)
+		doctor_add(d, DOCTOR_OK, "passthrough", "not used: %s", why);
+	else
+		doctor_add(d, DOCTOR_OK, "passthrough", "used where the kernel has it (Linux 6.9 and newer)");
 }
 
 void doctor_check_store(struct doctor *d, struct store *s)

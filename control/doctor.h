@@ -17,6 +17,7 @@ void doctor_add(struct doctor *d, enum doctor_result result, const char *check, 
 void doctor_check_fuse(struct doctor *d);
 void doctor_check_runtime(struct doctor *d);
 void doctor_check_cache(struct doctor *d, const struct fs_options *o);
+void doctor_check_passthrough(struct doctor *d, const struct fs_options *o); /* after the cache, which it needs */
 void doctor_check_store(struct doctor *d, struct store *s);
 void doctor_check_clock(struct doctor *d);
 /* Conditional writes, by what they do to an object of its own in that bucket. */

@@ -128,6 +128,22 @@ static int add_list(struct json_object *mount, const char *name,
 	return r;
 }
 
+/* Worth a line only where it is not as fast as it could be. */
+static const char *slow_reason(struct json_object *mount)
+{
+	return text_of(mount, "passthrough.why_not", NULL);
+}
+
+static int add_passthrough(struct json_object *mount, struct buf *out)
+{
+	const char *why = slow_reason(mount);
+	int r = why ? buf_adds(out, "  passthrough: off (") : 0;
+
+	if (why && r == 0)
+		r = text_escape(out, why);
+	return why && r == 0 ? buf_adds(out, ")\n") : r;
+}
+
 int status_add_details(struct json_object *mounts, struct buf *out)
 {
 	size_t count = mounts ? json_object_array_length(mounts) : 0;
@@ -136,7 +152,7 @@ int status_add_details(struct json_object *mounts, struct buf *out)
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		struct json_object *m = json_object_array_get_idx(mounts, i);
 
-		if (!length_of(m, "uploads") && !length_of(m, "errors"))
+		if (!length_of(m, "uploads") && !length_of(m, "errors") && !slow_reason(m))
 			continue;
 		r = buf_addc(out, '\n');
 		if (r == 0)
@@ -147,6 +163,8 @@ int status_add_details(struct json_object *mounts, struct buf *out)
 			r = add_list(m, "uploads", add_upload, out);
 		if (r == 0)
 			r = add_list(m, "errors", add_error, out);
+		if (r == 0)
+			r = add_passthrough(m, out);
 	}
 	return r;
 }

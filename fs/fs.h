@@ -43,3 +43,6 @@ struct fs_progress {
 int fs_sync(struct fs *fs, const char *path, uint64_t deadline_mono_ms, struct cancel *cancel,
 	    void (*progress)(void *arg, const struct fs_progress *p), void *arg, struct json_object **ret_failures,
 	    struct error *err) MUST_CHECK;
+/* What stands in the way of passthrough on this machine, the kernel not asked: the privilege, the cache directory's file system. NULL:
+ * nothing. */
+const char *fs_passthrough_obstacle(int cache_fd);

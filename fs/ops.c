@@ -1,11 +1,33 @@
 #include "fs/ops.h"
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
+#include "backends/base/metrics.h"
 #include "fs/pending.h"
 #include "fs/file.h"
 #include "fs/kept.h"
 #include "fs/listing.h"
+#include <stdio.h>
 #include <sys/stat.h>
+
+static struct metric *requests[OPS_KINDS]; /* made by op_init, which the kernel asks for first */
+
+static void requests_init(void)
+{
+	static const char *const names[OPS_KINDS] = { "lookup", "getattr", "setattr", "open",	 "create",  "read",
+						      "write",	"flush",   "release", "opendir", "readdir", "getxattr" };
+	char labels[96];
+
+	for (size_t i = 0; i < OPS_KINDS; i++) {
+		(void)snprintf(labels, sizeof(labels), "operation=\"%s\"", names[i]);
+		requests[i] = metric_get(METRIC_COUNTER, "kernel_requests_total", labels);
+	}
+}
+
+void ops_count(enum ops_kind kind)
+{
+	if (requests[kind])
+		metric_add(requests[kind], 1);
+}
 
 void ops_stat_locked(const struct fs *fs, const struct node *n, struct stat *ret)
 {
@@ -225,6 +247,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
+	requests_init();
 	/* Measured: splice costs more than it saves here; write-back caching in the kernel hides sizes from us, and forbids
 	 * passthrough. */
 	want(conn, FUSE_CAP_SPLICE_READ, false);

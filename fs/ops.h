@@ -50,6 +50,13 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in, struct fuse_file_info *fi_in, fuse_ino_t ino_out,
 			off_t off_out, struct fuse_file_info *fi_out, size_t len, int flags);
 
+/* How often the kernel asked, by what: rows of kernel_requests_total in the metrics. What it answers by itself is not among them. */
+enum ops_kind {
+	OPS_LOOKUP, OPS_GETATTR, OPS_SETATTR, OPS_OPEN, OPS_CREATE, OPS_READ, OPS_WRITE, OPS_FLUSH, OPS_RELEASE,
+	OPS_OPENDIR, OPS_READDIR, OPS_GETXATTR, OPS_KINDS
+};
+void ops_count(enum ops_kind kind);
+
 /* What several of them share (ops.c). */
 static inline struct fs *ops_fs(fuse_req_t req)
 {

@@ -9,14 +9,13 @@
 
 #define XATTR_PREFIX "user.skydir."
 
-void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 {
 	struct fs *fs = ops_fs(req);
 	struct stat attr;
 	struct node *n;
 	double ttl = 0;
 
-	(void)fi;
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, ino);
 	if (n) {
@@ -28,6 +27,13 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_attr(req, &attr, ttl);
 	else
 		fuse_reply_err(req, ESTALE);
+}
+
+void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)fi;
+	ops_count(OPS_GETATTR);
+	reply_attr(req, ino);
 }
 
 uint64_t ops_max_bytes_locked(const struct node *n)
@@ -90,7 +96,7 @@ static void setattr_finish(struct parked *p)
 		park_fail(p, errnum);
 		return;
 	}
-	op_getattr(p->req, p->ino, NULL);
+	reply_attr(p->req, p->ino);
 	park_free(p);
 }
 
@@ -151,6 +157,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 {
 	struct parked *p = ops_park(req, truncate_try, ino, NULL, fi);
 
+	ops_count(OPS_SETATTR);
 	if (!p)
 		return;
 	p->attr = *attr;
@@ -312,6 +319,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	struct parked *p;
 	bool is_url = strcmp(name, XATTR_PREFIX "url") == 0;
 
+	ops_count(OPS_GETXATTR);
 	if (!fs->options.use_xattrs) {
 		fuse_reply_err(req, ENOSYS); /* the kernel asks no more */
 		return;

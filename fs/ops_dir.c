@@ -21,6 +21,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dir_handle *h = calloc(1, sizeof(*h));
 
+	ops_count(OPS_OPENDIR);
 	(void)ino;
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);
@@ -153,6 +154,7 @@ static void readdir_start(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off
 {
 	struct parked *p = ops_park(req, readdir_try, ino, NULL, fi);
 
+	ops_count(OPS_READDIR);
 	if (!p)
 		return;
 	p->size = size;

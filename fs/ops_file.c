@@ -261,6 +261,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct parked *p = ops_park(req, open_try, ino, NULL, fi);
 
+	ops_count(OPS_OPEN);
 	if (!p)
 		return;
 	p->fi.fh = 0;
@@ -278,6 +279,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	int32_t backing_id = 0;
 	int fd = -1, r = strlen(name) > NAME_MAX ? -ENAMETOOLONG : file_make(fs, &id, &fd, &err), errnum;
 
+	ops_count(OPS_CREATE);
 	if (r < 0) {
 		fuse_reply_err(req, ops_errno(r, &err, "create"));
 		return;
@@ -335,6 +337,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct parked *p;
 	bool waits;
 
+	ops_count(OPS_FLUSH);
 	lock_take(&fs->lock);
 	passthrough_settle_locked(n->file);
 	waits = !fs->options.writeback && n->put && n->file->writers;
@@ -350,6 +353,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	ops_count(OPS_RELEASE);
 	(void)ino;
 	handle_close(ops_fs(req), fi);
 	fuse_reply_err(req, 0);

@@ -97,6 +97,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 {
 	struct parked *p = ops_park(req, read_try, ino, NULL, fi);
 
+	ops_count(OPS_READ);
 	if (!p)
 		return;
 	p->size = size > READ_MAX ? READ_MAX : size;
@@ -260,6 +261,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 	struct node *n = ops_node(fi);
 	struct parked *p;
 
+	ops_count(OPS_WRITE);
 	if (write_at_once(req, data, size, (uint64_t)off, n))
 		return;
 	p = ops_park(req, write_try, ino, NULL, fi);

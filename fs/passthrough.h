@@ -55,9 +55,7 @@ struct passthrough_file { /* in struct file; guarded by fs.lock */
 	struct file *next, *prev; /* passthrough.writers */
 };
 
-/* What stands in the way before the kernel was asked: the privilege, the cache directory's file system. NULL: nothing. */
-const char *passthrough_obstacle(int cache_fd);
-/* Before the session: the option, and the above. */
+/* Before the kernel is asked: the option, and fs_passthrough_obstacle (fs.h). */
 void passthrough_prepare(struct fs *fs);
 /* The INIT exchange: whether the kernel has it. Says once in the log how it stands. Takes fs.lock. */
 void passthrough_agreed(struct fs *fs, bool has_kernel);

@@ -7,6 +7,8 @@ A test says what it needs by markers:
     @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
     @pytest.mark.store_config(region="x")       keys of the store's section
     @pytest.mark.slow                           left out by scripts/test --fast
+    @pytest.mark.both_ways                      on `local` once more with passthrough=no
+All of it with passthrough=no: SKYDIR_TEST_PASSTHROUGH=no.
 """
 
 import os
@@ -28,7 +30,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     for line in ("stores(*names): run only on these stores", "options(**keys): keys of [skydir]",
-                 "store_config(**keys): keys of the store's section", "slow: left out by scripts/test --fast"):
+                 "store_config(**keys): keys of the store's section", "slow: left out by scripts/test --fast",
+                 "both_ways: once more with passthrough=no", "needs_none: without passthrough"):
         config.addinivalue_line("markers", line)
 
 
@@ -38,6 +41,8 @@ def pytest_generate_tests(metafunc):
         names = marker.args if marker else STORES
         if metafunc.config.getoption("--plain"):
             names = ["plain"] if "local" in names else []
+        elif metafunc.definition.get_closest_marker("both_ways") and "local" in names:
+            names = [*names, "local-through-us"]
         metafunc.parametrize("mount", names, indirect=True)
 
 
@@ -126,7 +131,9 @@ def make_mount(request):
 @pytest.fixture
 def mount(request, make_mount):
     """A started mount with an empty bucket, of the store that the test is run for."""
-    return make_mount(request.param).start()
+    kind, through_us, _ = request.param.partition("-through-us")
+    more = {"options": {**_marked(request, "options"), "passthrough": "no"}} if through_us else {}
+    return make_mount(kind, **more).start()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -374,7 +374,8 @@ class Mount:
     # ---- configuration ----
 
     def write_config(self):
-        options = {"cache-dir": self.cache_dir, "log-file": self.log, "log-level": "info", **self.options}
+        options = {"cache-dir": self.cache_dir, "log-file": self.log, "log-level": "info",
+                   "passthrough": os.environ.get("SKYDIR_TEST_PASSTHROUGH"), **self.options}
         lines = ["[skydir]"] + [f"{k} = {v}" for k, v in options.items() if v is not None]
         if self.kind != "local":
             endpoint = self.proxy.endpoint if self.proxy else self.server.endpoint
@@ -456,6 +457,11 @@ class Mount:
         mounts = json.loads(self.skydir("status", self.top, "-o", "json").stdout)["mounts"]
         assert len(mounts) == 1, mounts
         return mounts[0]
+
+    def kernel_requests(self):
+        """How often the kernel asked the daemon, by operation."""
+        found = re.findall(r'kernel_requests_total\{[^}]*operation="(\w+)"[^}]*\} (\d+)', self.skydir("metrics", self.top).stdout)
+        return {operation: int(count) for operation, count in found}
 
     @property
     def pid(self):

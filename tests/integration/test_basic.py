@@ -14,6 +14,8 @@ from harness import run, tree
 
 SIZES = (0, 1, 4095, 4096, 4097, 131072, 1048577)
 
+pytestmark = pytest.mark.both_ways
+
 
 def noise(size, seed=1):
     return random.Random(seed).randbytes(size)

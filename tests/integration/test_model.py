@@ -15,7 +15,7 @@ import model
 from harness import eventually
 
 SHRINK_S = 20
-pytestmark = pytest.mark.options(upload_delay="20ms", meta_ttl="300ms", attrs="exact")
+pytestmark = [pytest.mark.options(upload_delay="20ms", meta_ttl="300ms", attrs="exact"), pytest.mark.both_ways]
 
 
 def run_model(mount, seed, count, settle):

@@ -16,6 +16,8 @@ from harness import run
 libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
 KiB = 1024
 
+pytestmark = pytest.mark.both_ways
+
 
 def raises(number):
     return pytest.raises(OSError, match=rf"\[Errno {number}\]")

@@ -200,7 +200,7 @@ static void every_row_is_complete_and_accepts_its_standard(void **state)
 			assert_int_equal(fs_options_set(o, row->key, row->standard, "test", NULL),
 					 0);
 	}
-	assert_int_equal(count, 24);
+	assert_int_equal(count, 26);
 }
 
 static void hostile_lists_are_refused_or_read_never_worse(void **state)
