@@ -201,9 +201,25 @@ int file_open_fd_locked(struct file *f, struct error *err)
 	return 0;
 }
 
+#define MAYBE_HOLES_MIN (64u << 20)
+
+/* What a whole file takes of the disk: a big one may be mostly holes. */
+static uint64_t whole_bytes(const struct file *f)
+{
+	uint64_t size = f->node->size, used;
+	struct stat st;
+
+	if (size < MAYBE_HOLES_MIN)
+		return size;
+	if (f->fd < 0 || fstat(f->fd, &st) < 0)
+		return f->accounted && f->accounted < size ? f->accounted : size;
+	used = (uint64_t)st.st_blocks * 512;
+	return used < size ? used : size;
+}
+
 void file_account_locked(struct file *f)
 {
-	uint64_t now = f->is_whole ? f->node->size : f->present.total;
+	uint64_t now = f->is_whole ? whole_bytes(f) : f->present.total;
 
 	f->fs->cache.bytes += now - f->accounted;
 	if (f->node->put && now > f->accounted) /* the ticker counts anew */

@@ -335,15 +335,17 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs *fs = ops_fs(req);
 	struct node *n = ops_node(fi);
 	struct parked *p;
-	bool waits;
+	bool waits, is_too_large;
 
 	ops_count(OPS_FLUSH);
 	lock_take(&fs->lock);
 	passthrough_settle_locked(n->file);
+	/* A write the kernel carries out by itself is not refused; the close still is. */
+	is_too_large = n->file->pass.writers && n->size > ops_max_bytes_locked(n);
 	waits = !fs->options.writeback && n->put && n->file->writers;
 	lock_drop(&fs->lock);
-	if (!waits) {
-		fuse_reply_err(req, 0);
+	if (is_too_large || !waits) {
+		fuse_reply_err(req, is_too_large ? EFBIG : 0);
 		return;
 	}
 	p = ops_park(req, remote_try, ino, NULL, fi);

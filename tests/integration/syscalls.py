@@ -79,8 +79,11 @@ def renameat2(old, new, flags):
 
 def openat2(name, flags, resolve):
     how = struct.pack("QQQ", flags, 0, resolve)
-    ctypes.set_errno(0)
-    fd = libc.syscall(437, ctypes.c_int(AT_FDCWD), os.fsencode(name), how, ctypes.c_size_t(len(how)))
+    for _ in range(1000):  # EAGAIN: somebody renamed or mounted something, anywhere, while ".." was followed: again, says openat2(2)
+        ctypes.set_errno(0)
+        fd = libc.syscall(437, ctypes.c_int(AT_FDCWD), os.fsencode(name), how, ctypes.c_size_t(len(how)))
+        if fd >= 0 or ctypes.get_errno() != errno.EAGAIN:
+            break
     if fd < 0:
         raise OSError(ctypes.get_errno(), "openat2")
     os.close(fd)

@@ -241,7 +241,12 @@ def test_what_is_larger_than_an_object_may_be_is_efbig(shared, d, is_plain):
         assert os.pread(fd, 10, limit - 3) == b"end"
         assert os.pread(fd, 4, 1 << 41) == bytes(4)
         assert code(os.ftruncate, fd, limit + 1) == "EFBIG"
-        assert code(os.pwrite, fd, b"x", limit) == "EFBIG"
+        if shared.status()["passthrough"]["on"]:
+            assert code(os.pwrite, fd, b"x", limit) == "ok"  # the kernel's own doing: only the close can tell
+            assert code(os.close, os.dup(fd)) == "EFBIG"
+            os.ftruncate(fd, limit)
+        else:
+            assert code(os.pwrite, fd, b"x", limit) == "EFBIG"
         assert code(fallocate, fd, 0, limit, 1) == "EFBIG"
         assert os.fstat(fd).st_size == limit
         # A second file is written beside it: the cache counts what is there, not the holes.
