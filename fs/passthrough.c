@@ -90,11 +90,27 @@ static bool has_room(const struct fs *fs, const struct file *f)
 	       fs->cache.disk_free_bytes >= fs->options.free_space_floor + slack;
 }
 
+/* A change of a big object sends only what changed, which has to be known: its writers go through us. */
+static bool wants_ranges(const struct fs *fs, const struct file *f)
+{
+	const struct node *n = f->node;
+
+	if (!f->base_version[0] || n->size <= 2 * fs->options.part_size)
+		return false;
+	while (n && n->type != NODE_STORE)
+		n = n->parent;
+	return n && (__atomic_load_n(&n->store->caps, __ATOMIC_RELAXED) & STORE_CAP_PART_COPY);
+}
+
 static bool may_begin(const struct fs *fs, struct file *f, enum passthrough_open how)
 {
 	if (fs->pass.obstacle || !fs->session || f->cached_opens || f->fetches || f->fd < 0)
 		return false;
 	if (!f->is_whole && (f->node->put || f->is_new_version || !file_is_complete_locked(f)))
+		return false;
+	if (file_keeps_log_locked(f)) /* its row calls it a mixture: a map says what was written */
+		return false;
+	if (how == PASSTHROUGH_WRITE && wants_ranges(fs, f))
 		return false;
 	if (how != PASSTHROUGH_READ && !has_room(fs, f))
 		return false;
@@ -205,10 +221,16 @@ void passthrough_settle_locked(struct file *f)
 	stamp_of(&st, &now);
 	if (is_same_stamp(&now, &f->pass.stamp))
 		return;
+	/* Where is not known: all of it differs from what the cloud has, and from what an upload is sending. */
+	f->generation++;
+	if (f->is_sending && extents_add(&f->rewritten, 0, now.size) < 0) {
+		f->pass.is_unsettled = true; /* no memory: the next settling tries again */
+		return;
+	}
+	file_forget_base_locked(f);
 	f->pass.stamp = now;
 	n->size = now.size;
 	n->mtime_ns = n->ctime_ns = now.mtime_ns;
-	f->generation++;
 	f->is_synced = false;
 	f->last_write_end = now.size;
 	f->progress_ms = clock_mono_ms();

@@ -381,7 +381,7 @@ def test_what_was_emptied_and_written_anew_is_not_mixed_with_the_old_after_a_kil
 
 
 @pytest.mark.stores("s3")
-@pytest.mark.options(part_size="5M", upload_delay="0s")
+@pytest.mark.options(part_size="5M", upload_delay="0s", passthrough="no")  # else nobody tells where the writer is
 def test_parts_go_up_while_a_slow_writer_writes_and_stay_right(mount):
     data = bytearray()
     with open(mount.path / "f", "wb", buffering=0) as f:
