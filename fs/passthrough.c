@@ -1,8 +1,8 @@
 #include "fs/passthrough.h"
 #include "backends/base/clock.h"
-#include "backends/base/fileio.h"
 #include "backends/base/json.h"
 #include "backends/base/log.h"
+#include "fs/durable.h"
 #include "fs/file.h"
 #include "fs/pending.h"
 #include "fs/upload.h"
@@ -145,6 +145,7 @@ static int begin_writing(struct file *f, enum passthrough_open how, uint64_t *re
 	struct node *n = f->node;
 	struct stat st;
 
+	pagesums_forget(&f->sums, 0, UINT64_MAX); /* nothing to compare with what is written past us */
 	f->pass.stamp = (struct file_stamp){ 0 }; /* of a new file: whatever is found is a change */
 	if (how == PASSTHROUGH_CREATE)
 		return 0;
@@ -223,15 +224,10 @@ void passthrough_settle_locked(struct file *f)
 		return;
 	/* Where is not known: all of it differs from what the cloud has, and from what an upload is sending. */
 	f->generation++;
-	if (f->is_sending && extents_add(&f->rewritten, 0, now.size) < 0) {
-		f->pass.is_unsettled = true; /* no memory: the next settling tries again */
-		return;
-	}
-	file_forget_base_locked(f);
+	file_changed_unseen_locked(f);
 	f->pass.stamp = now;
 	n->size = now.size;
 	n->mtime_ns = n->ctime_ns = now.mtime_ns;
-	f->is_synced = false;
 	f->last_write_end = now.size;
 	f->progress_ms = clock_mono_ms();
 	/* Nobody waits for the journal: until it has this, the row that stands for it is not deleted either. */
@@ -332,10 +328,8 @@ uint64_t passthrough_renew_locked(struct file *f)
 void passthrough_describe(const struct file *f, struct json_object *into)
 {
 	const struct file_stamp *s = &f->pass.stamp;
-	char boot[64];
 
-	fileio_boot_id(boot);
-	json_object_object_add(into, "boot", json_object_new_string(boot));
+	json_object_object_add(into, "stamp_boot", json_object_new_int64((int64_t)durable_boot()));
 	json_object_object_add(into, "stamp_size", json_object_new_int64((int64_t)s->size));
 	json_object_object_add(into, "stamp_mtime", json_object_new_int64(s->mtime_ns));
 	json_object_object_add(into, "stamp_ctime", json_object_new_int64(s->ctime_ns));
@@ -345,16 +339,14 @@ bool passthrough_row_is_changed(int files_fd, const struct journal_row *row)
 {
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	struct file_stamp was, now;
-	const char *text;
 	struct stat st;
-	char name[24], boot[64];
+	char name[24];
 
 	fs_cache_name(row->file_id, name);
-	if (files_fd < 0 || json_parse(row->detail, 1 << 20, &o, NULL) < 0 || !(text = json_get_string(o, "boot")) ||
+	if (files_fd < 0 || json_parse(row->detail, 1 << 20, &o, NULL) < 0 ||
 	    fstatat(files_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	fileio_boot_id(boot);
-	if (!boot[0] || strcmp(boot, text) != 0)
+	if ((uint64_t)json_get_int64(o, "stamp_boot", 0) != durable_boot())
 		return false;
 	was = (struct file_stamp){ (uint64_t)json_get_int64(o, "stamp_size", 0), json_get_int64(o, "stamp_mtime", 0),
 				   json_get_int64(o, "stamp_ctime", 0) };

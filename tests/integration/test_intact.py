@@ -9,7 +9,7 @@ import pytest
 from harness import eventually
 
 MiB = 1 << 20
-pytestmark = pytest.mark.options(upload_delay="1h")
+pytestmark = pytest.mark.options(passthrough="no", upload_delay="1h")
 
 
 def noise(size, seed=1):
