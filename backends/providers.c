@@ -4,6 +4,7 @@
 #include <string.h>
 
 extern const struct provider provider_s3;    /* backends/aws/aws.c */
+extern const struct provider provider_gcs;   /* backends/gcp/gcp.c */
 extern const struct provider provider_azure; /* backends/azure/azure.c */
 extern const struct provider provider_swift; /* backends/openstack/swift_provider.c */
 
@@ -11,6 +12,7 @@ extern const struct provider provider_swift; /* backends/openstack/swift_provide
 const struct provider *const providers[] = {
 	&provider_local,
 	&provider_s3,
+	&provider_gcs,
 	&provider_azure,
 	&provider_swift,
 	NULL,

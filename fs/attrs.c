@@ -174,6 +174,10 @@ int attrs_from_meta(const struct store_meta *meta, size_t count, struct attrs *r
 			ret->has_owner |= parse_u32(value, &ret->gid) == 0;
 		else if (strcmp(name, "mtime") == 0)
 			parse_mtime(value, ret);
+		else if (strcmp(name, "goog-reserved-file-mtime") == 0 && !ret->mtime_ns)
+			parse_mtime(value, ret); /* gsutil, gcloud */
+		else if (strcmp(name, "goog-reserved-file-is-symlink") == 0 && strcmp(value, "true") == 0)
+			ret->mode = S_IFLNK | 0777; /* gcsfuse since version 3: the content is the target */
 		else if (strcmp(name, "gcsfuse_mtime") == 0)
 			(void)clock_parse_iso8601(value, &ret->mtime_ns); /* nonsense stays "not told" */
 		else if (strcmp(name, "--symlink-target") == 0 || strcmp(name, "gcsfuse_symlink_target") == 0)

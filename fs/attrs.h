@@ -4,7 +4,7 @@
  *
  * Written as s3fs writes them: mode (decimal, with the type bits), uid, gid, mtime ("seconds.nanoseconds"), xattr (percent-encoded
  * JSON of name -> base64). Read besides: rclone's mtime (the same form) and octal mode, geesefs' and gcsfuse's symlink targets
- * (--symlink-target, gcsfuse_symlink_target) and gcsfuse_mtime (RFC 3339).
+ * (--symlink-target, gcsfuse_symlink_target) and gcsfuse_mtime (RFC 3339), and Google's goog-reserved-file-mtime (seconds) and -is-symlink.
  * A symlink is an object whose mode says S_IFLNK and whose content is the target (s3fs).
  * Ownership: struct attrs owns its xattrs and link target. Threads: pure, except attrs_to_node and attrs_of_node (fs.lock).
  */

@@ -30,6 +30,7 @@ struct refresher {
 	bool has_thread; /* thread is to be joined */
 	pthread_t thread;
 	uint64_t flights; /* how many are over */
+	uint64_t items;	  /* how many were fetched */
 	int last_result;  /* of the last flight */
 	struct error last_error;
 	uint64_t fetched_mono_ms, failed_mono_ms, next_refresh_mono_ms;
@@ -82,6 +83,7 @@ static void fly(struct refresher *r)
 		fetched = old;
 		r->term = term;
 		r->has_item = true;
+		r->items++;
 		r->is_forgotten = false;
 		r->fetched_mono_ms = clock_mono_ms();
 	} else {
@@ -194,6 +196,13 @@ bool refresh_is_fetched_within(struct refresher *r, uint64_t ms)
 
 	return r->has_item && !r->term.is_fixed && !r->is_forgotten &&
 	       clock_mono_ms() - r->fetched_mono_ms < ms;
+}
+
+bool refresh_has_replaced(struct refresher *r)
+{
+	LOCKED(&r->lock);
+
+	return r->items > 1;
 }
 
 bool refresh_is_fetching(struct refresher *r)

@@ -51,5 +51,7 @@ int refresh_peek(struct refresher *r, void *ret_item, struct error *err) MUST_CH
 bool refresh_forget(struct refresher *r);
 /* Whether the present one was fetched within the last ms. */
 bool refresh_is_fetched_within(struct refresher *r, uint64_t ms);
+/* Whether there was another one before the present: only then may one that was just fetched be refused in its place. */
+bool refresh_has_replaced(struct refresher *r);
 /* Whether a fetch is under way; for tests, which must not move the clock meanwhile. */
 bool refresh_is_fetching(struct refresher *r);

@@ -56,7 +56,8 @@ static bool bearer_reconsider(struct signer *s, const struct http_response *resp
 
 	if (response->status != 401 && err->kind != ERR_UNAUTHENTICATED)
 		return false;
-	if (token_source_is_fetched_within(b->source, BEARER_JUST_FETCHED_MS))
+	if (token_source_has_replaced(b->source) &&
+	    token_source_is_fetched_within(b->source, BEARER_JUST_FETCHED_MS))
 		return true;
 	return token_source_forget(b->source);
 }

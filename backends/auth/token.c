@@ -145,6 +145,11 @@ bool token_source_is_fetched_within(struct token_source *s, uint64_t ms)
 	return refresh_is_fetched_within(s->refresher, ms);
 }
 
+bool token_source_has_replaced(struct token_source *s)
+{
+	return refresh_has_replaced(s->refresher);
+}
+
 bool token_source_is_fetching(struct token_source *s)
 {
 	return refresh_is_fetching(s->refresher);

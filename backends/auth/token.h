@@ -44,4 +44,5 @@ int token_source_peek(struct token_source *s, struct token *ret, struct error *e
 /* A service refused it; false when a new one would be the same. */
 bool token_source_forget(struct token_source *s);
 bool token_source_is_fetched_within(struct token_source *s, uint64_t ms);
+bool token_source_has_replaced(struct token_source *s);
 bool token_source_is_fetching(struct token_source *s);

@@ -33,6 +33,8 @@ void hash_stream_freep(struct hash_stream **h);
 /* Each continues from crc (0 to begin). */
 uint32_t hash_crc32(uint32_t crc, const void *data, size_t len);
 uint32_t hash_crc32c(uint32_t crc, const void *data, size_t len);
+/* The CRC32C of two runs of bytes put together, from that of each and the length of the second. */
+uint32_t hash_crc32c_combine(uint32_t first, uint32_t second, uint64_t second_len);
 uint64_t hash_crc64nvme(uint64_t crc, const void *data, size_t len);
 /* A digest of any kind over [offset, offset+len) of a file; returns its length or -errno
  * (-EIO when the file is shorter). */

@@ -18,6 +18,7 @@ struct suite {
 	size_t key_max;	   /* bytes of the longest key; less than STORE_KEY_MAX below a prefix */
 	bool renames_odd;  /* what the service cannot hold in a name stands there as another one, which sorts elsewhere */
 	bool is_lax;	   /* a test server known to ignore some conditions and checks */
+	bool has_no_markers; /* a deleted object leaves its versions and no marker; every version has an id of its own */
 	char bucket[64];   /* of the test that runs */
 	struct error err;  /* of the last call made through OK and FAILS */
 };

@@ -75,6 +75,8 @@ static void pages_of_any_size_hold_the_same(void **state)
 	put_tree(s);
 	for (unsigned size = 1; size <= 9; size++) {
 		expect_list(s, "", 0, NULL, size, "a.txt|a/1|a/2|a/deep/er/x|b|c/d/e|c0|z|");
+		if (s->is_lax)
+			continue; /* fake-gcs-server 1.56.1 gives prefixes again with each page */
 		expect_list(s, "", '/', NULL, size, "a.txt|a/|b|c/|c0|z|");
 		expect_list(s, "a/", '/', NULL, size, "a/1|a/2|a/deep/|");
 	}

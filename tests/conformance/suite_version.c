@@ -125,6 +125,8 @@ static void a_deleted_object_leaves_a_marker(void **state)
 	struct suite *s = *state;
 	char *marker;
 
+	if (s->has_no_markers)
+		skip(); /* the next test is theirs */
 	needs_versions(s);
 	put_text(s, "k", "1", NULL);
 	put_text(s, "k", "22", NULL);
@@ -136,6 +138,24 @@ static void a_deleted_object_leaves_a_marker(void **state)
 	expect_text(s, "k", "22");
 	expect_versions(s, "", 0, "k:2*|k:1|");
 	free(marker);
+}
+
+static void a_deleted_object_leaves_its_versions(void **state)
+{
+	struct suite *s = *state;
+	char *newest;
+
+	if (!s->has_no_markers)
+		skip();
+	needs_versions(s);
+	put_text(s, "k", "1", NULL);
+	put_text(s, "k", "22", NULL);
+	OK(store_delete(s->store, s->bucket, "k", NULL, NULL, &s->err));
+	expect_absent(s, "k");
+	expect_versions(s, "", 0, "k:2|k:1|");
+	newest = version_id(s, "k", 0);
+	expect_version(s, "k", newest, "22");
+	free(newest);
 }
 
 static void one_version_is_deleted(void **state)
@@ -154,8 +174,13 @@ static void one_version_is_deleted(void **state)
 	id = version_id(s, "k", 0);
 	OK(store_delete(s->store, s->bucket, "k", NULL, id, &s->err));
 	free(id);
-	expect_text(s, "k", "1");
-	expect_versions(s, "", 0, "k:1*|");
+	if (s->has_no_markers) { /* nothing moves up into its place */
+		expect_absent(s, "k");
+		expect_versions(s, "", 0, "k:1|");
+	} else {
+		expect_text(s, "k", "1");
+		expect_versions(s, "", 0, "k:1*|");
+	}
 	id = version_id(s, "k", 0);
 	OK(store_delete(s->store, s->bucket, "k", NULL, id, &s->err));
 	free(id);
@@ -174,7 +199,8 @@ static void what_was_before_versioning_is_the_null_version(void **state)
 	put_text(s, "k", "22", NULL);
 	expect_versions(s, "", 0, "k:2*|k:6|");
 	id = version_id(s, "k", 1);
-	assert_string_equal(id, "null");
+	if (!s->has_no_markers)
+		assert_string_equal(id, "null");
 	expect_version(s, "k", id, "before");
 	free(id);
 }
@@ -194,6 +220,8 @@ static void suspended_versioning_keeps_what_there_is(void **state)
 	if (s->is_lax)
 		print_message("  not tested: moto 5.2.5 drops old versions when versioning is "
 			      "suspended\n");
+	else if (s->has_no_markers) /* what is replaced now is gone, whenever it was written */
+		expect_versions(s, "", 0, "k:3*|");
 	else
 		expect_versions(s, "", 0, "k:3*|k:1|");
 }
@@ -205,12 +233,17 @@ static void a_versioned_bucket_is_not_empty(void **state)
 	needs_versions(s);
 	put_text(s, "deep/k", "1", NULL);
 	OK(store_delete(s->store, s->bucket, "deep/k", NULL, NULL, &s->err));
+	if (s->is_lax && s->has_no_markers) {
+		print_message("  not tested: fake-gcs-server 1.56.1 deletes such a bucket\n");
+		skip();
+	}
 	FAILS(ERR_NOT_EMPTY, store_bucket_delete(s->store, s->bucket, &s->err));
 }
 
 static const struct CMUnitTest tests[] = {
 	SUITE_TEST(old_versions_stay_readable),
 	SUITE_TEST(a_deleted_object_leaves_a_marker),
+	SUITE_TEST(a_deleted_object_leaves_its_versions),
 	SUITE_TEST(one_version_is_deleted),
 	SUITE_TEST(what_was_before_versioning_is_the_null_version),
 	SUITE_TEST(suspended_versioning_keeps_what_there_is),

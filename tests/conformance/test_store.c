@@ -2,7 +2,8 @@
  * The suite over every store there is: the directory, the directory without extended attributes, and S3 when
  * SKYDIR_TEST_S3_ENDPOINT, SKYDIR_TEST_S3_KEY and SKYDIR_TEST_S3_SECRET are set (SKYDIR_TEST_S3_REGION and
  * SKYDIR_TEST_S3_CONDITIONS, yes by default, may be; SKYDIR_TEST_S3_LAX for servers that ignore checks, as moto
- * does); Azure when SKYDIR_TEST_AZURE_CONNECTION (Azurite), SKYDIR_TEST_AZURE_CONTRACT and SKYDIR_TEST_AZURE_DIRECTORIES
+ * does); GCS when SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server) or SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS
+ * are; Azure when SKYDIR_TEST_AZURE_CONNECTION (Azurite), SKYDIR_TEST_AZURE_CONTRACT and SKYDIR_TEST_AZURE_DIRECTORIES
  * (the contract server, without and with a hierarchical namespace) hold connection strings. SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
  */
 #include "backends/local/local.h"
@@ -46,6 +47,32 @@ static const char *environment(const char *name)
 	return getenv(name);
 }
 
+/* A store over the network; `settings` without the store itself. */
+static int run_remote(const char *home, const char *type, const char *title,
+		      const struct provider_value *values, size_t count,
+		      const struct suite *settings)
+{
+	struct http_engine_options options = { 0 };
+	struct backend_context context = { .getenv = environment,
+					   .home = home,
+					   .xdg_data_home = home };
+	struct suite suite = *settings;
+	struct error err = ERROR_INIT;
+	int failed;
+
+	if (http_engine_new(&options, &context.engine, &err) < 0 ||
+	    provider_store_new(&context, type, type, values, count, &suite.store, &err) < 0) {
+		print_error("%s: %s\n", title, err.message);
+		http_engine_free(context.engine);
+		return 1;
+	}
+	suite.key_max = STORE_KEY_MAX;
+	failed = run_all(title, &suite);
+	store_free(suite.store);
+	http_engine_free(context.engine);
+	return failed;
+}
+
 static int run_s3(const char *home)
 {
 	const char *endpoint = set_or("SKYDIR_TEST_S3_ENDPOINT", NULL);
@@ -56,30 +83,49 @@ static int run_s3(const char *home)
 		{ "region", set_or("SKYDIR_TEST_S3_REGION", "us-east-1"), "test" },
 		{ "conditional-writes", set_or("SKYDIR_TEST_S3_CONDITIONS", "yes"), "test" },
 	};
-	struct http_engine_options options = { 0 };
-	struct backend_context context = { .getenv = environment,
-					   .home = home,
-					   .xdg_data_home = home };
-	struct store *store = NULL;
-	struct error err = ERROR_INIT;
-	int failed;
 
 	if (!endpoint) {
 		print_message("S3: not tested, SKYDIR_TEST_S3_ENDPOINT is not set\n");
 		return 0;
 	}
-	if (http_engine_new(&options, &context.engine, &err) < 0 ||
-	    provider_store_new(&context, "s3", "s3", values, ARRAY_SIZE(values), &store, &err) <
-		    0) {
-		print_error("S3: %s\n", err.message);
-		http_engine_free(context.engine);
-		return 1;
-	}
-	failed = run_all("s3", &(struct suite){ .store = store,
-						.key_max = STORE_KEY_MAX,
-						.is_lax = getenv("SKYDIR_TEST_S3_LAX") != NULL });
-	store_free(store);
-	http_engine_free(context.engine);
+	return run_remote(home, "s3", "s3", values, ARRAY_SIZE(values),
+			  &(struct suite){ .is_lax = getenv("SKYDIR_TEST_S3_LAX") != NULL });
+}
+
+/* fake-gcs-server, which knows no credentials and ignores most conditions, and the contract server, which is strict. */
+static int run_gcs(const char *home)
+{
+	const char *lax = set_or("SKYDIR_TEST_GCS_ENDPOINT", NULL);
+	const char *strict = set_or("SKYDIR_TEST_GCS_CONTRACT", NULL);
+	struct provider_value lax_values[] = {
+		{ "endpoint", lax, "test" },
+		{ "project-id", "skydir-test", "test" },
+		{ "anonymous", "yes", "test" },
+		{ "conditional-writes", "no", "test" },
+	};
+	struct provider_value strict_values[] = {
+		{ "endpoint", strict, "test" },
+		{ "project-id", "skydir-test", "test" },
+		{ "credentials-file", set_or("SKYDIR_TEST_GCS_CREDENTIALS", ""), "test" },
+		{ "hierarchical-namespace", "yes", "test" }, /* the last one: left out at first */
+	};
+	int failed = 0;
+
+	if (lax)
+		failed += run_remote(home, "gcs", "gcs (fake-gcs-server)", lax_values,
+				     ARRAY_SIZE(lax_values),
+				     &(struct suite){ .is_lax = true, .has_no_markers = true });
+	else
+		print_message("GCS: not tested, SKYDIR_TEST_GCS_ENDPOINT is not set\n");
+	if (strict)
+		for (size_t left_out = 2; left_out-- > 0;)
+			failed += run_remote(home, "gcs",
+					     left_out ? "gcs (contract server)" :
+							"gcs (contract server, folders)",
+					     strict_values, ARRAY_SIZE(strict_values) - left_out,
+					     &(struct suite){ .has_no_markers = true });
+	else
+		print_message("GCS: not tested, SKYDIR_TEST_GCS_CONTRACT is not set\n");
 	return failed;
 }
 
@@ -185,6 +231,7 @@ int main(void)
 	failed += run_local("local with side files, traced", path, true, TRACED);
 	failed += run_local("local below a prefix", path, false, PREFIXED);
 	failed += run_s3(root);
+	failed += run_gcs(root);
 	failed += run_swift(root);
 	failed += run_azure("azure", set_or("SKYDIR_TEST_AZURE_CONNECTION", NULL), "no", root);
 	failed += run_azure("azure, contract server", set_or("SKYDIR_TEST_AZURE_CONTRACT", NULL), "no", root);

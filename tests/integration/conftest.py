@@ -1,7 +1,7 @@
 """Purpose: the fixtures of the integration tests.
 
-`mount` runs a test once per store: `local`, `s3` (versitygw, the strict server), `moto` (a flat key space) and `azure`
-(Azurite).
+`mount` runs a test once per store: `local`, `s3` (versitygw, the strict server), `moto` (a flat key space), `gcs` (the
+contract server) and `azure` (Azurite). `fakegcs` (fake-gcs-server) is run on where a test says so, or with --stores fakegcs.
 A test says what it needs by markers:
     @pytest.mark.stores("s3", "moto")           only these stores
     @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
@@ -19,13 +19,16 @@ import pytest
 import harness
 from harness import fleet
 
-STORES = ("local", "s3", "moto", "azure")
-SERVERS = {"s3": "versitygw", "moto": "moto", "azure": "azurite"}
+STORES = ("local", "s3", "moto", "gcs", "azure")
+SERVERS = {"s3": "versitygw", "moto": "moto", "gcs": "gcs_contract", "fakegcs": "fake_gcs", "azure": "azurite"}
 
 
 def pytest_addoption(parser):
     parser.addoption("--plain", action="store_true",
                      help="run the tests of file-system behaviour on an ordinary directory, to judge the tests")
+
+
+    parser.addoption("--stores", default="", help="run on these stores only, where a test takes several (a,b,c)")
 
 
 def pytest_configure(config):
@@ -39,6 +42,9 @@ def pytest_generate_tests(metafunc):
     if "mount" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("stores")
         names = marker.args if marker else STORES
+        wanted = [n for n in metafunc.config.getoption("--stores").split(",") if n]
+        if wanted:
+            names = [n for n in wanted if n in names or (n in SERVERS and not marker)]
         if metafunc.config.getoption("--plain"):
             names = ["plain"] if "local" in names else []
         elif metafunc.definition.get_closest_marker("both_ways") and "local" in names:
@@ -75,6 +81,34 @@ def moto():
         yield _Given(endpoint)
     else:
         with fleet.Moto() as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_contract():
+    """The strict GCS server; .credentials holds credentials files of every kind."""
+    endpoint = os.environ.get("SKYDIR_TEST_GCS_CONTRACT")
+    if endpoint:
+        given = _Given(endpoint)
+        given.project = fleet.GcsContract.project
+        given.key_file = pathlib.Path(os.environ["SKYDIR_TEST_GCS_CREDENTIALS"])
+        given.credentials = given.key_file.parent
+        yield given
+    else:
+        with fleet.GcsContract() as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def fake_gcs():
+    """fake-gcs-server: the GCS server that others wrote."""
+    endpoint = os.environ.get("SKYDIR_TEST_GCS_ENDPOINT")
+    if endpoint:
+        given = _Given(endpoint)
+        given.project = fleet.FakeGcs.project
+        yield given
+    else:
+        with fleet.FakeGcs() as server:
             yield server
 
 

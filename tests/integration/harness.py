@@ -4,6 +4,7 @@ A Mount owns everything it needs in one short directory of its own (config, cach
 tests run beside each other in any order. The clients never go through skydir: what they see is what is in the store.
 """
 
+import calendar
 import contextlib
 import json
 import os
@@ -195,6 +196,68 @@ class AzureClient:
         return []
 
 
+class GcsClient:
+    """Google's own library, straight to the server."""
+
+    def __init__(self, server):
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage
+        from google.oauth2.credentials import Credentials
+
+        # A bare token: with a key file the library would ask Google itself where that may be used.
+        credentials = Credentials(fleet.gcs_token(server)) if hasattr(server, "key_file") else AnonymousCredentials()
+        self.gcs = storage.Client(project=server.project, credentials=credentials,
+                                  client_options={"api_endpoint": server.endpoint})
+
+    def create_bucket(self, bucket):
+        self.gcs.create_bucket(bucket)
+
+    def buckets(self):
+        return [b.name for b in self.gcs.list_buckets()]
+
+    def _blob(self, bucket, key):
+        return self.gcs.bucket(bucket).blob(key)
+
+    def put(self, bucket, key, data=b"", Metadata=None, ContentType=None, **_):
+        blob = self._blob(bucket, key)
+        blob.metadata = Metadata
+        blob.upload_from_string(data, content_type=ContentType or "application/octet-stream")
+        return {"ETag": str(blob.generation)}
+
+    def get(self, bucket, key):
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return self._blob(bucket, key).download_as_bytes()
+        except NotFound:
+            return None
+
+    def wire_meta(self, bucket, key):
+        """The metadata as it stands in the service."""
+        blob = self._blob(bucket, key)
+        blob.reload()
+        return blob.metadata or {}
+
+    def meta(self, bucket, key):
+        """The same with mtime as the other stores have it; here it is RFC 3339, as rclone writes it."""
+        found = dict(self.wire_meta(bucket, key))
+        if found.get("mtime", "").endswith("Z"):
+            whole, _, fraction = found["mtime"][:-1].partition(".")
+            seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
+            found["mtime"] = f"{seconds}.{fraction:0<9}"
+        return found
+
+    def delete(self, bucket, key):
+        self._blob(bucket, key).delete()
+
+    def keys(self, bucket, prefix=""):
+        return sorted(b.name for b in self.gcs.list_blobs(bucket, prefix=prefix))
+
+    def uploads(self, bucket):
+        """Parts of uploads that are not over."""
+        return self.keys(bucket, ".skydir-uploads/")
+
+
 class LocalClient:
     """Reads and writes the directory of a `local` store; see the top of backends/local/local.c for its layout."""
 
@@ -319,11 +382,11 @@ class Mount:
     """One skydir mount of one store. Use as a context manager, or start() and close()."""
 
     def __init__(self, kind, server=None, proxy=None, store_config=None, options=None, bucket=None, source=None):
-        self.kind = kind  # "local", "s3", "moto" or "azure"
+        self.kind = kind  # "local", "s3", "moto", "gcs", "fakegcs" or "azure"
         self.server, self.proxy = server, proxy
         self.dir = scratch_dir("m")
         self.top = self.dir / "mnt"  # the mount point
-        self.store = kind if kind in ("local", "azure") else "s3"
+        self.store = {"local": "local", "gcs": "gcs", "fakegcs": "gcs", "azure": "azure"}.get(kind, "s3")
         self.options = dict(options or {})
         self.store_config = dict(store_config or {})
         self.source = source
@@ -335,7 +398,8 @@ class Mount:
         if kind == "local":
             self.client = LocalClient(self.dir / "data" / "skydir" / "local")
         else:
-            self.client = AzureClient(server) if kind == "azure" else S3Client(server)
+            clients = {"azure": AzureClient, "gcs": GcsClient}
+            self.client = clients.get(self.store, S3Client)(server)
 
     # ---- where things are ----
 
@@ -354,7 +418,8 @@ class Mount:
         return self.dir / "cache" / "skydir"
 
     def environment(self):
-        unwanted = ("AWS_", "XDG_", "SKYDIR_CONFIG", "SKYDIR_RUNTIME", "INFOMANIAK_", "OS_", "GOOGLE_", "AZURE_")
+        unwanted = ("AWS_", "XDG_", "SKYDIR_CONFIG", "SKYDIR_RUNTIME", "INFOMANIAK_", "OS_", "GOOGLE_", "AZURE_", "STORAGE_EMULATOR_", "CLOUDSDK_",
+                    "GCLOUD_")
         e = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
         e.update(
             HOME=str(self.dir / "home"),
@@ -388,6 +453,12 @@ class Mount:
         if self.kind == "azure":
             # Which kind of account it is would be asked once in each mount; that is told, so that requests can be counted.
             return {"type": "azure", "connection-string": fleet.connection_string(endpoint), "hierarchical-namespace": "no"}
+        if self.kind == "gcs":
+            return {"type": "gcs", "endpoint": endpoint, "project-id": self.server.project,
+                    "credentials-file": self.server.key_file}
+        if self.kind == "fakegcs":
+            return {"type": "gcs", "endpoint": endpoint, "project-id": self.server.project, "anonymous": "yes",
+                    "conditional-writes": "no"}
         return {
             "type": "s3",
             "endpoint": endpoint,

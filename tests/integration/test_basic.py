@@ -130,7 +130,7 @@ def test_cp_r_and_back(mount, tmp_path):
     assert {k: v for k, v in files.items() if k in expected} == expected
 
 
-@pytest.mark.stores("s3", "moto")
+@pytest.mark.stores("s3", "moto", "gcs")
 def test_a_link_that_looks_like_a_file_can_be_read(mount):
     (mount.path / "target").write_text("through the link")
     os.symlink("target", mount.path / "link")

@@ -58,7 +58,7 @@ def test_random_reads_of_an_object(mount, tmp_path):
     os.close(fd)
 
 
-@pytest.mark.stores("s3", "moto")
+@pytest.mark.stores("s3", "moto", "gcs")
 def test_random_reads_do_not_fetch_the_whole_object(mount, tmp_path):
     file_of(tmp_path / "in", 64 * MiB)
     mount.client.put(mount.bucket, "f", (tmp_path / "in").read_bytes())
@@ -167,7 +167,7 @@ def test_many_readers_of_one_file(mount):
     assert found == [sha256(data)] * 6
 
 
-@pytest.mark.stores("s3", "moto")
+@pytest.mark.stores("s3", "moto", "gcs")
 def test_a_sequential_read_fetches_each_byte_once(mount):
     data = random.Random(10).randbytes(40 * MiB)
     mount.client.put(mount.bucket, "f", data)

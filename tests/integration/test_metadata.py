@@ -119,7 +119,7 @@ def test_attributes_do_not_change_the_content(mount):
     assert mount.read("f") == b"content" * 1000
 
 
-@pytest.mark.stores("s3", "moto")
+@pytest.mark.stores("s3", "moto", "gcs")
 def test_metadata_of_s3fs_is_read_and_written(mount):
     mount.client.put(mount.bucket, "theirs", b"x",
                      Metadata={"mode": str(0o100640), "mtime": "1234567890", "uid": str(os.getuid()), "gid": "0"})
@@ -134,7 +134,7 @@ def test_metadata_of_s3fs_is_read_and_written(mount):
     assert float(meta["mtime"]) == 1_000_000_000
 
 
-@pytest.mark.stores("s3", "moto")
+@pytest.mark.stores("s3", "moto", "gcs")
 def test_mtime_of_rclone_is_read(mount):
     mount.client.put(mount.bucket, "f", b"x", Metadata={"mtime": "1234567890.123456789"})
     assert (mount.path / "f").stat().st_mtime_ns == 1_234_567_890_123_456_789

@@ -63,7 +63,7 @@ def test_four_programs_work_beside_each_other(mount):
     model.check_store(mount, model.snapshot(mount.path))
 
 
-@pytest.mark.stores("local", "s3")
+@pytest.mark.stores("local", "s3", "gcs")
 def test_a_remount_in_the_middle_changes_nothing(mount):
     seen = run_model(mount, 31, 150, lambda _: mount.remount())
     model.check_store(mount, seen)
@@ -84,7 +84,7 @@ def kill_and_mount(mount):
         mount.mount()
 
 
-@pytest.mark.stores("local", "s3")
+@pytest.mark.stores("local", "s3", "gcs")
 def test_all_that_was_closed_is_there_after_kill_9(mount):
     seen = run_model(mount, 41, 150, lambda _: kill_and_mount(mount))
     model.check_store(mount, seen)

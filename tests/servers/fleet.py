@@ -1,13 +1,14 @@
 """Purpose: starts the servers that the tests run against, each on a free port of 127.0.0.1, and ends them.
 
-As a module: Versitygw, Moto, Azurite and Proxy, each a context manager with .endpoint (and for the S3 servers .key and
-.secret). As a program:
+As a module: Versitygw, Moto, FakeGcs, GcsContract, Azurite and Proxy, each a context manager with .endpoint (and for the S3
+servers .key and .secret). As a program:
 
     fleet.py run versitygw moto -- COMMAND...   runs COMMAND beside the servers; exits with its exit code
     fleet.py serve versitygw                    prints the settings and stays until it is interrupted
 
 The environment that `run` gives to COMMAND: SKYDIR_TEST_S3_ENDPOINT, _KEY, _SECRET, _REGION and _DIR (the directory
-whose files are the buckets' objects), SKYDIR_TEST_MOTO_ENDPOINT, SKYDIR_TEST_AZURE_ENDPOINT and _CONNECTION.
+whose files are the buckets' objects), SKYDIR_TEST_MOTO_ENDPOINT, SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server),
+SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS (a key file for that one), SKYDIR_TEST_AZURE_ENDPOINT and _CONNECTION.
 Nothing outlives this program: the kernel ends each server when its parent dies, however that happens.
 """
 
@@ -131,7 +132,8 @@ class Server:
 
 def clean_environment():
     """What a server inherits: nothing that would send it to a real cloud or through a web proxy."""
-    unwanted = ("AWS_", "AZURE_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY")
+    unwanted = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy",
+                "https_proxy", "ALL_PROXY")
     return {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
 
 
@@ -179,6 +181,60 @@ class Moto(Server):
 
     def environment(self):
         return {"PYTHONUNBUFFERED": "1"}
+
+
+class FakeGcs(Server):
+    """fake-gcs-server: no credentials, and most conditions are ignored."""
+
+    name = "fake-gcs"
+    project = "skydir-test"
+
+    def command(self):
+        program = os.environ.get("SKYDIR_FAKE_GCS") or _cached("fake-gcs-server-*/fake-gcs-server")
+        return [program, "-scheme", "http", "-host", "127.0.0.1", "-port", str(self.port), "-backend", "memory",
+                "-public-host", f"127.0.0.1:{self.port}"]
+
+
+class GcsContract(Server):
+    """gcs_contract.py: strict to the letter of Google's description. Credentials files of every kind are in .credentials."""
+
+    name = "gcs-contract"
+    project = "skydir-test"
+
+    @property
+    def credentials(self):
+        return self.dir / "credentials"
+
+    @property
+    def key_file(self):
+        return self.credentials / "service_account.json"
+
+    def command(self):
+        shutil.rmtree(self.credentials, ignore_errors=True)
+        self.credentials.mkdir()
+        return [sys.executable, str(TOP / "tests" / "servers" / "gcs_contract.py"), str(self.port), str(self.credentials)]
+
+
+def _gcs_ask(server, path, **headers):
+    request = urllib.request.Request(server.endpoint + path, headers=headers)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def gcs_control(server, **settings):
+    """Steers the contract server: break_upload="SIZE/AT" (of a resumable upload of SIZE bytes, once), moves="no", self_signed="no"."""
+    return _gcs_ask(server, "/-/control?" + urllib.parse.urlencode({k.replace("_", "-"): v for k, v in settings.items()}))
+
+
+def gcs_state(server):
+    """{"objects": {BUCKET: {KEY: generations}}, "issued": [...], "sessions": n, "requests": [...]}"""
+    return _gcs_ask(server, "/-/state")
+
+
+def gcs_token(server):
+    """An access token that the contract server takes for an hour."""
+    path = "/computeMetadata/v1/instance/service-accounts/default/token"
+    return _gcs_ask(server, path, **{"Metadata-Flavor": "Google"})["access_token"]
 
 
 class Azurite(Server):
@@ -288,7 +344,7 @@ class Proxy(Server):
         self._control("/up")
 
 
-SERVERS = {"versitygw": Versitygw, "moto": Moto, "azurite": Azurite}
+SERVERS = {"versitygw": Versitygw, "moto": Moto, "fake-gcs": FakeGcs, "gcs-contract": GcsContract, "azurite": Azurite}
 
 
 def _settings(server):
@@ -300,6 +356,10 @@ def _settings(server):
             "SKYDIR_TEST_S3_REGION": server.region,
             "SKYDIR_TEST_S3_DIR": str(server.buckets),
         }
+    if isinstance(server, FakeGcs):
+        return {"SKYDIR_TEST_GCS_ENDPOINT": server.endpoint}
+    if isinstance(server, GcsContract):
+        return {"SKYDIR_TEST_GCS_CONTRACT": server.endpoint, "SKYDIR_TEST_GCS_CREDENTIALS": str(server.key_file)}
     if isinstance(server, Azurite):
         return {"SKYDIR_TEST_AZURE_ENDPOINT": server.endpoint, "SKYDIR_TEST_AZURE_CONNECTION": server.connection_string}
     return {"SKYDIR_TEST_MOTO_ENDPOINT": server.endpoint}

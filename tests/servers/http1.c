@@ -174,8 +174,40 @@ static char azure_op(const char *method, const char *query, bool has_key, bool h
 	return is_get ? 'G' : is_put ? (has_copy_source ? 'C' : 'P') : strcmp(method, "HEAD") == 0 ? 'H' : 'D';
 }
 
+/* Google's JSON API tells by the path what S3 tells by parameters. Parts of uploads are objects below a prefix of
+ * their own, which the path does not show: uploads are all P. */
+static char gcs_op(const char *method, const char *path, const char *query)
+{
+	const char *object = strstr(path, "/o/"), *end = strchr(path, '?');
+	size_t len = end ? (size_t)(end - path) : strlen(path);
+	bool has_object = object && object < path + len;
+
+	if (strncmp(path, "/batch/", 7) == 0)
+		return 'M';
+	if (strncmp(path, "/upload/", 8) == 0)
+		return strcmp(method, "POST") == 0 && query_has(query, "uploadType") ? 'P' : 'U';
+	if (len >= 2 && strncmp(path + len - 2, "/o", 2) == 0)
+		return query_has(query, "versions") ? 'V' : 'L';
+	if (len >= 2 && strncmp(path + len - 2, "/b", 2) == 0)
+		return strcmp(method, "GET") == 0 ? 'B' : 'b';
+	if (!has_object)
+		return 'b';
+	if (strcmp(method, "POST") == 0)
+		return len > 8 && strncmp(path + len - 8, "/compose", 8) == 0 ? 'F' : 'C';
+	if (strcmp(method, "PATCH") == 0)
+		return 'C'; /* S3 copies an object onto itself for that */
+	if (strcmp(method, "DELETE") == 0)
+		return 'D';
+	return query_has(query, "alt") ? 'G' : 'H';
+}
+
 char http1_op(const char *method, const char *target, bool has_copy_source)
 {
+	if (strncmp(target, "/storage/v1/b", 13) == 0 || strncmp(target, "/upload/storage/v1/", 19) == 0 ||
+	    strncmp(target, "/batch/storage/", 15) == 0) {
+		const char *mark = strchr(target, '?');
+		return gcs_op(method, target, mark ? mark + 1 : "");
+	}
 	const size_t account = strlen(AZURE_ACCOUNT);
 	if (strncmp(target, AZURE_ACCOUNT, account) == 0 && (target[account] == '/' || target[account] == '?')) {
 		const char *at = target + account, *mark = strchr(at, '?');
