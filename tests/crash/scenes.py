@@ -52,6 +52,7 @@ def conflict(cell, plan, tally):
     cell.sync_all()
     cell.kill_now()
     _up(cell, plan, options={"upload-delay": "1h"})
+    cell.sync_all()  # what the kill left to be done again would take the new content along at once
     path.write_bytes(b"ours, which is longer")
     cell.client.put(cell.bucket, "report.txt", b"theirs")
     _finish(cell, plan, tally)
@@ -112,6 +113,7 @@ def power_loss(cell, plan, tally):
     cell.sync_all()
     cell.kill_now()
     _up(cell, options={"upload-delay": "1h"})
+    cell.sync_all()
     for name, data in files.items():
         temporary = cell.path / (name + ".tmp") if name.startswith("saved") else cell.path / name
         with open(temporary, "wb") as f:

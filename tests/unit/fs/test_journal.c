@@ -450,12 +450,60 @@ static void the_files_are_private(void **state)
 	umask(022);
 }
 
+static void a_group_is_committed_whole_or_not_at_all(void **state)
+{
+	CLEANUP(rows_release) struct rows during = {0};
+	CLEANUP(rows_release) struct rows after = {0};
+	struct journal *j = rows_open(*state, NULL);
+	uint64_t old = journal_next_seq(j), fresh = journal_next_seq(j), ticket;
+
+	rows_wait(j, rows_put(j, old, 5));
+	{
+		JOURNAL_GROUP(j);
+		assert_true(journal_delete(j, old) > 0);
+		/* Somebody else's commit comes in between: what it leaves behind is what a kill would. */
+		assert_int_equal(journal_sync(j, NULL), 0);
+		rows_read(j, &during);
+		ticket = rows_put(j, fresh, 5);
+	}
+	rows_wait(j, ticket);
+	rows_read(j, &after);
+	assert_int_equal(during.count, 1);
+	assert_int_equal(during.seqs[0], old);
+	assert_int_equal(after.count, 1);
+	assert_int_equal(after.seqs[0], fresh);
+	journal_close(j);
+}
+
+static void what_was_finished_is_past_only_when_its_row_is_gone(void **state)
+{
+	CLEANUP(rows_release) struct rows rows = {0};
+	struct journal *j = rows_open(*state, NULL);
+	uint64_t first = journal_next_seq(j), second = journal_next_seq(j);
+	struct journal_mark mark;
+
+	(void)rows_put(j, first, 5);
+	rows_wait(j, rows_put(j, second, 5));
+	journal_finish(j, first);
+	mark = journal_mark_now(j);
+	/* Taking out a later row takes the finished one along: rows leave in the order of their ends. */
+	rows_wait(j, journal_delete(j, second));
+	assert_true(journal_is_past(j, mark));
+	rows_read(j, &rows);
+	assert_int_equal(rows.count, 0);
+	journal_close(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(rows_come_back_in_order_and_as_they_were, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(numbers_never_repeat, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_group_is_committed_whole_or_not_at_all, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			what_was_finished_is_past_only_when_its_row_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_nobody_waits_for_is_written_on_closing, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(eight_threads_commit_together_and_nothing_is_lost,
