@@ -155,7 +155,7 @@ int gcs_store_new(const char *name, struct http_engine *engine, const struct gcs
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	s->base.ops = &gcs_ops;
 	s->engine = engine;
-	lock_init(&s->lock);
+	lock_init_ranked(&s->lock, LOCK_STORE);
 	ratelimit_init(&s->ratelimit, 0, 0);
 	r = set_up(s, name, options, err);
 	if (r < 0) {

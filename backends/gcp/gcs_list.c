@@ -209,14 +209,14 @@ static int list(struct gcs_store *s, const char *bucket, const struct store_list
 		if (r < 0)
 			return r;
 		drop_start(&page, args->token ? NULL : args->start_after);
-		if (page.count || !page.next_token) {
-			*ret = page;
-			return 0;
-		}
-		if (token && !strcmp(token, page.next_token)) {
+		if (page.next_token && next.token && !strcmp(next.token, page.next_token)) {
 			store_page_release(&page);
 			return error_set(err, ERR_PROTOCOL,
 					 "the service lists the same page for ever");
+		}
+		if (page.count || !page.next_token) {
+			*ret = page;
+			return 0;
 		}
 		free(token);
 		token = strdup(page.next_token);
