@@ -3,8 +3,8 @@
  * SKYDIR_TEST_S3_ENDPOINT, SKYDIR_TEST_S3_KEY and SKYDIR_TEST_S3_SECRET are set (SKYDIR_TEST_S3_REGION and
  * SKYDIR_TEST_S3_CONDITIONS, yes by default, may be; SKYDIR_TEST_S3_LAX for servers that ignore checks, as moto
  * does); GCS when SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server) or SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS
- * are; Azure when SKYDIR_TEST_AZURE_CONNECTION (Azurite), SKYDIR_TEST_AZURE_CONTRACT and SKYDIR_TEST_AZURE_DIRECTORIES
- * (the contract server, without and with a hierarchical namespace) hold connection strings. SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
+ * are; Azure when SKYDIR_TEST_AZURE_CONNECTION (Azurite) and SKYDIR_TEST_AZURE_CONTRACT (the contract server) hold
+ * connection strings. SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
  */
 #include "backends/local/local.h"
 #include "backends/providers.h"
@@ -235,7 +235,6 @@ int main(void)
 	failed += run_swift(root);
 	failed += run_azure("azure", set_or("SKYDIR_TEST_AZURE_CONNECTION", NULL), "no", root);
 	failed += run_azure("azure, contract server", set_or("SKYDIR_TEST_AZURE_CONTRACT", NULL), "no", root);
-	failed += run_azure("azure, real directories", set_or("SKYDIR_TEST_AZURE_DIRECTORIES", NULL), "auto", root);
 	(void)snprintf(path, sizeof(path), "rm -rf '%s'", root);
 	if (system(path) != 0)
 		perror("rm");

@@ -574,7 +574,7 @@ class Mount:
     def secrets(self):
         """What no log, error or process argument may show."""
         known = [self.server.secret] if self.server and getattr(self.server, "secret", None) else []
-        return known + [str(v) for k, v in self.store_config.items() if "secret" in k or "token" in k]
+        return known + [str(v) for k, v in self.store_config.items() if ("secret" in k or "token" in k) and not k.endswith("-file")]
 
     def leaks(self):
         """Files of this mount's directory that show a secret, besides the one it was written into."""

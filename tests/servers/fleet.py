@@ -261,6 +261,24 @@ def connection_string(endpoint):
             f"BlobEndpoint={endpoint}/{Azurite.account}")
 
 
+class AzureContract(Azurite):
+    """tests/servers/azure_contract.py: what Azurite lacks (tokens, delegation keys, Put Block From URL, directories)."""
+
+    name = "azure-contract"
+    ready_s = 30
+    tenant, client_id, client_secret, federated = ("11111111-2222-3333-4444-555555555555", "client-1", "client secret/1+",
+                                                   "federated-token")
+
+    def __init__(self, has_directories=False):
+        super().__init__()
+        self.has_directories = has_directories
+
+    def command(self):
+        program = pathlib.Path(__file__).with_name("azure_contract.py")
+        return ["env", f"--chdir={self.dir}", sys.executable, str(program), str(self.port),
+                *(["--directories"] if self.has_directories else [])]
+
+
 class Proxy(Server):
     """skydir-proxy before an S3 server: latency, a bandwidth limit, counted requests, faults on demand."""
 
@@ -344,7 +362,8 @@ class Proxy(Server):
         self._control("/up")
 
 
-SERVERS = {"versitygw": Versitygw, "moto": Moto, "fake-gcs": FakeGcs, "gcs-contract": GcsContract, "azurite": Azurite}
+SERVERS = {"versitygw": Versitygw, "moto": Moto, "fake-gcs": FakeGcs, "gcs-contract": GcsContract, "azurite": Azurite,
+           "azure-contract": AzureContract}
 
 
 def _settings(server):
@@ -360,6 +379,8 @@ def _settings(server):
         return {"SKYDIR_TEST_GCS_ENDPOINT": server.endpoint}
     if isinstance(server, GcsContract):
         return {"SKYDIR_TEST_GCS_CONTRACT": server.endpoint, "SKYDIR_TEST_GCS_CREDENTIALS": str(server.key_file)}
+    if isinstance(server, AzureContract):
+        return {"SKYDIR_TEST_AZURE_CONTRACT": server.connection_string}
     if isinstance(server, Azurite):
         return {"SKYDIR_TEST_AZURE_ENDPOINT": server.endpoint, "SKYDIR_TEST_AZURE_CONNECTION": server.connection_string}
     return {"SKYDIR_TEST_MOTO_ENDPOINT": server.endpoint}

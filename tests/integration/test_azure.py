@@ -1,0 +1,223 @@
+"""What is Azure's own: identities, directories that are real, other tools' blobs. The servers are Azurite, with the vendor's SDK
+beside us, and the contract server (tests/servers/azure_contract.py) for what Azurite lacks."""
+
+import datetime
+import os
+import subprocess
+
+import pytest
+
+from harness import fleet, run
+
+SHORT = {"upload-delay": "10ms"}
+
+
+@pytest.fixture(scope="module")
+def contract():
+    with fleet.AzureContract() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def directories():
+    with fleet.AzureContract(has_directories=True) as server:
+        yield server
+
+
+def contract_mount(make_mount, server, env=None, **config):
+    """A mount of the contract server, which knows no client but ours."""
+    config = {"connection-string": None, "hierarchical-namespace": "auto", "endpoint": server.endpoint, "account": server.account, **config}
+    m = make_mount("azure", server=server, proxy=None, store_config=config, options={**SHORT, "log-level": "debug"})
+    m.write_config()
+    done = m.mount(env=env or {}, check=False)
+    return m, done
+
+
+def use(m):
+    """Whether everything goes: a bucket, a file in two directions."""
+    m.path.mkdir()
+    (m.path / "d").mkdir()
+    (m.path / "d" / "f").write_text("content")
+    m.sync()
+    assert (m.path / "d" / "f").read_text() == "content"
+    run("rm", "-r", m.path / "d")
+    m.sync()
+    m.path.rmdir()
+
+
+def identity(server):
+    return {"tenant-id": server.tenant, "client-id": server.client_id}
+
+
+def authority(server):
+    return {"AZURE_AUTHORITY_HOST": server.endpoint}
+
+
+def test_an_account_key(make_mount, contract):
+    m, done = contract_mount(make_mount, contract, **{"account-key": contract.key})
+    assert done.returncode == 0, done.stderr
+    use(m)
+
+
+def test_a_client_secret(make_mount, contract):
+    m, done = contract_mount(make_mount, contract, authority(contract), **identity(contract),
+                             **{"client-secret": contract.client_secret})
+    assert done.returncode == 0, done.stderr
+    use(m)
+
+
+def test_a_client_secret_of_the_environment(make_mount, contract):
+    env = {**authority(contract), "AZURE_TENANT_ID": contract.tenant, "AZURE_CLIENT_ID": contract.client_id,
+           "AZURE_CLIENT_SECRET": contract.client_secret}
+    m, done = contract_mount(make_mount, contract, env)
+    assert done.returncode == 0, done.stderr
+    use(m)
+
+
+def test_a_certificate(make_mount, contract, tmp_path):
+    pem = tmp_path / "both.pem"
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "2", "-keyout", tmp_path / "key.pem",
+        "-out", contract.dir / "certificate.pem")
+    pem.write_bytes((tmp_path / "key.pem").read_bytes() + (contract.dir / "certificate.pem").read_bytes())
+    m, done = contract_mount(make_mount, contract, authority(contract), **identity(contract), **{"client-certificate": pem})
+    assert done.returncode == 0, done.stderr
+    use(m)
+
+
+def test_a_workload_identity(make_mount, contract, tmp_path):
+    (tmp_path / "token").write_text(contract.federated + "\n")
+    m, done = contract_mount(make_mount, contract, authority(contract), **identity(contract),
+                             **{"federated-token-file": tmp_path / "token"})
+    assert done.returncode == 0, done.stderr
+    use(m)
+
+
+def test_a_managed_identity(make_mount, contract):
+    m, done = contract_mount(make_mount, contract, {"AZURE_POD_IDENTITY_AUTHORITY_HOST": contract.endpoint},
+                             **{"use-metadata-service": "yes"})
+    assert done.returncode == 0, done.stderr
+    use(m)
+
+
+def test_an_app_service(make_mount, contract):
+    env = {"IDENTITY_ENDPOINT": f"{contract.endpoint}/msi/token", "IDENTITY_HEADER": "header-1"}
+    m, done = contract_mount(make_mount, contract, env, **{"use-metadata-service": "yes"})
+    assert done.returncode == 0, done.stderr
+    use(m)
+
+
+def test_the_azure_cli(make_mount, contract, tmp_path):
+    token = subprocess.run(["curl", "-s", "-H", "Metadata: true",
+                            f"{contract.endpoint}/metadata/identity/oauth2/token?resource=https%3A%2F%2Fstorage.azure.com%2F"],
+                           capture_output=True, text=True, check=True).stdout.split('"')[3]
+    (tmp_path / "bin").mkdir()
+    az = tmp_path / "bin" / "az"
+    az.write_text(f"""#!/bin/sh
+[ "$1 $2" = "account get-access-token" ] || exit 2
+echo '{{"accessToken": "{token}", "expires_on": 4000000000, "tokenType": "Bearer"}}'
+""")
+    az.chmod(0o755)
+    (tmp_path / "azureProfile.json").write_text("{}")
+    env = {"AZURE_CONFIG_DIR": str(tmp_path), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    m, done = contract_mount(make_mount, contract, env)
+    assert done.returncode == 0, done.stderr
+    use(m)
+
+
+WRONG = [
+    ({"account-key": "d3Jvbmc="}, {}, "account-key"),
+    ({"account-key": "not base64!"}, {}, "account-key"),
+    ({"sas-token": "sv=2022-11-02&sp=rwdl&sr=c&se=2020-01-01T00%3A00%3A00Z&sig=AAAA"}, {}, "sas-token"),
+    ({"sas-token": "nonsense"}, {}, "sas-token"),
+    ({"client-secret": "wrong", "tenant-id": fleet.AzureContract.tenant, "client-id": "client-1"}, {}, "AZURE_CLIENT_SECRET"),
+    ({}, {"AZURE_CLIENT_SECRET": "x", "AZURE_CLIENT_ID": "client-1"}, "AZURE_TENANT_ID"),
+    ({"client-certificate": "/nonexistent.pem", "tenant-id": "t", "client-id": "c"}, {}, "/nonexistent.pem"),
+    ({"federated-token-file": "/nonexistent", "tenant-id": "t", "client-id": "c"}, {}, "AZURE_FEDERATED_TOKEN_FILE"),
+    ({"connection-string": "what"}, {}, "connection-string"),
+    ({}, {}, "az login"),
+    ({"anonymous": "yes"}, {}, "anonymous"),
+]
+
+
+@pytest.mark.parametrize("config, env, named", WRONG)
+def test_bad_credentials_name_what_to_mend(make_mount, contract, config, env, named):
+    """One line, and the secret is not in it."""
+    m = make_mount("azure", server=contract, proxy=None, options=SHORT, source="/azure/{bucket}",
+                   store_config={"connection-string": None, "endpoint": contract.endpoint, "account": contract.account, **config})
+    m.write_config()
+    done = m.mount(env={**authority(contract), **env}, check=False)
+    assert done.returncode in (1, 2, 4), (done.returncode, done.stderr)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and named in lines[0], done.stderr
+    assert "AAAA" not in done.stderr and "d3Jvbmc" not in done.stderr
+
+
+def test_directories_are_real(make_mount, directories):
+    m, done = contract_mount(make_mount, directories, **{"account-key": directories.key})
+    assert done.returncode == 0, done.stderr
+    m.path.mkdir()
+    (m.path / "a" / "b").mkdir(parents=True)
+    (m.path / "empty").mkdir()
+    (m.path / "a" / "b" / "f").write_text("deep")
+    (m.path / "top").write_text("top")
+    m.umount()
+    __import__("shutil").rmtree(m.cache_dir)
+    m.mount()
+    assert os.path.isdir(m.path / "empty"), m.tail(80)
+    assert (m.path / "empty").is_dir() and os.listdir(m.path / "empty") == []  # looked up before any listing
+    assert sorted(os.listdir(m.path)) == ["a", "empty", "top"]
+    assert (m.path / "a" / "b" / "f").read_text() == "deep"
+    os.rename(m.path / "top", m.path / "a" / "moved")
+    os.rename(m.path / "a", m.path / "c")
+    m.sync()
+    m.umount()
+    __import__("shutil").rmtree(m.cache_dir)
+    m.mount()
+    assert sorted(os.listdir(m.path)) == ["c", "empty"]
+    assert (m.path / "c" / "moved").read_text() == "top" and (m.path / "c" / "b" / "f").read_text() == "deep"
+    run("rm", "-r", m.path / "c")
+    (m.path / "empty").rmdir()
+    m.sync()
+    assert os.listdir(m.path) == []
+    m.path.rmdir()
+
+
+@pytest.mark.stores("azure")
+def test_blobs_of_other_tools_are_read(mount):
+    container = mount.client.blobs.get_container_client(mount.bucket)
+    log = container.get_blob_client("log")
+    log.create_append_blob()
+    log.append_block(b"one\n")
+    log.append_block(b"two\n")
+    page = container.get_blob_client("disk")
+    page.create_page_blob(1024)
+    page.upload_page(b"p" * 512, 0, 512)
+    container.upload_blob("blobfuse-dir", b"", metadata={"hdi_isfolder": "true"})
+    container.upload_blob("link", b"target", metadata={"is_symlink": "true"})
+    container.upload_blob("from-rclone", b"x", metadata={"mtime": "2001-02-03T04:05:06.123456789Z"})
+    assert (mount.path / "log").read_bytes() == b"one\ntwo\n"
+    assert (mount.path / "disk").read_bytes() == b"p" * 512 + b"\0" * 512
+    assert os.listdir(mount.path)
+    assert (mount.path / "blobfuse-dir").is_dir()
+    assert os.readlink(mount.path / "link") == "target"
+    when = datetime.datetime(2001, 2, 3, 4, 5, 6, tzinfo=datetime.timezone.utc).timestamp()
+    assert int((mount.path / "from-rclone").stat().st_mtime) == when
+    (mount.path / "blobfuse-dir").rmdir()
+    mount.sync()
+    assert "blobfuse-dir" not in mount.client.keys(mount.bucket)
+
+
+@pytest.mark.stores("azure")
+def test_what_is_written_is_read_by_the_sdk(mount):
+    data = os.urandom(40 << 20)
+    (mount.path / "big").write_bytes(data)
+    (mount.path / "dir").mkdir()
+    (mount.path / "dir" / "small").write_text("small")
+    mount.sync()
+    container = mount.client.blobs.get_container_client(mount.bucket)
+    assert container.download_blob("big").readall() == data
+    blocks = container.get_blob_client("big").get_block_list()[0]
+    assert len(blocks) > 1 and sum(b.size for b in blocks) == len(data)
+    assert container.get_blob_client("dir/").get_blob_properties().metadata["hdi_isfolder"] == "true"
+    assert container.download_blob("dir/small").readall() == b"small"
+    assert container.get_blob_client("dir/small").get_blob_properties().content_settings.content_md5
