@@ -294,7 +294,9 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 			l->needs_again = true; /* perhaps only what is being deleted holds it: seen when that is through */
 			return;
 		}
-		(void)merge_dir_locked(l, name.data, NODE_DIR, segment);
+		n = merge_dir_locked(l, name.data, NODE_DIR, segment);
+		if (n)
+			n->has_marker |= object->is_directory; /* it stays when it is empty, so rmdir has to delete it */
 	} else if (prefix_len + segment.len < strlen(object->key)) {
 		n = merge_dir_locked(l, name.data, NODE_DIR, segment);
 		if (n)

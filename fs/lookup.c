@@ -459,6 +459,8 @@ static void take_answer_locked(struct fs *fs, struct node *dir, const char *name
 			n->mtime_ns = n->ctime_ns = found->modified_wall_ns;
 		n->has_marker |= found->has_marker;
 		n->has_file_marker |= found->has_file_marker;
+		if (found->object.is_directory) /* as `d/` where directories are real, as `d` where it is a marker: both go */
+			n->has_marker = n->has_file_marker = true;
 		if (!n->has_attrs)
 			node_defaults_locked(fs, n);
 	}

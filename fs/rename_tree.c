@@ -341,13 +341,33 @@ static int switch_over(struct pending *op, struct error *err)
 	return journal_wait(fs->journal, ticket, err);
 }
 
+/* Where the store has directories: one step, and nothing is left to copy nor to delete. 1: it is to be copied, because the store
+ * cannot, something is in the way, or it was renamed before a crash (then there is nothing left to copy either). */
+static int rename_at_once(struct pending *op, struct error *err)
+{
+	char version[STORE_VERSION_MAX] = "";
+	unsigned caps = __atomic_load_n(&op->store->caps, __ATOMIC_RELAXED);
+	int r;
+
+	if (!(caps & STORE_CAP_RENAME_DIR) || strcmp(op->from_bucket, op->bucket) != 0)
+		return 1;
+	r = store_rename(op->store, op->bucket, op->from_key, op->key, NULL, version, err);
+	if (r < 0 && !error_is_retryable(err->kind) && err->kind != ERR_CANCELLED && err->kind != ERR_PERMISSION) {
+		*err = ERROR_INIT;
+		return 1;
+	}
+	return r;
+}
+
 int rename_tree_run(struct pending *op, struct error *err)
 {
 	int r;
 
 	if (!(op->flags & PENDING_FLAG_DELETING)) {
 		FAULT_POINT("tree-copy-before");
-		r = copy_all(op, err);
+		r = rename_at_once(op, err);
+		if (r == 1)
+			r = copy_all(op, err);
 		FAULT_POINT("tree-copied-all");
 		if (r < 0)
 			return r;

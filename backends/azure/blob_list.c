@@ -397,6 +397,10 @@ static int list_once(struct az_store *s, const char *container, const struct sto
 		return error_prefix(err, r, "listing of container '%.64s'", container);
 	if (has_hns)
 		az_hns_learn(s, true);
+	/* Whether a prefix is a directory, which stays when it is empty, only the account tells (asked once). */
+	for (size_t i = 0; i < ret->count; i++)
+		if (ret->objects[i].is_prefix)
+			ret->objects[i].is_directory = az_hns_ask(s, args->cancel) == AZ_HNS_YES;
 	/* To go on from where we are would never end. */
 	if (token && ret->next_token && !strcmp(token, ret->next_token))
 		return error_set(err, ERR_PROTOCOL, "the listing of container '%.64s' does not come to an end",

@@ -70,7 +70,7 @@ struct store_object {
 	const struct store_meta *meta;
 	size_t meta_count;
 	bool has_meta;		   /* meta was told (perhaps none); listings often do not tell */
-	bool is_prefix;		   /* a common prefix: key ends with the delimiter; nothing else is set */
+	bool is_prefix;		   /* a common prefix: key ends with the delimiter; nothing else but is_directory is set */
 	bool is_directory;	   /* a directory of a store that has them, or its marker, though the key does not say so */
 	bool is_latest, is_delete_marker; /* in version listings */
 };
