@@ -271,7 +271,8 @@ static void a_refused_token_is_fetched_once_more(void **state)
 
 	assert_int_equal(sign_bearer_new(source, NULL, &signer, NULL), 0);
 	assert_int_equal(http_request_set_base(&request, e->server.url, NULL), 0);
-	request.path = request.path && *request.path ? request.path : strdup("/");
+	free(request.path);
+	request.path = strdup("/");
 	request.signer = signer;
 	assert_int_equal(signer->ops->prepare(signer, NULL), 0); /* tok1, which is refused */
 	/* Just fetched, but the first one there ever was: nobody can have been refused with an older one. */
