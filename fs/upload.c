@@ -92,16 +92,17 @@ static void upload_unref_locked(struct upload *u)
 {
 	struct fs *fs = u->fs;
 	struct file *f = u->file;
+	struct node *n = f->node; /* the file may go before it */
 
 	assert(u->refs > 0);
 	if (--u->refs)
 		return;
 	f->busy--;
-	if (f->node->is_detached && file_is_idle_locked(f))
-		file_drop_locked(fs, f->node);
+	if (n->is_detached && file_is_idle_locked(f))
+		file_drop_locked(fs, n);
 	else
 		file_rest_locked(f);
-	tree_unpin(&fs->tree, f->node);
+	tree_unpin(&fs->tree, n);
 	u->begin_job = (struct job){ .run = abort_job, .drop = abort_job, .priority = 2 };
 	if (fs->queue.is_stopping && !u->id) {
 		abort_job(&u->begin_job);
