@@ -153,6 +153,7 @@ static int build(struct cloud_call *call, const struct service *s, const struct 
 			      q->method == HTTP_HEAD || q->method == HTTP_PUT ||
 			      q->method == HTTP_DELETE;
 	http->deadline_mono_ms = call->deadline_mono_ms;
+	http->stall_timeout_ms = q->stall_timeout_ms;
 	http->classify = service_classify;
 	http->classify_arg = (void *)s; /* only read: struct http_request has no const for it */
 	return 0;

@@ -8,6 +8,7 @@
 #include "backends/openstack/swift_private.h"
 
 #include "backends/base/clock.h"
+#include "backends/base/random.h"
 #include "backends/http/url.h"
 
 #include <stdio.h>
@@ -86,14 +87,21 @@ int swift_bucket_list(struct store *store, struct store_bucket_page *ret, struct
 	return 0;
 }
 
+static int check_bucket(const char *bucket, struct error *err)
+{
+	int r = swift_check_key(bucket, err);
+
+	if (r == 0 && (strlen(bucket) > 256 || strchr(bucket, '/') || !strcmp(bucket, ".") || !strcmp(bucket, "..")))
+		return error_set(err, ERR_INVALID, "the name of a container has at most 256 bytes and no '/', and is not . or ..");
+	return r;
+}
+
 /* 201 for a new one, 202 for one that was there. */
 int swift_bucket_create(struct store *store, const char *bucket, struct error *err)
 {
 	CLEANUP(swift_call_release) struct swift_call c = SWIFT_CALL_INIT(swift_of(store), HTTP_PUT, "PutContainer");
-	int r = swift_check_key(bucket, err);
+	int r = check_bucket(bucket, err);
 
-	if (r == 0 && (strlen(bucket) > 256 || strchr(bucket, '/')))
-		return error_set(err, ERR_INVALID, "the name of a container has at most 256 bytes and no '/'");
 	swift_call_aim(&c, bucket, NULL);
 	set_empty_body(&c);
 	if (r == 0)
@@ -137,9 +145,11 @@ static int look_at_container(struct swift_store *s, const char *bucket, struct s
 int swift_bucket_exists(struct store *store, const char *bucket, struct error *err)
 {
 	CLEANUP(swift_call_release) struct swift_call c = SWIFT_CALL_INIT(NULL, HTTP_HEAD, "");
-	int r = look_at_container(swift_of(store), bucket, &c, err);
+	int r = check_bucket(bucket, err);
 
-	if (r < 0 && err->kind == ERR_NOT_FOUND)
+	if (r == 0)
+		r = look_at_container(swift_of(store), bucket, &c, err);
+	if (r < 0 && (err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID))
 		return error_set(err, ERR_NOT_FOUND, "there is no container '%.100s'", bucket);
 	return r;
 }
@@ -203,9 +213,7 @@ int swift_policy_set(struct store *store, const char *bucket, struct str json, s
 	const char *read = "", *write = "";
 	int r = json.len ? json_parse(json, 65536, &o, err) : 0;
 
-	if (r < 0)
-		return r;
-	if (json.len && !json_object_is_type(o, json_type_object))
+	if (json.len && (r < 0 || !json_object_is_type(o, json_type_object)))
 		return error_set(err, ERR_INVALID, "a container's policy is {\"read\": \"...\", \"write\": \"...\"}");
 	if (o) {
 		read = json_get_string(o, "read") ? json_get_string(o, "read") : "";
@@ -219,16 +227,11 @@ int swift_policy_set(struct store *store, const char *bucket, struct str json, s
 	return swift_call_perform(&c, err);
 }
 
-/* The key that signs: of the configuration, the container, the account. */
-static int find_key(struct swift_store *s, const char *bucket, char **ret, struct error *err)
+static int look_for_key(struct swift_store *s, const char *bucket, char **ret, struct error *err)
 {
 	static const char *const headers[] = { "x-container-meta-temp-url-key", "x-container-meta-temp-url-key-2",
 					       "x-account-meta-temp-url-key", "x-account-meta-temp-url-key-2" };
 
-	if (s->temp_url_key) {
-		*ret = strdup(s->temp_url_key);
-		return *ret ? 0 : no_memory(err);
-	}
 	for (int level = 0; level < 2; level++) {
 		CLEANUP(swift_call_release) struct swift_call c = SWIFT_CALL_INIT(s, HTTP_HEAD, "HeadContainer");
 		int r;
@@ -246,10 +249,7 @@ static int find_key(struct swift_store *s, const char *bucket, char **ret, struc
 			return *ret ? 0 : no_memory(err);
 		}
 	}
-	return error_set(err, ERR_CONFIG,
-			 "neither container '%.64s' nor the account has a temporary-URL key (set temp-url-key in the store's "
-			 "section, or Temp-URL-Key as the container's metadata)",
-			 bucket);
+	return 0;
 }
 
 static void secret_freep(char **p)
@@ -257,6 +257,47 @@ static void secret_freep(char **p)
 	if (*p)
 		explicit_bzero(*p, strlen(*p));
 	free(*p);
+}
+
+/* A random key for a container that has none: addresses can be signed then. */
+static int make_key(struct swift_store *s, const char *bucket, struct error *err)
+{
+	CLEANUP(swift_call_release) struct swift_call c = SWIFT_CALL_INIT(s, HTTP_POST, "PostContainer");
+	unsigned char random[HASH_SHA256_LEN];
+	char hex[2 * sizeof random + 1];
+	int r;
+
+	random_bytes(random, sizeof random);
+	hex_encode(random, sizeof random, hex);
+	swift_call_aim(&c, bucket, NULL);
+	swift_call_header(&c, "X-Container-Meta-Temp-URL-Key", hex);
+	explicit_bzero(hex, sizeof hex);
+	explicit_bzero(random, sizeof random);
+	set_empty_body(&c);
+	c.request.is_idempotent = true;
+	r = swift_call_perform(&c, err);
+	return r < 0 ? error_prefix(err, r, "container '%.64s' and the account have no temporary-URL key, and none can be made "
+				    "(temp-url-key in the store's section may name one)", bucket) : 0;
+}
+
+/* The key that signs: of the configuration, the container, the account; else a new one of the container. */
+static int find_key(struct swift_store *s, const char *bucket, char **ret, struct error *err)
+{
+	int r;
+
+	if (s->temp_url_key) {
+		*ret = strdup(s->temp_url_key);
+		return *ret ? 0 : no_memory(err);
+	}
+	r = look_for_key(s, bucket, ret, err);
+	if (r < 0 || *ret)
+		return r;
+	r = make_key(s, bucket, err);
+	if (r == 0) /* what stands there now: somebody may have made one at the same time */
+		r = look_for_key(s, bucket, ret, err);
+	if (r == 0 && !*ret)
+		r = error_set(err, ERR_UNSUPPORTED, "this service keeps no temporary-URL keys");
+	return r;
 }
 
 int swift_presign(struct store *store, const char *bucket, const char *key, enum store_presign what, uint64_t expires_s,

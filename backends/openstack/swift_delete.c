@@ -11,6 +11,10 @@
 
 #include <stdio.h>
 
+/* A bulk delete answers when all is done, which takes the service milliseconds for each. */
+#define BULK_MAX      250
+#define BULK_STALL_MS 120000
+
 static struct swift_known *find_known_locked(struct swift_store *s, const char *bucket)
 {
 	for (unsigned i = 0; i < s->known_count; i++)
@@ -81,6 +85,39 @@ static int delete_one(struct swift_store *s, const char *bucket, const char *key
 	return r;
 }
 
+static int put_back(struct swift_store *s, const char *bucket, const struct store_object *version, struct error *err)
+{
+	CLEANUP(swift_call_release) struct swift_call c = SWIFT_CALL_INIT(s, HTTP_PUT, "PutVersion");
+
+	swift_call_aim(&c, bucket, version->key);
+	swift_call_query(&c, "version-id", version->version_id);
+	c.request.body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = STR(""), .fd = -1 };
+	return swift_call_perform(&c, err);
+}
+
+/* The service leaves nothing in the place of a newest version that was deleted; elsewhere, and so here, the one before
+ * it comes back. */
+static int delete_version(struct swift_store *s, const char *bucket, const char *key, const char *version_id, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
+	struct store_list_args args = { .prefix = key, .max_keys = 1 };
+	struct swift_look look;
+	int r = delete_one(s, bucket, key, version_id, false, err);
+
+	if (r < 0)
+		return r;
+	r = swift_look_at(s, bucket, key, NULL, &arena, &look, err);
+	if (r == 0 || err->kind != ERR_NOT_FOUND)
+		return r;
+	*err = ERROR_INIT;
+	r = swift_list_versions(&s->base, bucket, &args, &page, err);
+	if (r < 0 || !page.count || strcmp(page.objects[0].key, key) != 0 || page.objects[0].is_delete_marker ||
+	    !page.objects[0].version_id)
+		return r;
+	return put_back(s, bucket, &page.objects[0], err);
+}
+
 int swift_delete(struct store *store, const char *bucket, const char *key, const char *if_version, const char *version_id,
 		 struct error *err)
 {
@@ -95,8 +132,10 @@ int swift_delete(struct store *store, const char *bucket, const char *key, const
 		*err = ERROR_INIT;
 		return 0;
 	}
-	if (version_id || (!has_version && !swift_has_segments(s, bucket)))
-		return delete_one(s, bucket, key, version_id, false, err);
+	if (version_id)
+		return delete_version(s, bucket, key, version_id, err);
+	if (!has_version && !swift_has_segments(s, bucket))
+		return delete_one(s, bucket, key, NULL, false, err);
 	r = swift_look_at(s, bucket, key, NULL, &arena, &look, err);
 	if (r < 0 && err->kind == ERR_NOT_FOUND) {
 		*err = ERROR_INIT;
@@ -144,6 +183,7 @@ static int bulk(struct swift_store *s, const char *container, const char *const 
 	swift_call_header(&c, "Content-Type", "text/plain");
 	swift_call_header(&c, "Accept", "application/json");
 	c.request.body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = buf_str(&body), .fd = -1 };
+	c.request.stall_timeout_ms = BULK_STALL_MS;
 	c.request.is_idempotent = true; /* what is gone already is counted as not found */
 	c.wants_json = true;
 	r = swift_call_perform(&c, err);
@@ -208,29 +248,35 @@ int swift_delete_many(struct store *store, const char *bucket, const char *const
 		      struct error *results, struct error *err)
 {
 	struct swift_store *s = swift_of(store);
+	size_t at = 0;
 	int r;
 
 	for (size_t i = 0; i < count; i++)
 		results[i] = ERROR_INIT;
-	if (!swift_has_segments(s, bucket)) {
-		r = delete_batch(s, bucket, keys, count, results, err);
-		if (r == 0 || err->kind != ERR_UNSUPPORTED)
+	while (at < count && !swift_has_segments(s, bucket)) {
+		size_t n = count - at < BULK_MAX ? count - at : BULK_MAX;
+
+		r = delete_batch(s, bucket, keys + at, n, results + at, err);
+		if (r < 0 && err->kind == ERR_UNSUPPORTED)
+			break; /* no bulk middleware there */
+		if (r < 0)
 			return r;
-		*err = ERROR_INIT; /* no bulk middleware there */
+		at += n;
 	}
-	for (size_t i = 0; i < count; i++)
+	*err = ERROR_INIT;
+	for (size_t i = at; i < count; i++)
 		(void)swift_delete(store, bucket, keys[i], NULL, NULL, &results[i]); /* each has its own result */
 	return 0;
 }
 
 void swift_delete_all(struct swift_store *s, const char *container, const char *const *keys, size_t count)
 {
-	for (size_t at = 0; at < count; at += STORE_DELETE_MAX) {
-		size_t n = count - at < STORE_DELETE_MAX ? count - at : STORE_DELETE_MAX;
+	for (size_t at = 0; at < count; at += BULK_MAX) {
+		size_t n = count - at < BULK_MAX ? count - at : BULK_MAX;
 		CLEANUP(json_putp) struct json_object *answer = NULL;
 		struct error err = ERROR_INIT;
 
-		if (bulk(s, container, keys + at, n, &answer, &err) == 0)
+		if (n > 1 && bulk(s, container, keys + at, n, &answer, &err) == 0)
 			continue;
 		for (size_t i = 0; i < n; i++) {
 			err = ERROR_INIT;

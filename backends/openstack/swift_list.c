@@ -48,7 +48,7 @@ static int read_entry(struct json_object *entry, struct arena *arena, struct sto
 	ret->modified_wall_ns = read_time(json_get_string(entry, "last_modified"));
 	if (type && !(ret->content_type = arena_strdup(arena, type)))
 		return no_memory(err);
-	if (id && strcmp(id, "null") != 0 && !(ret->version_id = arena_strdup(arena, id)))
+	if (id && !(ret->version_id = arena_strdup(arena, id)))
 		return no_memory(err);
 	ret->is_latest = json_get_bool(entry, "is_latest", true);
 	ret->is_delete_marker = type && !strcmp(type, "application/x-deleted;swift_versions_deleted=1");

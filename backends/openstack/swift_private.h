@@ -138,34 +138,62 @@ void swift_delete_all(struct swift_store *s, const char *container, const char *
 bool swift_has_segments(struct swift_store *s, const char *bucket);
 void swift_remember_segments(struct swift_store *s, const char *bucket, bool has_segments);
 
-/* swift_large.c: static large objects */
+/* swift_manifest.c: manifests of static large objects */
 
+/* A manifest's entry, as a get of one gives it, and the bytes of its segment that it stands for. */
+struct swift_entry {
+	const char *path, *etag;
+	uint64_t size;	      /* of the segment */
+	uint64_t first, last; /* of the range, inclusive */
+};
+/* Adds one as a put of a manifest takes it; range: "" for the whole segment. */
+int swift_entry_add(struct json_object *list, const char *path, const char *etag, uint64_t size, const char *range,
+		    struct error *err) MUST_CHECK;
+int swift_entry_read(struct json_object *o, struct swift_entry *ret, struct error *err) MUST_CHECK;
+bool swift_manifest_names(struct json_object *manifest, const char *path);
+/* Adds to list the pieces that hold [offset, offset + length) of the object. */
+int swift_manifest_slice(struct json_object *manifest, uint64_t offset, uint64_t length, struct json_object *list,
+			 struct error *err) MUST_CHECK;
 /* The segments that a manifest names: [{"path": "/container/name", ...}]; NULL when the object is none. */
 int swift_manifest_get(struct swift_store *s, const char *bucket, const char *key, struct cancel *cancel,
 		       struct json_object **ret, struct error *err) MUST_CHECK;
 /* Deletes those of `old` that are ours and that `kept` (may be NULL) does not name. */
 void swift_manifest_clean(struct swift_store *s, const char *bucket, struct json_object *old, struct json_object *kept);
-/* Copies a large object's segments and writes a manifest of the copies. */
-int swift_copy_large(struct swift_store *s, const char *from_bucket, const char *from_key, const char *bucket,
-		     const char *key, const struct store_copy_args *args, char ret_version[STORE_VERSION_MAX],
-		     struct error *err) MUST_CHECK;
+
+/* swift_large.c: uploads in parts */
+
 int swift_upload_begin(struct store *s, const char *bucket, const char *key, const struct store_put_args *args,
 		       char **ret_upload_id, struct error *err);
 int swift_upload_part(struct store *s, const char *bucket, const char *key, const char *upload_id, unsigned number,
 		      const struct store_source *source, struct cancel *cancel, struct store_part *ret, struct error *err);
-int swift_part_copy(struct store *s, const char *from_bucket, const char *from_key, const char *if_source_version,
-		    uint64_t offset, uint64_t length, const char *bucket, const char *key, const char *upload_id,
-		    unsigned number, struct cancel *cancel, struct store_part *ret, struct error *err);
 int swift_upload_complete(struct store *s, const char *bucket, const char *key, const char *upload_id,
 			  const struct store_part *parts, size_t count, const struct store_put_args *args,
 			  char *ret_version, struct error *err);
+
+/* swift_uploads.c */
+
 int swift_upload_abort(struct store *s, const char *bucket, const char *key, const char *upload_id, struct error *err);
 int swift_upload_parts(struct store *s, const char *bucket, const char *key, const char *upload_id,
 		       struct store_part **ret_parts, size_t *ret_count, struct error *err);
 int swift_upload_list(struct store *s, const char *bucket, const char *prefix, struct store_upload_page *ret,
 		      struct error *err);
 
-/* swift_large.c, for swift_uploads.c: where an upload's segments stand */
+/* Everything below a prefix, page by page. */
+int swift_each_segment(struct swift_store *s, const char *container, const char *prefix,
+		       int (*visit)(void *arg, const struct store_object *o, struct error *err), void *arg,
+		       struct error *err) MUST_CHECK;
+
+/* swift_copy.c */
+
+int swift_part_copy(struct store *s, const char *from_bucket, const char *from_key, const char *if_source_version,
+		    uint64_t offset, uint64_t length, const char *bucket, const char *key, const char *upload_id,
+		    unsigned number, struct cancel *cancel, struct store_part *ret, struct error *err);
+/* Copies a large object's segments and writes a manifest of the copies. */
+int swift_copy_large(struct swift_store *s, const char *from_bucket, const char *from_key, const char *bucket,
+		     const char *key, const struct store_copy_args *args, char ret_version[STORE_VERSION_MAX],
+		     struct error *err) MUST_CHECK;
+
+/* swift_large.c, for the two above: where an upload's segments stand */
 
 struct swift_folder {
 	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
@@ -173,6 +201,16 @@ struct swift_folder {
 };
 int swift_folder_of(const char *bucket, const char *key, const char *upload_id, struct swift_folder *ret,
 		    struct error *err) MUST_CHECK;
+void swift_segment_name(const struct swift_folder *f, unsigned number, const char *suffix, char ret[200]);
+/* Whether the upload still goes on; if not, what was just put there as `name` is deleted: NOT_FOUND. */
+int swift_upload_is_there(struct swift_store *s, const struct swift_folder *f, const char *name, struct error *err) MUST_CHECK;
+int swift_put_small(struct swift_store *s, const char *container, const char *name, struct str body,
+		    char ret_version[STORE_VERSION_MAX], struct error *err) MUST_CHECK;
+struct json_object *swift_record_new(const char *key, const struct store_put_args *args); /* NULL without memory */
+void swift_forget_record(struct swift_store *s, const struct swift_folder *f);
+int swift_put_manifest(struct swift_store *s, const char *bucket, const char *key, struct json_object *list,
+		       struct json_object *record, bool if_absent, const struct store_put_args *args,
+		       char ret_version[STORE_VERSION_MAX], struct error *err) MUST_CHECK;
 int swift_get_json(struct swift_store *s, const char *container, const char *name, struct cancel *cancel,
 		   struct json_object **ret, struct error *err) MUST_CHECK;
 struct swift_names {

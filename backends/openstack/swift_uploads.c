@@ -10,10 +10,9 @@ static int no_memory(struct error *err)
 	return error_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
-/* Everything in a folder, page by page. */
-static int each_segment(struct swift_store *s, const char *container, const char *prefix,
-			int (*visit)(void *arg, const struct store_object *o, struct error *err), void *arg,
-			struct error *err)
+int swift_each_segment(struct swift_store *s, const char *container, const char *prefix,
+		       int (*visit)(void *arg, const struct store_object *o, struct error *err), void *arg,
+		       struct error *err)
 {
 	CLEANUP(freep) char *token = NULL;
 
@@ -46,7 +45,7 @@ int swift_upload_abort(struct store *store, const char *bucket, const char *key,
 	int r = swift_folder_of(bucket, key, upload_id, &folder, err);
 
 	if (r == 0)
-		r = each_segment(s, folder.container, folder.path, collect, &names, err);
+		r = swift_each_segment(s, folder.container, folder.path, collect, &names, err);
 	if (r < 0)
 		return r;
 	if (!names.count)
@@ -100,7 +99,7 @@ int swift_upload_parts(struct store *store, const char *bucket, const char *key,
 
 	parts.prefix_len = r == 0 ? strlen(folder.path) : 0;
 	if (r == 0)
-		r = each_segment(swift_of(store), folder.container, folder.path, collect_part, &parts, err);
+		r = swift_each_segment(swift_of(store), folder.container, folder.path, collect_part, &parts, err);
 	if (r == 0 && !parts.has_record)
 		r = error_set(err, ERR_NOT_FOUND, "there is no such upload");
 	if (r < 0) {
@@ -174,7 +173,7 @@ int swift_upload_list(struct store *store, const char *bucket, const char *prefi
 	if (r == 0 && !swift_has_segments(s, bucket))
 		return swift_bucket_exists(store, bucket, err);
 	if (r == 0)
-		r = each_segment(s, container, SWIFT_OURS, collect_upload, &found, err);
+		r = swift_each_segment(s, container, SWIFT_OURS, collect_upload, &found, err);
 	if (r < 0 && err->kind == ERR_NOT_FOUND) {
 		*err = ERROR_INIT;
 		return 0;

@@ -19,6 +19,9 @@ struct suite {
 	bool renames_odd;  /* what the service cannot hold in a name stands there as another one, which sorts elsewhere */
 	bool is_lax;	   /* a test server known to ignore some conditions and checks */
 	bool has_no_markers; /* a deleted object leaves its versions and no marker; every version has an id of its own */
+	bool names_freely; /* nearly anything may be the name of a bucket */
+	bool has_access_lists; /* a policy is {"read": "...", "write": "..."} */
+	bool ids_all_versions; /* also what was there before versioning was turned on */
 	char bucket[64];   /* of the test that runs */
 	struct error err;  /* of the last call made through OK and FAILS */
 };

@@ -177,7 +177,11 @@ static int run_swift(const char *home)
 		http_engine_free(context.engine);
 		return 1;
 	}
-	failed = run_all("swift", &(struct suite){ .store = store, .key_max = STORE_KEY_MAX });
+	failed = run_all("swift", &(struct suite){ .store = store,
+						   .key_max = STORE_KEY_MAX,
+						   .names_freely = true,
+						   .has_access_lists = true,
+						   .ids_all_versions = true });
 	store_free(store);
 	http_engine_free(context.engine);
 	return failed;
