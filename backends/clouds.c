@@ -2,6 +2,7 @@
 
 #include "backends/providers.h"
 
+extern const struct cloud_driver cloud_aws;	   /* backends/aws/cloud_aws.c */
 extern const struct cloud_driver cloud_openstack;  /* backends/openstack/openstack_cloud.c */
 extern const struct cloud_driver cloud_infomaniak; /* backends/infomaniak/infomaniak_cloud.c */
 
@@ -9,6 +10,7 @@ extern const struct cloud_driver cloud_infomaniak; /* backends/infomaniak/infoma
 const struct cloud_driver *const cloud_drivers[] = {
 	&cloud_openstack,
 	&cloud_infomaniak,
+	&cloud_aws,
 	NULL,
 };
 

@@ -218,6 +218,8 @@ static int judge(const struct op *op, int r, struct json_object *record, struct 
 	}
 	if (r < 0)
 		return error_is_retryable(err->kind) ? 0 : r;
+	if (state && !w->good && !strcmp(state, "deleted")) /* some providers show what is gone for a while */
+		return 1;
 	if (state && is_one_of(state, w->bad))
 		return error_set(err, ERR_CONFLICT, "%s: it became '%s'", op->name, state);
 	return state && is_one_of(state, w->good);

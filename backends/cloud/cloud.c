@@ -1,6 +1,7 @@
 #include "backends/cloud/cloud.h"
 
 #include "backends/base/clock.h"
+#include "backends/base/random.h"
 #include "backends/cloud/rest.h"
 
 #include <stdarg.h>
@@ -17,6 +18,46 @@ const char *cloud_interface_name(enum cloud_interface interface)
 	};
 
 	return interface < CLOUD_INTERFACES ? names[interface] : names[CLOUD_NO_INTERFACE];
+}
+
+static const struct provider_value *find_setting(const struct cloud_settings *s, const char *key)
+{
+	for (size_t i = s->count; i-- > 0;)
+		if (!strcmp(s->values[i].key, key))
+			return *s->values[i].value ? &s->values[i] : NULL;
+	return NULL;
+}
+
+const char *cloud_setting(const struct cloud_settings *s, const char *key)
+{
+	const struct provider_value *v = find_setting(s, key);
+
+	return v ? v->value : NULL;
+}
+
+static int bad_setting(const struct provider_value *v, const char *wanted, struct error *err)
+{
+	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", v->origin ? v->origin : "options", v->key,
+			 wanted, v->value);
+}
+
+int cloud_setting_flag(const struct cloud_settings *s, const char *key, bool *ret, struct error *err)
+{
+	const struct provider_value *v = find_setting(s, key);
+
+	return v && str_to_bool(str_trim(str_of(v->value)), ret) < 0 ? bad_setting(v, "yes or no", err) : 0;
+}
+
+int cloud_setting_rate(const struct cloud_settings *s, const char *key, double *ret, struct error *err)
+{
+	const struct provider_value *v = find_setting(s, key);
+	char *end = NULL;
+	double rate = v ? strtod(v->value, &end) : *ret;
+
+	if (v && (end == v->value || *end || !(rate >= 0 && rate <= 1e6)))
+		return bad_setting(v, "a number of requests a second", err);
+	*ret = rate;
+	return 0;
 }
 
 struct json_object *cloud_param_json(const struct cloud_call *call, const char *name)
@@ -112,6 +153,22 @@ void cloud_free(struct cloud *cloud)
 {
 	if (cloud)
 		cloud->driver->free(cloud);
+}
+
+void cloud_token(char ret[CLOUD_TOKEN_LEN + 1])
+{
+	unsigned char b[16];
+	size_t at = 0;
+
+	random_bytes(b, sizeof b);
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < sizeof b; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			ret[at++] = '-';
+		(void)snprintf(ret + at, 3, "%02x", b[i]); /* never cut off */
+		at += 2;
+	}
 }
 
 struct sleeper {

@@ -58,6 +58,12 @@ struct cloud_settings {
 	size_t count;
 	const char *profile, *region; /* NULL: not given */
 };
+/* The value of an option that was given with text in it, else NULL; borrowed. */
+const char *cloud_setting(const struct cloud_settings *s, const char *key);
+/* yes or no, a number of requests a second: *ret stays as it is when the option was not given. */
+int cloud_setting_flag(const struct cloud_settings *s, const char *key, bool *ret, struct error *err) MUST_CHECK;
+int cloud_setting_rate(const struct cloud_settings *s, const char *key, double *ret, struct error *err) MUST_CHECK;
+
 struct cloud_driver {
 	const char *type;    /* "aws", "gcp", "azure", "openstack", "infomaniak", "coda" */
 	const char *summary; /* "Amazon Web Services" */
@@ -116,6 +122,10 @@ const struct cloud_slot *cloud_slot(const struct cloud_driver *driver, enum clou
 int cloud_run(struct cloud_call *call, const struct cloud_slot *slot, struct json_object **ret,
 	      struct error *err) MUST_CHECK;
 void cloud_free(struct cloud *cloud); /* NULL is fine */
+
+/* A random UUID, by which a service knows that two requests are one and the same. */
+#define CLOUD_TOKEN_LEN 36
+void cloud_token(char ret[CLOUD_TOKEN_LEN + 1]);
 
 /* Waits ms, or until the call is cancelled (ERR_CANCELLED) or out of time (ERR_TIMEOUT). */
 int cloud_sleep(const struct cloud_call *call, uint64_t ms, struct error *err) MUST_CHECK;

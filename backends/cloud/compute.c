@@ -1,5 +1,7 @@
 #include "backends/cloud/compute.h"
 
+#include "backends/base/hash.h"
+
 static const struct record_field instance_fields[] = {
 	{ "id", RECORD_TEXT, "identifier" },
 	{ "name", RECORD_TEXT, "name" },
@@ -71,3 +73,31 @@ static const struct record_field console_fields[] = {
 	{ NULL, RECORD_TEXT, NULL },
 };
 const struct record_shape shape_console = { "console", console_fields, NULL };
+
+struct str compute_last_lines(struct str text, int64_t lines)
+{
+	size_t at = text.len;
+
+	if (lines <= 0)
+		return text;
+	if (at && text.ptr[at - 1] == '\n') /* the end of the last line begins no new one */
+		at--;
+	for (; at; at--)
+		if (text.ptr[at - 1] == '\n' && --lines == 0)
+			break;
+	return (struct str){ text.ptr + at, text.len - at };
+}
+
+int compute_user_data(const struct cloud_call *call, char **ret, struct error *err)
+{
+	const char *text = cloud_param(call, "user_data");
+	CLEANUP(buf_release) struct buf encoded = BUF_INIT(131072);
+
+	*ret = NULL;
+	if (!text)
+		return 0;
+	if (base64_encode(text, strlen(text), &encoded) < 0)
+		return error_set(err, ERR_TOO_LARGE, "parameter 'user_data' is too long");
+	*ret = buf_detach(&encoded);
+	return *ret ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
+}

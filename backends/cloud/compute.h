@@ -30,3 +30,8 @@ struct compute_ops {
 
 extern const struct record_shape shape_instance, shape_image, shape_flavor, shape_keypair, shape_zone_of_cloud,
 	shape_console;
+
+/* What a console wrote, of at most so many of its last lines (0: all). */
+struct str compute_last_lines(struct str text, int64_t lines);
+/* "user_data" of the call in base64; *ret NULL when there is none. */
+int compute_user_data(const struct cloud_call *call, char **ret, struct error *err) MUST_CHECK;

@@ -33,6 +33,7 @@ struct rest_page {
 	const char *token, *next;
 	const char *size; /* the name of the page size; NULL: cannot be asked for */
 	unsigned size_max; /* asked for when the call does not say */
+	unsigned size_min; /* the least that the service takes; 0: 1 */
 };
 
 struct rest_row {

@@ -60,6 +60,8 @@ static int set_size(struct pager *p, struct error *err)
 		size = (unsigned)p->call->limit;
 	if (p->page->size_max && size > p->page->size_max)
 		size = p->page->size_max;
+	if (size < p->page->size_min)
+		size = p->page->size_min;
 	(void)snprintf(text, sizeof text, "%u", size);
 	return set_field(p, p->page->size, text, err);
 }

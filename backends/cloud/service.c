@@ -173,6 +173,8 @@ static int read_answer(const struct service *s, struct buf *body, struct json_ob
 	}
 	r = s->dialect == SERVICE_XML ? xml_to_json(text, ret, err) :
 					json_parse(text, SERVICE_ANSWER_MAX, ret, err);
+	if (r == 0 && s->dialect == SERVICE_XML)
+		return service_check_xml(*ret, err);
 	return r < 0 ? error_prefix(err, r, "the answer of %s", s->label) : 0;
 }
 

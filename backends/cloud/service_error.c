@@ -152,7 +152,8 @@ static void read_document(struct json_object *o, struct error *err)
 		"Message", "errorMessage", "error_description", "explanation", "faultstring", "description",
 		"NeutronError.message", "error", "detail", "title", NULL,
 	};
-	const char *code = NULL, *message;
+	static const char *const id_places[] = { "Response.RequestID", "ErrorResponse.RequestId", "RequestId", NULL };
+	const char *code = NULL, *message, *id = err->request_id[0] ? NULL : first_text(o, id_places);
 	struct json_object *fault = fault_of(o, &code);
 
 	if (!code)
@@ -160,6 +161,8 @@ static void read_document(struct json_object *o, struct error *err)
 	if (code && strrchr(code, '#')) /* "com.amazonaws.x#ValidationException" */
 		code = strrchr(code, '#') + 1;
 	message = first_text(fault, message_places);
+	if (id)
+		copy_clean(err->request_id, sizeof err->request_id, id);
 	if (code)
 		copy_clean(err->service_code, sizeof err->service_code, code);
 	if (message)
@@ -198,5 +201,22 @@ int service_classify(void *service, const struct http_response *response, struct
 		err->kind = kind;
 	if (s->refine)
 		s->refine(response, err);
+	return -error_errnum(err->kind);
+}
+
+int service_check_xml(struct json_object *answer, struct error *err)
+{
+	static const char *const roots[] = { "Response.Errors", "ErrorResponse", "Error" };
+	enum error_kind kind;
+	bool is_error = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
+		is_error = is_error || json_get(answer, roots[i]);
+	if (!is_error)
+		return 0;
+	(void)error_set(err, ERR_PROTOCOL, "the service tells of an error that it does not name");
+	read_document(answer, err);
+	kind = kind_of_code(err->service_code);
+	err->kind = kind != ERR_NONE ? kind : ERR_PROTOCOL;
 	return -error_errnum(err->kind);
 }

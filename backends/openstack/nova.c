@@ -345,14 +345,10 @@ static int put_groups(struct cloud_call *call, struct json_object **body, struct
 
 static int put_user_data(struct cloud_call *call, struct json_object **body, struct error *err)
 {
-	const char *text = cloud_param(call, "user_data");
-	CLEANUP(buf_release) struct buf encoded = BUF_INIT(131072);
+	CLEANUP(freep) char *encoded = NULL;
+	int r = compute_user_data(call, &encoded, err);
 
-	if (!text)
-		return 0;
-	if (base64_encode(text, strlen(text), &encoded) < 0)
-		return error_set(err, ERR_TOO_LARGE, "parameter 'user_data' is too long");
-	return rest_put(body, "server.user_data", json_object_new_string(buf_cstr(&encoded)), err);
+	return r < 0 || !encoded ? r : rest_put(body, "server.user_data", json_object_new_string(encoded), err);
 }
 
 /* With disk_gb the disk is a volume made from the image. */
