@@ -283,6 +283,15 @@ static int add_csv(struct buf *out, const struct columns *columns, struct json_o
 	return r;
 }
 
+/* The table's text ends without a line feed. */
+static int add_table_text(struct buf *out, const char *text)
+{
+	size_t len = strlen(text);
+	int r = buf_add(out, text, len);
+
+	return r == 0 && len && text[len - 1] != '\n' ? buf_addc(out, '\n') : r;
+}
+
 static int add_table_row(struct output_table *t, const struct columns *columns, struct json_object *item)
 {
 	const char *cells[COLUMNS_MAX];
@@ -333,7 +342,32 @@ static int add_table(struct buf *out, const struct columns *columns, struct json
 		r = add_table_row(t, columns, json_object_array_get_idx(items, i));
 	text = r == 0 ? output_table_text(t) : NULL;
 	output_table_free(t);
-	return !text || buf_adds(out, text) < 0 ? no_memory(err) : 0;
+	return !text || add_table_text(out, text) < 0 ? no_memory(err) : 0;
+}
+
+static bool has_lines(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_string) && strchr(json_object_get_string(value), '\n');
+}
+
+/* What a console wrote, or a key: line by line below its name, so that it can be read and copied. */
+static int add_lines(struct buf *out, const char *name, const char *text)
+{
+	struct str rest = str_of(text), line;
+	int r = buf_addf(out, "\n%s:\n", name);
+
+	while (r == 0 && rest.ptr && rest.len && (line = str_split(&rest, '\n')).ptr) {
+		CLEANUP(freep) char *copy = str_dup(line);
+
+		if (!copy)
+			return -1;
+		if (line.len && copy[line.len - 1] == '\r')
+			copy[line.len - 1] = '\0';
+		r = text_escape(out, copy);
+		if (r == 0)
+			r = buf_addc(out, '\n');
+	}
+	return r;
 }
 
 /* One thing: a line for each member. */
@@ -352,15 +386,21 @@ static int add_members(struct buf *out, struct json_object *o, struct error *err
 		const char *cells[2] = {name, NULL};
 
 		buf_clear(&cell);
-		if (r == 0 && value)
+		if (r == 0 && value && !has_lines(value))
 			r = add_value(&cell, value);
 		cells[1] = buf_cstr(&cell);
-		if (r == 0 && value)
+		if (r == 0 && value && !has_lines(value))
 			r = output_table_row(t, cells);
 	}
 	text = r == 0 ? output_table_text(t) : NULL;
 	output_table_free(t);
-	return !text || buf_adds(out, text) < 0 ? no_memory(err) : 0;
+	r = text ? add_table_text(out, text) : -1;
+	json_object_object_foreach(o, long_name, lines)
+	{
+		if (r == 0 && has_lines(lines))
+			r = add_lines(out, long_name, json_object_get_string(lines));
+	}
+	return r < 0 ? no_memory(err) : 0;
 }
 
 /* What a dry run would have sent, as one reads it. */
