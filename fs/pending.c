@@ -70,6 +70,7 @@ void pending_free(struct pending *op)
 	free(op->from_bucket);
 	free(op->from_key);
 	free(op->upload_id);
+	keyset_release(&op->copied);
 	free(op);
 }
 

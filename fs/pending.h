@@ -15,6 +15,7 @@
  *	caller waits for it (journal_wait) after dropping the lock and before it answers the kernel.
  */
 #include "fs/core.h"
+#include "fs/keyset.h"
 #include "fs/park.h"
 
 enum pending_kind { /* numbers stand in journals on disk */
@@ -95,6 +96,7 @@ struct pending {
 	struct pending *next_carrier;	/* queue.carriers */
 	bool is_forgotten;		/* its row is gone from the journal already */
 	bool is_rider;			/* a queued delete that another one's job takes along */
+	struct keyset copied;		/* PENDING_RENAME_DIR: what is at the new place, for its job alone */
 };
 
 int pending_init(struct fs *fs, struct error *err) MUST_CHECK;

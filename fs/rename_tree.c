@@ -165,17 +165,17 @@ static int start_copy(struct pending *op, struct batch *batch, const struct stor
 	return 0;
 }
 
-/* Calls fn for each page of keys below the old prefix. */
-static int each_page(struct pending *op, int (*fn)(struct pending *op, const struct store_page *page, void *arg,
-						   struct error *err),
-		     void *arg, struct error *err)
+/* Calls fn for each page of keys below a prefix. */
+static int each_page(struct pending *op, const char *bucket, const char *prefix,
+		     int (*fn)(struct pending *op, const struct store_page *page, void *arg, struct error *err), void *arg,
+		     struct error *err)
 {
 	CLEANUP(freep) char *token = NULL;
 
 	for (;;) {
 		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
-		struct store_list_args args = { .prefix = op->from_key, .token = token, .cancel = &op->cancel };
-		int r = store_list(op->store, op->from_bucket, &args, &page, err);
+		struct store_list_args args = { .prefix = prefix, .token = token, .cancel = &op->cancel };
+		int r = store_list(op->store, bucket, &args, &page, err);
 
 		if (r == 0)
 			r = fn(op, &page, arg, err);
@@ -191,27 +191,35 @@ static int each_page(struct pending *op, int (*fn)(struct pending *op, const str
 static int copy_page(struct pending *op, const struct store_page *page, void *arg, struct error *err)
 {
 	for (size_t i = 0; i < page->count; i++) {
-		int r = page->objects[i].is_prefix ? 0 : start_copy(op, arg, &page->objects[i], err);
+		const struct store_object *o = &page->objects[i];
+		int r = o->is_prefix ? 0 : keyset_add(&op->copied, o->key, o->version, err);
 
+		if (r == 0 && !o->is_prefix)
+			r = start_copy(op, arg, o, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int delete_page(struct pending *op, const struct store_page *page, void *arg, struct error *err)
+/* What is deleted at the old place: the very version that was copied. An object that somebody else has put there since, or
+ * changed, is theirs and stays. */
+struct sweep {
+	bool is_resumed; /* after a crash it is only known what is at the new place, not of which version */
+};
+
+static bool may_delete(struct pending *op, const struct sweep *sweep, const struct store_object *o)
 {
-	CLEANUP(freep) struct error *results = calloc(STORE_DELETE_MAX, sizeof(*results));
-	const char *keys[STORE_DELETE_MAX];
-	size_t count = 0;
+	if (o->is_prefix)
+		return false;
+	return keyset_has(&op->copied, sweep->is_resumed ? o->key + strlen(op->from_key) : o->key,
+			  sweep->is_resumed ? "" : o->version);
+}
+
+static int delete_keys(struct pending *op, const char *const *keys, size_t count, struct error *results, struct error *err)
+{
 	int r;
 
-	(void)arg;
-	for (size_t i = 0; i < page->count && count < STORE_DELETE_MAX; i++)
-		if (!page->objects[i].is_prefix)
-			keys[count++] = page->objects[i].key;
-	if (!count || !results)
-		return results ? 0 : error_set(err, ERR_NO_MEMORY, "no memory to rename");
 	FAULT_POINT("tree-delete-before");
 	r = store_delete_many(op->store, op->from_bucket, keys, count, results, err);
 	FAULT_POINT("tree-delete-after");
@@ -224,11 +232,56 @@ static int delete_page(struct pending *op, const struct store_page *page, void *
 	return r;
 }
 
+/* A page may hold more than one delete takes (10,000 on Swift). */
+static int delete_page(struct pending *op, const struct store_page *page, void *arg, struct error *err)
+{
+	CLEANUP(freep) struct error *results = calloc(STORE_DELETE_MAX, sizeof(*results));
+	const char *keys[STORE_DELETE_MAX];
+	size_t count = 0;
+	int r = results ? 0 : error_set(err, ERR_NO_MEMORY, "no memory to rename");
+
+	for (size_t i = 0; i < page->count && r == 0; i++) {
+		if (may_delete(op, arg, &page->objects[i]))
+			keys[count++] = page->objects[i].key;
+		if (count < STORE_DELETE_MAX)
+			continue;
+		r = delete_keys(op, keys, count, results, err);
+		count = 0;
+	}
+	return r < 0 || !count ? r : delete_keys(op, keys, count, results, err);
+}
+
+static int note_target_page(struct pending *op, const struct store_page *page, void *arg, struct error *err)
+{
+	int r = 0;
+
+	(void)arg;
+	for (size_t i = 0; i < page->count && r == 0; i++)
+		if (!page->objects[i].is_prefix)
+			r = keyset_add(&op->copied, page->objects[i].key + strlen(op->key), "", err);
+	return r;
+}
+
+static int delete_all(struct pending *op, bool is_resumed, struct error *err)
+{
+	struct sweep sweep = { .is_resumed = is_resumed };
+	int r = 0;
+
+	if (is_resumed) {
+		keyset_release(&op->copied);
+		r = each_page(op, op->bucket, op->key, note_target_page, NULL, err);
+	}
+	return r < 0 ? r : each_page(op, op->from_bucket, op->from_key, delete_page, &sweep, err);
+}
+
 static int copy_all(struct pending *op, struct error *err)
 {
 	struct fs *fs = op->fs;
 	struct batch batch = { 0 };
-	int r = each_page(op, copy_page, &batch, err);
+	int r;
+
+	keyset_release(&op->copied); /* of an attempt before */
+	r = each_page(op, op->from_bucket, op->from_key, copy_page, &batch, err);
 
 	lock_take(&fs->lock);
 	while (batch.running)
@@ -361,6 +414,7 @@ static int rename_at_once(struct pending *op, struct error *err)
 
 int rename_tree_run(struct pending *op, struct error *err)
 {
+	bool is_resumed = (op->flags & PENDING_FLAG_DELETING) && !op->copied.count;
 	int r;
 
 	if (!(op->flags & PENDING_FLAG_DELETING)) {
@@ -376,5 +430,5 @@ int rename_tree_run(struct pending *op, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	return each_page(op, delete_page, NULL, err);
+	return delete_all(op, is_resumed, err);
 }

@@ -33,8 +33,11 @@ static void s3_free(struct store *store)
 {
 	struct s3_store *s = s3_of(store);
 
-	for (unsigned i = 0; i < s->region_count; i++)
+	for (unsigned i = 0; i < s->region_count; i++) {
+		/* A call that was cancelled may have left a fetch of credentials behind, which uses it. */
+		http_engine_forget_signer(s->engine, s->regions[i].signer);
 		signer_free(s->regions[i].signer);
+	}
 	cred_aws_provider_free(s->provider);
 	lock_destroy(&s->lock);
 	lock_destroy(&s->ratelimit.lock);

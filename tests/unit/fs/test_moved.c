@@ -457,6 +457,65 @@ static void renames_of_renamed_directories_are_taken_up_after_a_restart(void **s
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
+static atomic_bool has_interfered;
+
+/* Somebody else, between the copies and the deletes: puts a new object below the old name and changes one. */
+static void interfere(void *arg)
+{
+	struct bench *b = arg;
+
+	if (atomic_exchange(&has_interfered, true))
+		return;
+	cloud_put(b->cloud, "d/theirs", 7);
+	cloud_put(b->cloud, "d/a", 9);
+}
+
+static void a_rename_deletes_only_what_it_copied(void **state)
+{
+	static const char *const keys[] = { "d/a", "d/b", "d/sub/c" };
+	struct bench *b = *state;
+
+	atomic_store(&has_interfered, false);
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "d");
+	b->cloud->hook_arg = b;
+	b->cloud->on_change = interfere;
+	bench_rename(b, "d", b->bucket, "e");
+	bench_wait_idle(b);
+	b->cloud->on_change = NULL;
+	assert_true(atomic_load(&has_interfered));
+	assert_non_null(cloud_find(b->cloud, "d/theirs"));
+	assert_non_null(cloud_find(b->cloud, "d/a"));
+	assert_null(cloud_find(b->cloud, "d/b"));
+	assert_null(cloud_find(b->cloud, "d/sub/c"));
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		char moved[32];
+
+		(void)snprintf(moved, sizeof(moved), "e/%s", keys[i] + 2);
+		assert_non_null(cloud_find(b->cloud, moved));
+	}
+}
+
+/* Swift lists 10,000 keys at once and Azure 5,000; a delete takes 1,000. */
+static void a_page_of_more_keys_than_a_delete_takes_is_deleted_whole(void **state)
+{
+	struct bench *b = *state;
+	char key[32];
+
+	b->cloud->page_keys = 5000;
+	for (int i = 0; i < 2 * STORE_DELETE_MAX + 7; i++) {
+		(void)snprintf(key, sizeof(key), "d/%05d", i);
+		cloud_put(b->cloud, key, 1);
+	}
+	bench_list(b, "");
+	bench_rename(b, "d", b->bucket, "e");
+	bench_wait_idle(b);
+	assert_int_equal(b->cloud->count, 2 * STORE_DELETE_MAX + 7);
+	for (size_t i = 0; i < b->cloud->count; i++)
+		assert_int_equal(b->cloud->objects[i].key[0], 'e');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +533,8 @@ int main(void)
 		TEST(the_missing_parts_of_a_mixture_are_read_from_the_copy),
 		TEST(what_was_unlinked_while_open_is_read_on_after_a_rename),
 		TEST(renames_of_renamed_directories_are_taken_up_after_a_restart),
+		TEST(a_rename_deletes_only_what_it_copied),
+		TEST(a_page_of_more_keys_than_a_delete_takes_is_deleted_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
