@@ -80,6 +80,11 @@ struct op {
 	const char *provider; /* only this driver type has it, and own says how */
 	struct cloud_slot own;
 	const struct op_wait *wait; /* NULL: nothing to wait for */
+	/* Checks what types and bounds cannot say, and brings parameters into one spelling: a new object. Before any
+	 * provider is asked. NULL: nothing to check. */
+	int (*prepare)(struct json_object *params, struct json_object **ret, struct error *err);
+	/* Runs instead of the slot, by several slots of the interface; the provider must have the one of the row. */
+	cloud_fn *composed;
 };
 /* Tables are arrays of rows ended by name NULL; this is the list of them, ended by NULL. */
 extern const struct op *const op_tables[];

@@ -184,7 +184,7 @@ static int call_slot(const struct op *op, const struct op_call *call, const stru
 		if (!plan)
 			return no_memory(err);
 	}
-	r = cloud_run(&c, op_cloud_slot(op, place->driver), ret, err);
+	r = op->composed ? op->composed(&c, ret, err) : cloud_run(&c, op_cloud_slot(op, place->driver), ret, err);
 	if (r < 0 && c.is_planned) {
 		*err = ERROR_INIT;
 		return plan_result(&plan, ret, err);
@@ -418,7 +418,7 @@ static int run_all(const struct op *op, const struct op_call *call, const struct
 	return r;
 }
 
-int op_cloud_run(const struct op *op, const struct op_call *call, struct json_object **ret, struct error *err)
+static int run_prepared(const struct op *op, const struct op_call *call, struct json_object **ret, struct error *err)
 {
 	struct op_cloud_place places[OP_CLOUDS_MAX], place = {NULL, NULL};
 	struct json_object *result = NULL;
@@ -441,4 +441,17 @@ int op_cloud_run(const struct op *op, const struct op_call *call, struct json_ob
 	}
 	*ret = result;
 	return 0;
+}
+
+int op_cloud_run(const struct op *op, const struct op_call *call, struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *params = NULL;
+	struct op_call own = *call;
+	int r;
+
+	if (!op->prepare || !call->params)
+		return run_prepared(op, call, ret, err);
+	r = op->prepare(call->params, &params, err);
+	own.params = params;
+	return r < 0 ? r : run_prepared(op, &own, ret, err);
 }

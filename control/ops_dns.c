@@ -1,10 +1,12 @@
 /*
  * Purpose: the operations on domain names: rows; the drivers do them (backends/cloud/dns.h).
  */
+#include "backends/cloud/dns_check.h"
 #include "backends/cloud/dns.h"
 #include "control/op.h"
 
-#define DNS(slot_name) .interface = CLOUD_DNS, .slot = offsetof(struct dns_ops, slot_name)
+#define DNS(slot_name) \
+	.prepare = dns_check_params, .interface = CLOUD_DNS, .slot = offsetof(struct dns_ops, slot_name)
 
 static const char *const types[] = {"A",   "AAAA", "CNAME", "MX",   "TXT",   "SRV", "CAA",
 				    "NS",  "PTR",  "SOA",   "SPF",  "SSHFP", "TLSA", "DS",
@@ -14,6 +16,7 @@ static const char *const failed[] = {"error", NULL};
 static const struct op_wait wait_zone_made = {"dns.zones.get", "zone", "status", active, failed};
 static const struct op_wait wait_zone_gone = {"dns.zones.get", "zone", "status", NULL, failed};
 static const struct op_wait wait_record = {"dns.records.get", "zone", "status", active, failed};
+static const struct op_wait wait_record_gone = {"dns.records.get", "zone", "status", NULL, failed};
 
 #define ZONE {"zone", OP_STRING, true, 256, "domain name or identifier of the zone", .position = 1, \
 	      .completes = "dns.zones.list"}
@@ -140,6 +143,7 @@ const struct op dns_op_rows[] = {
 	 .summary = "delete a record set",
 	 .risk = OP_DESTROY,
 	 .params = record_params,
+	 .wait = &wait_record_gone,
 	 DNS(records_delete)},
 	{.name = "dns.ptrs.list",
 	 .summary = "list the reverse names of floating IP addresses",

@@ -9,6 +9,7 @@
 #include "backends/auth/cred_keystone.h"
 #include "backends/auth/sign_bearer.h"
 #include "backends/cloud/compute.h"
+#include "backends/cloud/dns.h"
 #include "backends/cloud/rest.h"
 
 struct openstack_services;
@@ -74,3 +75,4 @@ int openstack_ask(struct cloud_call *call, const char *service, enum http_method
 bool openstack_is_id(const char *text);
 
 extern const struct compute_ops openstack_compute;
+extern const struct dns_ops openstack_dns;
