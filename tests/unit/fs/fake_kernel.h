@@ -10,3 +10,16 @@
 void kernel_connect(struct fs *fs);
 /* A FUSE_LOOKUP: the inode number, 0 for a negative entry, or -errno. */
 int64_t kernel_lookup(struct fs *fs, uint64_t parent_ino, const char *name);
+
+/* What an OPEN or a CREATE brought. */
+struct kernel_handle {
+	uint64_t ino, fh;
+	uint32_t flags;	    /* FOPEN_ ones */
+	int32_t backing_id; /* what stands where the id of passthrough stands */
+};
+/* FUSE_CREATE, FUSE_OPEN: 0 or -errno. */
+int kernel_create(struct fs *fs, uint64_t parent_ino, const char *name, struct kernel_handle *ret);
+int kernel_open(struct fs *fs, uint64_t ino, uint32_t flags, struct kernel_handle *ret);
+void kernel_release(struct fs *fs, const struct kernel_handle *h);
+/* The next answer reaches nobody: whoever asked was interrupted. The request counts as failed with -EINTR. */
+void kernel_interrupt_next(void);
