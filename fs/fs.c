@@ -27,6 +27,7 @@ static void drop_file_of_node(struct node *n, void *arg)
 	struct file *f = n->file;
 
 	f->fetches = NULL; /* only at the very end can there be any: their jobs are gone */
+	upload_forget(f);
 	f->busy = 0;
 	file_drop_locked(fs, n);
 }

@@ -66,6 +66,19 @@ uint64_t upload_progress_locked(const struct file *f)
 	return bytes;
 }
 
+static void upload_free(struct upload *u)
+{
+	for (unsigned i = 0; i < u->count; i++)
+		free(u->parts[i]);
+	free(u->parts);
+	location_release(&u->base);
+	free(u->bucket);
+	free(u->key);
+	free(u->id);
+	cancel_destroy(&u->cancel);
+	free(u);
+}
+
 static void abort_job(struct job *job)
 {
 	struct upload *u = container_of(job, struct upload, begin_job);
@@ -77,15 +90,7 @@ static void abort_job(struct job *job)
 	FAULT_POINT("upload-abort-after");
 	if (err.kind == ERR_NONE || err.kind == ERR_NOT_FOUND)
 		owed_settle(u->fs, u->owed_seq);
-	for (unsigned i = 0; i < u->count; i++)
-		free(u->parts[i]);
-	free(u->parts);
-	location_release(&u->base);
-	free(u->bucket);
-	free(u->key);
-	free(u->id);
-	cancel_destroy(&u->cancel);
-	free(u);
+	upload_free(u);
 }
 
 static void upload_unref_locked(struct upload *u)
@@ -103,11 +108,14 @@ static void upload_unref_locked(struct upload *u)
 	else
 		file_rest_locked(f);
 	tree_unpin(&fs->tree, n);
-	u->begin_job = (struct job){ .run = abort_job, .drop = abort_job, .priority = 2 };
-	if (fs->queue.is_stopping && !u->id) {
-		abort_job(&u->begin_job);
+	/* A pool that has stopped would run it here, under the lock; the next mount knows by its row what is owed. */
+	if (fs->queue.is_stopping) {
+		if (!u->id || u->is_completed)
+			owed_settle(fs, u->owed_seq);
+		upload_free(u);
 		return;
 	}
+	u->begin_job = (struct job){ .run = abort_job, .drop = abort_job, .priority = 2 };
 	workers_submit(fs->parts, &u->begin_job);
 }
 
@@ -120,6 +128,14 @@ void upload_discard_locked(struct file *f)
 	u->is_discarded = true;
 	cancel_fire(&u->cancel);
 	upload_unref_locked(u);
+}
+
+void upload_forget(struct file *f)
+{
+	struct upload *u = steal(f->upload);
+
+	if (u)
+		upload_free(u);
 }
 
 static void part_ended(struct part *part, int r, const struct store_part *result, const struct error *err)

@@ -11,7 +11,8 @@
  *	A file with a version in the cloud that it shares bytes with sends nothing before it is closed: most of it is copied there.
  *	A partial upload is of one state of the file: when a range that is copied changes meanwhile, it is begun anew.
  * Ownership: counted references: the file has one, every queued part and the running PENDING_PUT another. It keeps file.busy
- *	(and so the descriptor) while it lives. Discarded and released by all, it aborts itself at the store.
+ *	(and so the descriptor) while it lives. Discarded and released by all, it aborts itself at the store; when the mount ends
+ *	first, the next one does (owed.h).
  * Threads: *_locked need fs.lock; parts run on fs.parts.
  */
 #include "fs/file.h"
@@ -25,6 +26,8 @@ void upload_part_range(const struct fs *fs, const struct store *store, unsigned 
 void upload_note_write_locked(struct file *f, uint64_t start, uint64_t end);
 /* The file does not want it any more. */
 void upload_discard_locked(struct file *f);
+/* At the very end of the mount, when no job is left: frees what was kept for the next try. The store is not asked. */
+void upload_forget(struct file *f);
 struct upload_content { /* what is to be there afterwards */
 	uint64_t size, generation;
 	int64_t mtime_ns;

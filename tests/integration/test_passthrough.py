@@ -219,6 +219,7 @@ def test_kill_9_after_a_write_loses_nothing(mount):
 def test_what_a_killed_mount_left_shows_without_a_mount(mount):
     given(mount, "f", noise(5000))
     given(mount, "g", noise(5000))
+    mount.remount()  # the row of an upload that is done may stay for a moment
     written, idle = (open(mount.path / name, "r+b", buffering=0) for name in "fg")
     mount.sync()
     written.write(b"written")
