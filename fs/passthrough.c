@@ -1,7 +1,9 @@
 #include "fs/passthrough.h"
 #include "backends/base/clock.h"
+#include "backends/base/hash.h"
 #include "backends/base/json.h"
 #include "backends/base/log.h"
+#include "backends/base/random.h"
 #include "fs/durable.h"
 #include "fs/file.h"
 #include "fs/pending.h"
@@ -19,12 +21,14 @@ struct backing_map {
 #define IOC_BACKING_OPEN  _IOW(229, 1, struct backing_map)
 #define IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
-#define LONG_PAST_S 1 /* no write leaves this mtime */
-#define TICK_TRIES  100u
+#define LONG_PAST_S    1 /* no write leaves this mtime */
+#define TICK_TRIES     100u
+#define TIME_SPREAD_NS 65536 /* nobody sees a difference, and far less than a tick */
 
 void passthrough_prepare(struct fs *fs)
 {
 	fs->pass.obstacle = fs->options.is_passthrough_off ? "switched off" : fs_passthrough_obstacle(fs->cache_fd);
+	fs->pass.time_salt = random_u64();
 }
 
 void passthrough_agreed(struct fs *fs, bool has_kernel)
@@ -208,6 +212,17 @@ bool passthrough_close_locked(struct file *f, bool was_writer)
 	return f->generation != generation;
 }
 
+/* The kernel stamps all that is written within a tick alike, on every machine that keeps good time. Size and time tell whether an object is
+ * what we sent (conflict.c), so the time gets a part that is this file's and this mount's alone. It never goes back. */
+static int64_t own_time(const struct file *f, int64_t mtime_ns)
+{
+	uint64_t of[2] = { f->id, (uint64_t)mtime_ns };
+	int64_t told = f->node->mtime_ns, t;
+
+	t = mtime_ns + (int64_t)(hash_table64(of, sizeof(of), f->fs->pass.time_salt) % TIME_SPREAD_NS);
+	return mtime_ns > f->pass.stamp.mtime_ns && t <= told && told - t < TIME_SPREAD_NS ? told + 1 : t;
+}
+
 void passthrough_settle_locked(struct file *f)
 {
 	struct node *n = f->node;
@@ -225,9 +240,9 @@ void passthrough_settle_locked(struct file *f)
 	/* Where is not known: all of it differs from what the cloud has, and from what an upload is sending. */
 	f->generation++;
 	file_changed_unseen_locked(f);
+	n->mtime_ns = n->ctime_ns = own_time(f, now.mtime_ns);
 	f->pass.stamp = now;
 	n->size = now.size;
-	n->mtime_ns = n->ctime_ns = now.mtime_ns;
 	f->last_write_end = now.size;
 	f->progress_ms = clock_mono_ms();
 	/* Nobody waits for the journal: until it has this, the row that stands for it is not deleted either. */

@@ -43,6 +43,7 @@ struct passthrough { /* of a mount; guarded by fs.lock */
 	const char *obstacle;	/* why there is none, for people; NULL: it is on */
 	struct file *writers;	/* files with a handle for writing */
 	uint64_t opens_total;
+	uint64_t time_salt;	/* immutable after INIT; for times that no other mount gives */
 };
 
 struct passthrough_file { /* in struct file; guarded by fs.lock */

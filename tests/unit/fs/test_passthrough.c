@@ -291,6 +291,34 @@ static void what_was_written_past_us_is_found_at_the_close_and_goes_up(void **st
 	assert_int_equal(ids.live, 0);
 }
 
+/* Two machines that write as many bytes within a tick of the clock: who compares size and time must not take one for the other. */
+static void what_was_written_in_one_tick_has_times_of_its_own(void **state)
+{
+	static const struct timespec tick[2] = { { .tv_nsec = UTIME_OMIT },
+						 { .tv_sec = 1800000000, .tv_nsec = 4000000 } };
+	struct bench *b = *state;
+	struct kernel_handle h;
+	int64_t times[3], first = INT64_C(1800000000004000000);
+
+	create(b, "f", &h);
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		struct node *n;
+
+		b->fs->pass.time_salt = 1 + i / 2; /* another mount, of the same files */
+		write_past_us(b, h.ino, i ? "b" : "a");
+		LOCKED(&b->fs->lock);
+		n = tree_by_ino(&b->fs->tree, h.ino);
+		assert_int_equal(__real_futimens(n->file->fd, tick), 0);
+		n->mtime_ns = 0;
+		passthrough_settle_locked(n->file);
+		times[i] = n->mtime_ns;
+		assert_in_range(times[i], first, first + 65535);
+	}
+	assert_int_equal(times[0], times[1]);
+	assert_int_not_equal(times[1], times[2]);
+	kernel_release(b->fs, &h);
+}
+
 static void a_writer_that_wrote_nothing_costs_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -365,6 +393,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			what_was_written_past_us_is_found_at_the_close_and_goes_up, setup,
 			bench_teardown),
+		cmocka_unit_test_setup_teardown(what_was_written_in_one_tick_has_times_of_its_own,
+						setup, bench_teardown),
 		cmocka_unit_test_setup_teardown(a_writer_that_wrote_nothing_costs_nothing, setup,
 						bench_teardown),
 		cmocka_unit_test_setup_teardown(an_open_that_fails_gives_back_what_it_took, setup,
