@@ -13,8 +13,11 @@ extern const struct cloud_driver cloud_aws;
 static const struct {
 	const char *name, *label, *variable, *host;
 	enum service_dialect dialect;
+	const char *region; /* that it is signed for; NULL: the connection's */
 } service_rows[] = {
-	{ "ec2", "aws-ec2", "EC2", "ec2.%s", SERVICE_XML },
+	{ "ec2", "aws-ec2", "EC2", "ec2.%s", SERVICE_XML, NULL },
+	/* One for all regions; its signatures say us-east-1. */
+	{ "route53", "aws-route53", "ROUTE_53", "route53", SERVICE_XML, "us-east-1" },
 };
 
 struct made_service {
@@ -208,6 +211,13 @@ static char *service_url(const struct aws *a, size_t row)
 	return host ? str_format("%s.amazonaws.com%s", host, strncmp(region, "cn-", 3) ? "" : ".cn") : NULL;
 }
 
+static const char *signing_region(const struct aws *a, size_t row)
+{
+	if (!service_rows[row].region)
+		return a->base.region;
+	return strncmp(a->base.region, "cn-", 3) ? service_rows[row].region : "cn-northwest-1";
+}
+
 static int make_service(struct aws *a, size_t row, struct made_service **ret, struct error *err)
 {
 	struct made_service *m = calloc(1, sizeof *m);
@@ -216,7 +226,7 @@ static int make_service(struct aws *a, size_t row, struct made_service **ret, st
 	if (r < 0)
 		return r;
 	m->url = service_url(a, row);
-	r = m->url ? sigv4_signer_new(a->provider, a->base.region, service_rows[row].name, &m->signer, err) :
+	r = m->url ? sigv4_signer_new(a->provider, signing_region(a, row), service_rows[row].name, &m->signer, err) :
 		     error_set(err, ERR_NO_MEMORY, "out of memory");
 	if (r < 0) {
 		made_free(a->host.engine, m);
@@ -277,5 +287,5 @@ const struct cloud_driver cloud_aws = {
 	.open = aws_open,
 	.free = aws_free,
 	.service = aws_service,
-	.interfaces = { [CLOUD_COMPUTE] = &aws_compute },
+	.interfaces = { [CLOUD_COMPUTE] = &aws_compute, [CLOUD_DNS] = &aws_dns },
 };

@@ -9,6 +9,7 @@
  */
 #include "backends/auth/sign_sigv4.h"
 #include "backends/cloud/compute.h"
+#include "backends/cloud/dns.h"
 #include "backends/cloud/rest.h"
 
 struct aws_services;
@@ -60,3 +61,4 @@ int ec2_find_image(struct cloud_call *call, const char *name_or_id, struct json_
 		   struct error *err) MUST_CHECK;
 
 extern const struct compute_ops aws_compute;
+extern const struct dns_ops aws_dns;
