@@ -3,6 +3,7 @@
 #include "backends/providers.h"
 
 extern const struct cloud_driver cloud_aws;	   /* backends/aws/cloud_aws.c */
+extern const struct cloud_driver cloud_gcp;	   /* backends/gcp/cloud_gcp.c */
 extern const struct cloud_driver cloud_openstack;  /* backends/openstack/openstack_cloud.c */
 extern const struct cloud_driver cloud_infomaniak; /* backends/infomaniak/infomaniak_cloud.c */
 
@@ -11,6 +12,7 @@ const struct cloud_driver *const cloud_drivers[] = {
 	&cloud_openstack,
 	&cloud_infomaniak,
 	&cloud_aws,
+	&cloud_gcp,
 	NULL,
 };
 

@@ -66,6 +66,8 @@ int service_json(struct cloud_call *call, const struct service *service, struct 
 /* How an error answer is read when no driver says more: kind by the service's code where it is known, else by the
  * status; message and code from the places where JSON and XML services put them. For http_request.classify. */
 int service_classify(void *service, const struct http_response *response, struct error *err);
+/* An error that stands inside an answer (of an operation that failed): the kind by the code. Texts may be NULL. */
+int service_fault(const char *code, const char *message, struct error *err);
 /* An XML answer that says "error" though its status says success. */
 int service_check_xml(struct json_object *answer, struct error *err) MUST_CHECK;
 /* Adds an URL's path piece, percent-encoded, with a '/' before it. */

@@ -46,6 +46,13 @@ static const struct {
 	{ "TooMany*", ERR_QUOTA },
 	{ "RESOURCE_EXHAUSTED", ERR_QUOTA },
 	{ "InsufficientInstanceCapacity", ERR_UNAVAILABLE },
+	{ "ZONE_RESOURCE_POOL_EXHAUSTED*", ERR_UNAVAILABLE },
+	{ "AllocationFailed", ERR_UNAVAILABLE },
+	{ "ZonalAllocationFailed", ERR_UNAVAILABLE },
+	{ "*RESOURCE_NOT_FOUND", ERR_NOT_FOUND },
+	{ "*RESOURCE_ALREADY_EXISTS", ERR_EXISTS },
+	{ "resourceNotReady", ERR_CONFLICT },
+	{ "conditionNotMet", ERR_CONFLICT },
 	{ "*NotFound*", ERR_NOT_FOUND },
 	{ "NoSuch*", ERR_NOT_FOUND },
 	{ "NOT_FOUND", ERR_NOT_FOUND },
@@ -218,5 +225,17 @@ int service_check_xml(struct json_object *answer, struct error *err)
 	read_document(answer, err);
 	kind = kind_of_code(err->service_code);
 	err->kind = kind != ERR_NONE ? kind : ERR_PROTOCOL;
+	return -error_errnum(err->kind);
+}
+
+int service_fault(const char *code, const char *message, struct error *err)
+{
+	enum error_kind kind = code ? kind_of_code(code) : ERR_NONE;
+
+	(void)error_set(err, kind != ERR_NONE ? kind : ERR_CONFLICT, "the service gives no reason");
+	if (code)
+		copy_clean(err->service_code, sizeof err->service_code, code);
+	if (message && *message)
+		copy_clean(err->message, sizeof err->message, message);
 	return -error_errnum(err->kind);
 }

@@ -1,0 +1,182 @@
+/*
+ * The row of Google Cloud in the table of drivers.
+ */
+#include "backends/gcp/cloud_gcp.h"
+
+#include "backends/base/clock.h"
+
+#define COMPUTE_URL "https://compute.googleapis.com"
+#define COMPUTE_PATH "/compute/v1"
+
+extern const struct cloud_driver cloud_gcp;
+
+static const struct provider_option option_rows[] = {
+	{ "project-id", "the project (default: GOOGLE_CLOUD_PROJECT, the credentials', gcloud's)", false },
+	{ "zone", "where new instances are made (default: CLOUDSDK_COMPUTE_ZONE)", false },
+	{ "credentials-file", "a key file, or another file of Google credentials (default: the standard places)", false },
+	{ "use-metadata-service", "yes: ask the machine (Compute Engine, GKE) for credentials too", false },
+	{ "endpoint", "the service's URL (default: CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE, Google's)", false },
+	{ "rate-limit", "at most so many requests a second (default: 20)", false },
+	{ NULL, NULL, false },
+};
+
+static struct cred_host host_of(const struct backend_context *context)
+{
+	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
+}
+
+static bool is_configured(const struct backend_context *context)
+{
+	struct cred_host host = host_of(context);
+
+	return cred_gcp_is_configured(&host, &(struct cred_gcp_options){ 0 });
+}
+
+static void gcp_free(struct cloud *cloud)
+{
+	struct gcp *g = container_of(cloud, struct gcp, base);
+
+	if (g->signer) {
+		http_engine_forget_signer(g->engine, g->signer);
+		signer_free(g->signer);
+	}
+	cred_gcp_free(g->cred);
+	free(g->base.name);
+	free(g->base.region);
+	free(g->zone);
+	free(g->project);
+	free(g->compute_url);
+	lock_destroy(&g->ratelimit.lock);
+	lock_destroy(&g->lock);
+	free(g);
+}
+
+static int copy_text(const char *text, char **ret, struct error *err)
+{
+	*ret = text && *text ? strdup(text) : NULL;
+	return text && *text && !*ret ? error_set(err, ERR_NO_MEMORY, "out of memory") : 0;
+}
+
+static const char *setting_or(const struct cloud_settings *settings, const char *key,
+			      const struct backend_context *context, const char *variable)
+{
+	const char *value = cloud_setting(settings, key);
+
+	return value ? value : context->getenv(variable);
+}
+
+/* The address with the version in it, whether it was given with it (as gcloud has it) or without. */
+static char *compute_url(const char *given)
+{
+	size_t len = strlen(given);
+
+	while (len && given[len - 1] == '/')
+		len--;
+	if (str_ends((struct str){ given, len }, COMPUTE_PATH))
+		len -= strlen(COMPUTE_PATH);
+	return str_format("%.*s" COMPUTE_PATH, (int)len, given);
+}
+
+static int configure(struct gcp *g, const struct backend_context *context, const struct cloud_settings *settings,
+		     struct error *err)
+{
+	struct cred_gcp_options cred = { .credentials_file = cloud_setting(settings, "credentials-file"),
+					 .audience = COMPUTE_URL "/" };
+	const char *url = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE");
+	struct cred_host host = host_of(context);
+	double rate = 20;
+	int r = cloud_setting_rate(settings, "rate-limit", &rate, err);
+
+	lock_destroy(&g->ratelimit.lock);
+	ratelimit_init(&g->ratelimit, rate, 2 * rate);
+	if (r == 0)
+		r = cloud_setting_flag(settings, "use-metadata-service", &cred.use_metadata_service, err);
+	if (r == 0)
+		r = copy_text(setting_or(settings, "zone", context, "CLOUDSDK_COMPUTE_ZONE"), &g->zone, err);
+	if (r == 0)
+		r = copy_text(settings->region, &g->base.region, err);
+	if (r == 0)
+		r = copy_text(cloud_setting(settings, "project-id"), &g->project, err);
+	g->compute_url = compute_url(url && *url ? url : COMPUTE_URL);
+	if (r == 0 && !g->compute_url)
+		r = error_set(err, ERR_NO_MEMORY, "out of memory");
+	if (r == 0)
+		r = cred_gcp_new(&host, &cred, &g->cred, err);
+	return r < 0 ? r : sign_bearer_new(cred_gcp_tokens(g->cred), NULL, &g->signer, err);
+}
+
+static int gcp_open(const struct backend_context *context, const struct cloud_settings *settings, struct cloud **ret,
+		    struct error *err)
+{
+	struct gcp *g = calloc(1, sizeof *g);
+	int r;
+
+	if (!g)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	ratelimit_init(&g->ratelimit, 0, 0);
+	lock_init(&g->lock);
+	g->engine = context->engine;
+	g->base = (struct cloud){ .driver = &cloud_gcp, .name = strdup(settings->name) };
+	r = g->base.name ? configure(g, context, settings, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
+	if (r < 0) {
+		gcp_free(&g->base);
+		return r;
+	}
+	g->compute = (struct service){ .engine = g->engine, .label = "gcp-compute", .base_url = g->compute_url,
+				       .signer = g->signer, .ratelimit = &g->ratelimit };
+	*ret = &g->base;
+	return 0;
+}
+
+int gcp_project(struct gcp *g, const char **ret, struct error *err)
+{
+	char *found;
+
+	{
+		LOCKED(&g->lock);
+		*ret = g->project;
+	}
+	if (*ret)
+		return 0;
+	found = cred_gcp_project(g->cred); /* without the lock: it may ask the metadata server */
+	if (!found)
+		return error_set(err, ERR_CONFIG, "no project is set (project-id in the section, or GOOGLE_CLOUD_PROJECT)");
+	LOCKED(&g->lock);
+	if (g->project)
+		free(found); /* another was quicker */
+	else
+		g->project = found;
+	*ret = g->project;
+	return 0;
+}
+
+static int gcp_service(struct cloud_call *call, const char *name, const struct service **ret, struct error *err)
+{
+	if (strcmp(name, "compute") != 0)
+		return error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
+	*ret = &gcp_of(call)->compute;
+	return 0;
+}
+
+static int gcp_variable(struct cloud_call *call, const char *name, char **ret, struct error *err)
+{
+	const char *project = NULL;
+	int r;
+
+	if (strcmp(name, "project") != 0)
+		return error_set(err, ERR_INVALID, "parameter '%s' is missing", name);
+	r = gcp_project(gcp_of(call), &project, err);
+	return r < 0 ? r : copy_text(project, ret, err);
+}
+
+const struct cloud_driver cloud_gcp = {
+	.type = "gcp",
+	.summary = "Google Cloud",
+	.options = option_rows,
+	.is_configured = is_configured,
+	.open = gcp_open,
+	.free = gcp_free,
+	.service = gcp_service,
+	.variable = gcp_variable,
+	.interfaces = { [CLOUD_COMPUTE] = &gcp_compute },
+};

@@ -1,0 +1,65 @@
+#pragma once
+/*
+ * Purpose: a connection to Google Cloud's control services. Private to backends/gcp.
+ * Ownership: see cloud.h.
+ * Threads: any; `lock` is held for memory only.
+ * Source: cloud.google.com/compute/docs/reference/rest/v1 (2026-11).
+ */
+#include "backends/auth/cred_gcp.h"
+#include "backends/auth/sign_bearer.h"
+#include "backends/base/lock.h"
+#include "backends/cloud/compute.h"
+#include "backends/cloud/rest.h"
+
+struct gcp {
+	struct cloud base;
+	struct http_engine *engine;
+	struct cred_gcp *cred;
+	struct signer *signer;
+	struct ratelimit ratelimit;
+	char *zone; /* where new things are made; NULL: must be said */
+	struct lock lock;
+	char *project; /* guarded by lock until it is set, then immutable */
+	char *compute_url;
+	struct service compute; /* immutable after open */
+};
+static inline struct gcp *gcp_of(const struct cloud_call *call)
+{
+	return container_of(call->cloud, struct gcp, base);
+}
+
+/* The project of the configuration or the credentials; may block. Good as long as the connection. */
+int gcp_project(struct gcp *g, const char **ret, struct error *err) MUST_CHECK;
+
+/* gce_ask.c: exchanges, and operations polled to their end */
+
+/* One exchange: path behind the service's address (encoded), JSON body (taken; may be NULL); ret may be NULL. What
+ * changes something carries a requestId, and may so be sent again. */
+int gce_ask(struct cloud_call *call, enum http_method method, const char *path, struct json_object *body,
+	    struct json_object **ret, struct error *err) MUST_CHECK;
+/* The same, of what begins an operation: until that is done; its own error is the error. */
+int gce_change(struct cloud_call *call, enum http_method method, const char *path, struct json_object *body,
+	       struct error *err) MUST_CHECK;
+/* "/projects/PROJECT" and the pieces, each encoded; ended by NULL. */
+int gce_path(struct cloud_call *call, const char *project, const char *const *pieces, char **ret,
+	     struct error *err) MUST_CHECK;
+/* All pages; filter may be NULL. */
+int gce_pages(struct cloud_call *call, const char *path, const char *filter, rest_each_fn *each, void *arg,
+	      struct error *err) MUST_CHECK;
+/* What follows the last '/'. */
+const char *gce_tail(const char *url);
+
+/* gce_image.c */
+int gce_images_list(struct cloud_call *call, struct json_object **ret, struct error *err);
+int gce_images_get(struct cloud_call *call, struct json_object **ret, struct error *err);
+/* The image by its path, PROJECT/NAME, PROJECT/family/FAMILY, a name or a family; raw. */
+int gce_find_image(struct cloud_call *call, const char *given, struct json_object **ret, struct error *err) MUST_CHECK;
+
+/* gce_key.c: the SSH keys of the project's metadata */
+int gce_keypairs_list(struct cloud_call *call, struct json_object **ret, struct error *err);
+int gce_keypairs_create(struct cloud_call *call, struct json_object **ret, struct error *err);
+int gce_keypairs_delete(struct cloud_call *call, struct json_object **ret, struct error *err);
+/* "USER:KEY" of the one that is named so: a heap string. */
+int gce_find_key(struct cloud_call *call, const char *name, char **ret, struct error *err) MUST_CHECK;
+
+extern const struct compute_ops gcp_compute;
