@@ -60,7 +60,8 @@ class Cell(harness.Mount):
         for w in self.workers:
             w.top = str(self.path / w.name)
             w.is_dead = self.is_dying
-        self.client.create_bucket(self.bucket)
+        if "bucket" not in more:  # else another cell has made it
+            self.client.create_bucket(self.bucket)
 
     # ---- the daemon ----
 
