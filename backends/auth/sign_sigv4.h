@@ -38,7 +38,8 @@ int sigv4_presign(struct http_request *request, const struct sigv4_scope *scope,
 /* The SHA-256 of a whole body as hex. Reads an fd to its end: a caller with a big file and a plain http endpoint does
  * this on its own thread and sets x-amz-content-sha256 itself, since sign runs on the event thread. */
 int sigv4_body_hash(const struct http_body *body, char ret_hex[65], struct error *err) MUST_CHECK;
-/* Learns the clock skew from an answer's Date; whether it changed by at_least_s or more. */
+/* Learns the clock skew from an answer's Date; whether it changed by at_least_s or more, or has just done so by the answer
+ * to another request: what was signed before that is worth signing anew. */
 bool sigv4_learn_skew(const struct http_response *response, int64_t at_least_s);
 
 /* A signer for an exchange. Over plain http the payload's SHA-256 is computed (from memory or fd) and signed; over

@@ -10,6 +10,8 @@
 /* Servers accept 15 minutes; a bare 403 is taken for a clock error only from here on. */
 #define SIGV4_SKEW_SUSPECT_S  240
 #define SIGV4_JUST_FETCHED_MS 1000
+/* Longer than a request that was signed with the old time takes to come back. */
+#define SIGV4_SKEW_NEW_MS 60000
 
 struct sigv4_signer {
 	struct signer base;
@@ -69,8 +71,9 @@ bool sigv4_learn_skew(const struct http_response *response, int64_t at_least_s)
 		return false;
 	skew_s = server_s - clock_wall_s();
 	change_s = skew_s - clock_skew_s();
+	/* Many exchanges fail at once when a clock jumps: the first learns, the others were signed before. */
 	if (change_s > -at_least_s && change_s < at_least_s)
-		return false;
+		return clock_skew_is_set_within(SIGV4_SKEW_NEW_MS);
 	clock_set_skew_s(skew_s);
 	log_debug("sigv4.skew", "skew_s=%lld", (long long)skew_s);
 	return true;

@@ -10,6 +10,7 @@
 
 static const struct clock_source *source; /* immutable once threads run; NULL: the real clock */
 static _Atomic int64_t skew_s;
+static _Atomic uint64_t skew_set_mono_ms; /* 0: never */
 
 void clock_set(const struct clock_source *new_source)
 {
@@ -46,12 +47,22 @@ int64_t clock_wall_ns(void)
 
 void clock_set_skew_s(int64_t new_skew_s)
 {
-	atomic_store(&skew_s, new_skew_s);
+	uint64_t now_ms = clock_mono_ms();
+
+	if (atomic_exchange(&skew_s, new_skew_s) != new_skew_s)
+		atomic_store(&skew_set_mono_ms, now_ms ? now_ms : 1);
 }
 
 int64_t clock_skew_s(void)
 {
 	return atomic_load(&skew_s);
+}
+
+bool clock_skew_is_set_within(uint64_t ms)
+{
+	uint64_t set_ms = atomic_load(&skew_set_mono_ms);
+
+	return set_ms && clock_mono_ms() - set_ms < ms;
 }
 
 /* A UTC date and time, taken apart. Own arithmetic: gmtime and timegm know locales and leap tables,

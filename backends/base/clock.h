@@ -4,6 +4,7 @@
  * Units: milliseconds and nanoseconds, as the names say. Wall time counts from 1970-01-01 UTC.
  * Threads: any. clock_set is for tests only, before threads start.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -18,6 +19,8 @@ static inline int64_t clock_wall_s(void)
 /* Difference server minus local clock, learnt from Date headers; used by signers. Thread-safe. */
 void clock_set_skew_s(int64_t skew_s);
 int64_t clock_skew_s(void);
+/* Whether it has changed in the last ms milliseconds. */
+bool clock_skew_is_set_within(uint64_t ms);
 
 struct clock_source {
 	uint64_t (*mono_ns)(void);

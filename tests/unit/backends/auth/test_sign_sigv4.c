@@ -411,6 +411,11 @@ static void a_wrong_clock_is_learnt_from_the_answer_and_signed_anew(void **state
 	(void)snprintf(err.service_code, sizeof(err.service_code), "RequestTimeTooSkewed");
 	assert_true(f->signer->ops->reconsider(f->signer, &response, &err));
 	assert_in_range(clock_skew_s(), 3598, 3602);
+	/* A request beside it, signed before that was learnt. */
+	assert_true(f->signer->ops->reconsider(f->signer, &response, &err));
+	fake_advance_s(61);
+	clock_format_http(clock_wall_s() + 3600, date);
+	assert_int_equal(http_fields_set(&response.headers, "Date", date, NULL), 0);
 	assert_false(f->signer->ops->reconsider(f->signer, &response, &err)); /* nothing new */
 	/* The answer to HEAD has no code. */
 	err.service_code[0] = '\0';
