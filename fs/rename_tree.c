@@ -376,17 +376,16 @@ static void flip_origins_locked(struct pending *op)
 static int switch_over(struct pending *op, struct error *err)
 {
 	struct fs *fs = op->fs;
-	struct node *store_node;
 	uint64_t ticket;
 
 	lock_take(&fs->lock);
 	op->flags |= PENDING_FLAG_DELETING;
 	ticket = pending_update_locked(op);
-	/* Only directories that were renamed, and what was moved out of them, have remote keys: below this store. */
-	for (store_node = op->node; store_node && store_node->type != NODE_STORE;)
-		store_node = store_node->parent;
-	if (store_node)
-		flip_locked(op, store_node);
+	/* Only directories that were renamed, and what was moved out of them, have remote keys: below this store. The directory
+	 * itself may have been removed since; what was moved out of it was not. */
+	for (struct node *n = fs->tree.root->first_child; n; n = n->next)
+		if (n->type == NODE_STORE && n->store == op->store)
+			flip_locked(op, n);
 	if (op->node)
 		forget_versions_locked(op->node);
 	flip_origins_locked(op);

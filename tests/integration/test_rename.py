@@ -234,3 +234,21 @@ def test_in_strict_mode_empty_directories_are_removed_and_replaced(mount):
     mount.sync()
     assert os.listdir(mount.path) == ["b"]
     assert (mount.path / "b" / "f").read_text() == "x"
+
+
+def test_a_directory_is_moved_out_of_one_that_then_goes(make_mount):
+    """All of it waits for the network: when it is carried out the renamed directory in the middle is there no more."""
+    m = make_mount("s3", options={"upload-delay": "0s", "meta-ttl": "1h"}).start()
+    for key in ("e/b/a/f", "e/g"):
+        m.client.put(m.bucket, key, key.encode())
+    tree_before = sorted(os.path.relpath(os.path.join(d, n), m.path) for d, _, names in os.walk(m.path) for n in names)
+    assert tree_before == ["e/b/a/f", "e/g"]
+    m.proxy.down()
+    os.rename(m.path / "e" / "b", m.path / "x")
+    os.rename(m.path / "e", m.path / "n")
+    os.rename(m.path / "x" / "a", m.path / "n" / "b")
+    os.rmdir(m.path / "x")
+    m.proxy.up()
+    assert m.keys() == ["n/b/f", "n/g"]
+    assert (m.path / "n" / "b" / "f").read_text() == "e/b/a/f"
+    assert m.client.get(m.bucket, "n/b/f") == b"e/b/a/f"
