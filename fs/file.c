@@ -120,6 +120,15 @@ static void trash_locked(struct fs *fs, struct file *f, bool keeps_file)
 	fs->cache.trash = t;
 }
 
+static void trash_free(struct trash *t)
+{
+	if (t->fd >= 0)
+		(void)close(t->fd);
+	if (t->log_fd >= 0)
+		(void)close(t->log_fd);
+	free(t);
+}
+
 void file_empty_trash(struct fs *fs)
 {
 	struct trash *t;
@@ -140,10 +149,6 @@ void file_empty_trash(struct fs *fs)
 			continue;
 		}
 
-		if (t->fd >= 0)
-			(void)close(t->fd);
-		if (t->log_fd >= 0)
-			(void)close(t->log_fd);
 		if (!t->keeps_file) {
 			FAULT_POINT("cache-file-remove-before");
 			fs_cache_log_name(t->id, name);
@@ -153,8 +158,18 @@ void file_empty_trash(struct fs *fs)
 			(void)unlinkat(fs->cache_fd, name, 0);
 			FAULT_POINT("cache-file-remove-after");
 		}
-		free(t);
+		trash_free(t);
 		t = next;
+	}
+}
+
+void file_leave_trash(struct fs *fs)
+{
+	while (fs->cache.trash) {
+		struct trash *t = fs->cache.trash;
+
+		fs->cache.trash = t->next;
+		trash_free(t);
 	}
 }
 

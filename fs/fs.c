@@ -411,8 +411,11 @@ void fs_free(struct fs *fs)
 		pending_release(fs);
 	tree_release(&fs->tree);
 	lock_drop(&fs->lock);
-	if (fs->cache_fd >= 0)
+	if (fs->journal) { /* rows of what is in the trash go first */
+		journal_drain(fs->journal);
 		file_empty_trash(fs);
+	}
+	file_leave_trash(fs);
 	journal_close(fs->journal);
 	if (fs->cache_fd >= 0)
 		(void)close(fs->cache_fd);

@@ -553,12 +553,10 @@ int journal_open(const char *dir, struct journal **ret, char **ret_damage, struc
 	return 0;
 }
 
-void journal_close(struct journal *j)
+void journal_drain(struct journal *j)
 {
 	struct error err = ERROR_INIT;
 
-	if (!j)
-		return;
 	journal_thread_stop(j);
 	if (j->attrs)
 		journal_attrs_flush(j->attrs);
@@ -570,5 +568,14 @@ void journal_close(struct journal *j)
 	else if (j->db.db)
 		(void)journal_checkpoint_all(
 			j->db.db); /* all is in the synced WAL; this only tidies up */
+	j->is_drained = true;
+}
+
+void journal_close(struct journal *j)
+{
+	if (!j)
+		return;
+	if (!j->is_drained)
+		journal_drain(j);
 	journal_free(j);
 }

@@ -32,7 +32,9 @@ struct journal_row {
 
 /* dir must exist. *ret_damage: heap string saying what was set aside, or NULL. */
 int journal_open(const char *dir, struct journal **ret, char **ret_damage, struct error *err) MUST_CHECK;
-/* Commits what is queued, syncs, closes. NULL is fine. */
+/* Commits what is queued, journal_finish included, and syncs. Nothing is queued any more; journal_is_past tells what was reached. */
+void journal_drain(struct journal *j);
+/* The same, if that was not done, and closes. NULL is fine. */
 void journal_close(struct journal *j);
 
 /* Whether a damaged journal was replaced since journal_lost_rows_settled, in this start or one that did not get far: cache files

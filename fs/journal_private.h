@@ -69,7 +69,7 @@ struct journal {
 
 	struct journal_db db;  /* the holder of the turn's */
 	sqlite3 *checkpointer; /* the thread's */
-	bool has_thread;
+	bool has_thread, is_drained;
 };
 
 /* --- journal_sql.c: small things over SQLite, and rows --- */

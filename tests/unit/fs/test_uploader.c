@@ -6,6 +6,7 @@
 #include "fs/upload_private.h"
 #include "tests/unit/fs/bench_use.h"
 #include "tests/unit/fs/support.h"
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,6 +58,50 @@ static void a_write_that_an_upload_overtakes_goes_up_with_the_next(void **state)
 	lock_drop(&fs->lock);
 }
 
+/* Descriptors of cache files of this bench, those of removed ones too. */
+static unsigned count_cache_files(const struct bench *b)
+{
+	CLEANUP(freep) char *files = str_format("%s/files/", b->dir);
+	DIR *fds = opendir("/proc/self/fd");
+	char target[4096];
+	unsigned count = 0;
+	struct dirent *d;
+
+	assert_non_null(fds);
+	while ((d = readdir(fds)) != NULL) {
+		ssize_t len = readlinkat(dirfd(fds), d->d_name, target, sizeof(target) - 1);
+
+		target[len > 0 ? len : 0] = '\0';
+		count += strncmp(target, files, strlen(files)) == 0;
+	}
+	(void)closedir(fds);
+	return count;
+}
+
+/* Its cache file waits for its rows to go. When the journal cannot be written, as here, it is left to the next start. */
+static void what_was_deleted_just_before_the_end_is_closed_with_the_mount(void **state)
+{
+	struct bench *b = *state;
+	struct node *n = create(b->fs, "f");
+	uint64_t ticket;
+
+	lock_take(&b->fs->lock);
+	n->file->writers--;
+	pending_put_due_locked(b->fs, n, 0);
+	lock_drop(&b->fs->lock);
+	bench_wait_idle(b);
+	bench_freeze(b);
+	lock_take(&b->fs->lock);
+	assert_int_equal(file_open_fd_locked(n->file, NULL), 0);
+	assert_int_equal(change_unlink_locked(b->fs, n, &ticket, NULL), 0);
+	assert_non_null(b->fs->cache.trash);
+	b->fs->cache.trash->mark.ticket = UINT64_MAX;
+	tree_unpin(&b->fs->tree, n);
+	lock_drop(&b->fs->lock);
+	bench_restart(b);
+	assert_int_equal(count_cache_files(b), 0);
+}
+
 /* What leaks here, the address sanitizer finds: the parts and their upload point at each other, and nothing else points at them. */
 static void an_upload_kept_for_its_next_try_goes_with_the_mount(void **state)
 {
@@ -97,6 +142,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_write_that_an_upload_overtakes_goes_up_with_the_next, bench_setup,
 						bench_teardown),
+		cmocka_unit_test_setup_teardown(what_was_deleted_just_before_the_end_is_closed_with_the_mount,
+						bench_setup, bench_teardown),
 		cmocka_unit_test_setup_teardown(an_upload_kept_for_its_next_try_goes_with_the_mount, bench_setup,
 						bench_teardown),
 		cmocka_unit_test_setup_teardown(an_upload_given_up_while_the_mount_ends_does_not_ask_the_store,
