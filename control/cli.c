@@ -35,8 +35,14 @@ static const struct command command_version = {
 
 static const struct command *const commands[] = {
 	&command_mount,	 &command_umount,  &command_sync, &command_status,
-	&command_doctor, &command_metrics, &command_help, &command_version,
+	&command_doctor, &command_metrics, &command_mcp,  &command_daemon,
+	&command_completion, &command_help, &command_version, &command_complete,
 };
+
+const struct command *cli_command_at(size_t index)
+{
+	return index < ARRAY_SIZE(commands) ? commands[index] : NULL;
+}
 
 static const struct command *find_command(const char *name)
 {
@@ -79,7 +85,8 @@ static int add_overview(struct buf *out)
 			      "usage: skydir COMMAND [ARGUMENTS]\n\ncommands:\n");
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands) && r == 0; i++)
-		r = buf_addf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+		if (commands[i]->name[0] != '_') /* of programs only */
+			r = buf_addf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	if (r == 0)
 		r = cli_op_help_all(out);
 	if (r == 0)
@@ -220,6 +227,18 @@ int cli_parse_format(const char *word, enum output_format *ret, struct error *er
 	else
 		return error_set(err, ERR_INVALID,
 				 "--output '%.32s' is not known (table, json, jsonl, csv)", word);
+	return 0;
+}
+
+int cli_parse_allow(const char *word, enum op_risk *ret, struct error *err)
+{
+	*ret = OP_READ;
+	if (word && !strcmp(word, "changes"))
+		*ret = OP_CHANGE;
+	else if (word && !strcmp(word, "destructive"))
+		*ret = OP_DESTROY;
+	else if (word)
+		return error_set(err, ERR_INVALID, "--allow '%.32s' is not known (changes, destructive)", word);
 	return 0;
 }
 

@@ -178,6 +178,17 @@ static struct client *find_daemon(const struct run *run, struct clients *all)
 	return NULL;
 }
 
+/* A daemon with a mount, that one if it has one. */
+static struct client *find_mount(struct clients *all, struct client *preferred)
+{
+	if (preferred && json_get_string(preferred->about, "mountpoint"))
+		return preferred;
+	for (size_t i = 0; i < all->count; i++)
+		if (all->items[i].about && json_get_string(all->items[i].about, "mountpoint"))
+			return &all->items[i];
+	return NULL;
+}
+
 static int run_here(struct run *run, struct json_object **ret, struct error *err)
 {
 	CLEANUP(config_release) struct config config = CONFIG_INIT;
@@ -207,11 +218,19 @@ static int run_somewhere(struct run *run, struct json_object **ret, struct error
 	if (r < 0 && run->op->needs_mount)
 		return r;
 	daemon = r < 0 ? NULL : find_daemon(run, &all);
-	if (!daemon && run->op->needs_mount && all.count)
-		daemon = &all.items[0];
+	if (run->op->needs_mount)
+		daemon = find_mount(&all, daemon);
 	if (!daemon)
 		return run_here(run, ret, err);
 	return client_call(daemon, run->op->name, run->params, 0, show_progress, run, ret, err);
+}
+
+int cli_op_call(const struct op *op, struct json_object *params, const char *config_path, struct json_object **ret,
+		struct error *err)
+{
+	struct run run = {.op = op, .config_path = config_path, .params = params};
+
+	return run_somewhere(&run, ret, err);
 }
 
 /* What went wrong at some of several providers; 10: done in part. */

@@ -22,6 +22,9 @@ const struct op *cli_op_find(int argc, char *const *argv, int *ret_words);
 bool cli_op_is_resource(const char *word);
 /* Runs a row; argv stands behind its name. The exit code, or -errno. */
 int cli_op_run(const struct op *op, int argc, char *const *argv, const char *config_path, struct error *err);
+/* Runs a row with checked parameters by a daemon of the same configuration and environment, or here. */
+int cli_op_call(const struct op *op, struct json_object *params, const char *config_path, struct json_object **ret,
+		struct error *err) MUST_CHECK;
 /* Appends the help of one row; of a resource, all whose names begin with "prefix."; of all resources, a line each. */
 int cli_op_help(const struct op *op, struct buf *out) MUST_CHECK;
 int cli_op_help_resource(const char *prefix, struct buf *out) MUST_CHECK;

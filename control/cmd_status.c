@@ -49,7 +49,7 @@ static int ask_daemons(struct status *s, const char *only, struct error *err)
 		struct json_object *result = NULL;
 		struct error why = ERROR_INIT;
 
-		if (only && (!at || strcmp(at, only) != 0))
+		if ((only && (!at || strcmp(at, only) != 0)) || (c->about && !at)) /* a daemon without a mount */
 			continue;
 		if (client_call(c, "status", NULL, c->about ? STATUS_MS : 100, NULL, NULL, &result,
 				&why) < 0) {

@@ -152,6 +152,8 @@ static int sync_all(struct sync *s, struct clients *all, struct error *err)
 		struct client *c = i < all->count ? &all->items[i] : NULL;
 		const char *at = c && c->about ? json_get_string(c->about, "mountpoint") : NULL;
 
+		if (c && c->about && !at)
+			continue; /* a daemon without a mount */
 		r = c ? sync_mount(s, c, "/", at ? at : "a mount that does not answer", &local)
 		      : orphans_each(cache_dir, all, sync_orphan, s, &local);
 		if (r >= 0)

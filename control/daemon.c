@@ -209,7 +209,7 @@ static int serve(struct op_context *context, struct session *session, const sigs
 	struct signals signals = {.signal_fd = -1, .end_fd = -1};
 	struct error drain_err = ERROR_INIT;
 	struct server *server = NULL;
-	int r = server_new(context, session, &server, err);
+	int r = server_new(context, session, OP_READ, &server, err);
 
 	if (r == 0)
 		r = signals_start(&signals, session, set, err);

@@ -29,7 +29,7 @@ const char *op_risk_name(enum op_risk risk)
 int op_run(const struct op *op, const struct op_call *call, struct json_object **ret,
 	   struct error *err)
 {
-	if (op->needs_mount && !call->session)
+	if (op->needs_mount && !(call->session && call->session->fs))
 		return error_set(err, ERR_NOT_FOUND, "%s needs a mount, and there is none", op->name);
 	return op->run ? op->run(call, ret, err) : op_cloud_run(op, call, ret, err);
 }
@@ -50,8 +50,7 @@ struct json_object *op_items(struct json_object *list)
 	return o;
 }
 
-/* One request: appends its answer unless it is a notification. */
-static int answer_one(const struct op_call *call, struct json_object *message, struct buf *out)
+int op_answer_request(const struct op_call *call, struct json_object *message, struct buf *out)
 {
 	CLEANUP(json_putp) struct json_object *result = NULL;
 	struct op_call own = *call;
@@ -84,7 +83,8 @@ static int answer_one(const struct op_call *call, struct json_object *message, s
 }
 
 /* The answers of a batch stand in one array, on one line. */
-static int answer_batch(const struct op_call *call, struct json_object *batch, struct buf *out)
+static int answer_batch(const struct op_call *call, struct json_object *batch, op_answer_fn *answer, void *arg,
+			struct buf *out)
 {
 	size_t count = json_object_array_length(batch), before = out->len;
 	bool is_empty = true;
@@ -97,7 +97,7 @@ static int answer_batch(const struct op_call *call, struct json_object *batch, s
 	for (size_t i = 0; i < count && r == 0; i++) {
 		size_t length = out->len;
 
-		r = answer_one(call, json_object_array_get_idx(batch, i), out);
+		r = answer(arg, json_object_array_get_idx(batch, i), call, out);
 		if (r == 0 && out->len > length) {
 			out->data[out->len - 1] = ','; /* instead of the newline */
 			is_empty = false;
@@ -113,6 +113,20 @@ static int answer_batch(const struct op_call *call, struct json_object *batch, s
 	return r;
 }
 
+int op_answer_message(const struct op_call *call, struct json_object *message, op_answer_fn *answer, void *arg,
+		      struct buf *out)
+{
+	if (json_object_is_type(message, json_type_array))
+		return answer_batch(call, message, answer, arg, out);
+	return answer(arg, message, call, out);
+}
+
+static int answer_plainly(void *arg, struct json_object *message, const struct op_call *call, struct buf *out)
+{
+	(void)arg; /* nothing but the operations */
+	return op_answer_request(call, message, out);
+}
+
 int op_answer(const struct op_call *call, struct str line, struct buf *out)
 {
 	CLEANUP(json_putp) struct json_object *message = NULL;
@@ -122,7 +136,5 @@ int op_answer(const struct op_call *call, struct str line, struct buf *out)
 		return rpc_add_error(out, NULL, RPC_PARSE_ERROR, "the line is too long", NULL);
 	if (json_parse(line, RPC_LINE_MAX, &message, &err) < 0)
 		return rpc_add_error(out, NULL, RPC_PARSE_ERROR, err.message, NULL);
-	if (json_object_is_type(message, json_type_array))
-		return answer_batch(call, message, out);
-	return answer_one(call, message, out);
+	return op_answer_message(call, message, answer_plainly, NULL, out);
 }

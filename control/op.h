@@ -69,6 +69,7 @@ struct op {
 	int (*run)(const struct op_call *call, struct json_object **ret, struct error *err);
 	bool needs_mount;	/* runs only in the daemon of a mount */
 	bool is_hidden;		/* of the socket only: no command, no tool */
+	bool is_quick;		/* never waits: answered on the thread that reads the connection */
 	bool has_command;	/* a command of its own stands for it (cmd_*.c): no generic one */
 	const char *details;	/* more help; may be NULL */
 	const char *example;	/* "skydir instances list --provider aws"; lines */
@@ -114,12 +115,20 @@ int op_run(const struct op *op, const struct op_call *call, struct json_object *
 /* The same for rows of clouds: chooses the provider, pages, waits (op_cloud.c). */
 int op_cloud_run(const struct op *op, const struct op_call *call, struct json_object **ret,
 		 struct error *err) MUST_CHECK;
+/* At one place, whatever the parameters say of providers. */
+int op_cloud_run_at(const struct op *op, const struct op_call *call, const struct op_cloud_place *place,
+		    struct json_object **ret, struct error *err) MUST_CHECK;
 /* {"items": list, "count": N}; takes the list's reference. NULL without memory. */
 struct json_object *op_items(struct json_object *list);
 /* The slot by which a driver does an operation, or NULL when it does not have it. */
 const struct cloud_slot *op_cloud_slot(const struct op *op, const struct cloud_driver *driver);
 
-/* Handles one line from a client (ptr NULL: one that was too long) and appends the answer's line,
- * or nothing for notifications. Only -ENOMEM and -EFBIG are failures; all others become answers.
- * call->params is ignored. */
+/* Appends the answer to one request, or nothing for notifications. Only -ENOMEM and -EFBIG are failures; all others
+ * become answers. call->params is ignored. */
+int op_answer_request(const struct op_call *call, struct json_object *message, struct buf *out) MUST_CHECK;
+/* The same for a request or a batch of them, each answered by fn; the answers of a batch stand on one line. */
+typedef int op_answer_fn(void *arg, struct json_object *message, const struct op_call *call, struct buf *out);
+int op_answer_message(const struct op_call *call, struct json_object *message, op_answer_fn *answer, void *arg,
+		      struct buf *out) MUST_CHECK;
+/* The same for one line from a client (ptr NULL: one that was too long). */
 int op_answer(const struct op_call *call, struct str line, struct buf *out) MUST_CHECK;

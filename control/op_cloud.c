@@ -418,10 +418,26 @@ static int run_all(const struct op *op, const struct op_call *call, const struct
 	return r;
 }
 
+int op_cloud_run_at(const struct op *op, const struct op_call *call, const struct op_cloud_place *place,
+		    struct json_object **ret, struct error *err)
+{
+	struct json_object *result = NULL;
+	int r = op_cloud_slot(op, place->driver) ? run_one(op, call, place, &result, err)
+						 : not_supported(op, place->name, err);
+
+	if (r < 0)
+		return r;
+	if (op->result == OP_ITEMS && !json_object_is_type(result, json_type_object)) {
+		*ret = op_items(result);
+		return *ret ? 0 : no_memory(err);
+	}
+	*ret = result;
+	return 0;
+}
+
 static int run_prepared(const struct op *op, const struct op_call *call, struct json_object **ret, struct error *err)
 {
 	struct op_cloud_place places[OP_CLOUDS_MAX], place = {NULL, NULL};
-	struct json_object *result = NULL;
 	const char *name = param(call, "provider");
 	size_t count = op_context_clouds(call->context, places);
 	int r;
@@ -431,16 +447,7 @@ static int run_prepared(const struct op *op, const struct op_call *call, struct 
 			    : run_all(op, call, places, count, ret, err);
 	r = name ? choose_named(op, name, places, count, &place, err)
 		 : choose_only(op, places, count, &place, err);
-	if (r == 0)
-		r = run_one(op, call, &place, &result, err);
-	if (r < 0)
-		return r;
-	if (op->result == OP_ITEMS && !json_object_is_type(result, json_type_object)) {
-		*ret = op_items(result);
-		return *ret ? 0 : no_memory(err);
-	}
-	*ret = result;
-	return 0;
+	return r < 0 ? r : op_cloud_run_at(op, call, &place, ret, err);
 }
 
 int op_cloud_run(const struct op *op, const struct op_call *call, struct json_object **ret, struct error *err)

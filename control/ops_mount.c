@@ -12,6 +12,8 @@ static int no_memory(struct error *err)
 
 static int run_version(const struct op_call *call, struct json_object **ret, struct error *err)
 {
+	if (!call->session)
+		return error_set(err, ERR_NOT_FOUND, "this is no daemon");
 	*ret = session_describe(call->session);
 	return *ret ? 0 : no_memory(err);
 }
@@ -208,18 +210,20 @@ static const struct op_param stop_params[] = {
 extern const struct op mount_ops[];
 const struct op mount_ops[] = {
 	{.name = "version",
+	 .is_quick = true,
 	 .summary = "which daemon this is and what it serves",
 	 .run = run_version,
-	 .needs_mount = true,
 	 .is_hidden = true,
 	 .result = OP_ONE},
 	{.name = "status",
+	 .is_quick = true,
 	 .summary = "dirty files, uploads, errors, cache and requests of the mount",
 	 .run = run_status,
 	 .needs_mount = true,
 	 .has_command = true,
 	 .result = OP_ONE},
 	{.name = "metrics",
+	 .is_quick = true,
 	 .summary = "all counters and gauges",
 	 .run = run_metrics,
 	 .needs_mount = true,
@@ -239,6 +243,7 @@ const struct op mount_ops[] = {
 	 .is_hidden = true,
 	 .result = OP_ONE},
 	{.name = "mount.stop",
+	 .is_quick = true,
 	 .summary = "unmount and end the daemon",
 	 .risk = OP_CHANGE,
 	 .params = stop_params,
@@ -247,6 +252,7 @@ const struct op mount_ops[] = {
 	 .is_hidden = true,
 	 .result = OP_ONE},
 	{.name = "rpc.discover",
+	 .is_quick = true,
 	 .summary = "the methods and their parameters",
 	 .run = run_discover,
 	 .is_hidden = true,

@@ -1,5 +1,7 @@
 #include "control/rpc.h"
 
+#define LINE_KEPT 16384
+
 void rpc_framer_release(struct rpc_framer *f)
 {
 	buf_release(&f->line);
@@ -25,6 +27,19 @@ static int collect(struct rpc_framer *f, const char *data, size_t len)
 	return r;
 }
 
+/* The memory of a long line is not kept for the short ones that follow: connections are many. */
+static void line_done(struct rpc_framer *f)
+{
+	size_t limit = f->line.limit;
+
+	if (f->line.capacity <= LINE_KEPT) {
+		buf_clear(&f->line);
+		return;
+	}
+	buf_release(&f->line);
+	f->line = BUF_INIT(limit);
+}
+
 int rpc_framer_push(struct rpc_framer *f, const char *data, size_t len,
 		    int (*fn)(void *arg, struct str line), void *arg)
 {
@@ -47,7 +62,7 @@ int rpc_framer_push(struct rpc_framer *f, const char *data, size_t len,
 			r = line.len ? fn(arg, line) : 0;
 		}
 		f->is_skipping = false;
-		buf_clear(&f->line);
+		line_done(f);
 		if (r < 0)
 			return r;
 	}
@@ -189,8 +204,8 @@ struct json_object *rpc_error_data(const struct error *err)
 	return o;
 }
 
-int rpc_add_error(struct buf *out, struct json_object *id, int code, const char *message,
-		  const struct error *cause)
+int rpc_add_error_data(struct buf *out, struct json_object *id, int code, const char *message,
+		       struct json_object *data)
 {
 	CLEANUP(json_putp) struct json_object *o = envelope(id, true);
 	struct json_object *e = json_object_new_object();
@@ -201,10 +216,18 @@ int rpc_add_error(struct buf *out, struct json_object *id, int code, const char 
 	}
 	json_object_object_add(e, "code", json_object_new_int(code));
 	json_object_object_add(e, "message", json_object_new_string(message));
-	if (cause)
-		json_object_object_add(e, "data", rpc_error_data(cause));
+	if (data)
+		json_object_object_add(e, "data", json_object_get(data));
 	json_object_object_add(o, "error", e);
 	return add_line(out, o);
+}
+
+int rpc_add_error(struct buf *out, struct json_object *id, int code, const char *message,
+		  const struct error *cause)
+{
+	CLEANUP(json_putp) struct json_object *data = cause ? rpc_error_data(cause) : NULL;
+
+	return rpc_add_error_data(out, id, code, message, data);
 }
 
 int rpc_add_request(struct buf *out, int64_t id, const char *method, struct json_object *params)

@@ -45,6 +45,9 @@ int rpc_parse_request(struct json_object *message, struct rpc_request *ret, cons
 int rpc_add_result(struct buf *out, struct json_object *id, struct json_object *result) MUST_CHECK;
 int rpc_add_error(struct buf *out, struct json_object *id, int code, const char *message,
 		  const struct error *cause) MUST_CHECK;
+/* The same with data of its own (borrowed, may be NULL). */
+int rpc_add_error_data(struct buf *out, struct json_object *id, int code, const char *message,
+		       struct json_object *data) MUST_CHECK;
 int rpc_add_request(struct buf *out, int64_t id, const char *method,
 		    struct json_object *params) MUST_CHECK;
 int rpc_add_notification(struct buf *out, const char *method,

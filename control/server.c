@@ -3,6 +3,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 #include "control/paths.h"
+#include "control/peer.h"
 #include "control/rpc.h"
 
 #include <fcntl.h>
@@ -14,10 +15,12 @@
 #include <sys/un.h>
 
 #define WRITE_TIMEOUT_MS 10000
+#define HANG_UP_SLICE_MS 100
+#define RUNNING_MAX	 512
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STACK_BYTES (4u << 20)
 #else
-#define STACK_BYTES (512u << 10)
+#define STACK_BYTES (256u << 10)
 #endif
 
 struct connection {
@@ -25,14 +28,15 @@ struct connection {
 	struct connection *next; /* guarded by server->lock */
 	pthread_t thread;
 	int fd;
-	struct cancel cancel; /* fired when the peer is gone or the server ends */
-	atomic_bool is_done;  /* the thread has nothing more to do: join it */
-	bool is_broken;	      /* owned by the connection's thread: no more writing */
+	struct peer *peer;
+	atomic_bool is_done; /* the thread has nothing more to do: join it */
 };
 
 struct server {
 	struct op_context *context;
 	struct session *session;
+	enum op_risk allow;
+	_Atomic unsigned running; /* calls on threads of their own, of all connections */
 	int dir_fd, listen_fd, wake_fd;
 	char name[32], *path;
 	pthread_t thread;
@@ -48,7 +52,7 @@ static int send_all(struct connection *c, const char *data, size_t len)
 {
 	uint64_t deadline = clock_mono_ms() + WRITE_TIMEOUT_MS;
 
-	while (len && !c->is_broken) {
+	while (len) {
 		ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL);
 
 		if (n >= 0) {
@@ -58,44 +62,33 @@ static int send_all(struct connection *c, const char *data, size_t len)
 			struct pollfd p = {.fd = c->fd, .events = POLLOUT};
 			uint64_t now = clock_mono_ms();
 
-			if (now >= deadline || poll(&p, 1, (int)(deadline - now)) == 0)
-				c->is_broken = true;
+			if (now >= deadline || poll(&p, 1, (int)(deadline - now)) == 0) {
+				log_warn("control.dropped", "reason='the client does not read'");
+				(void)shutdown(c->fd, SHUT_RDWR); /* its thread reads the end then */
+				return -ETIMEDOUT;
+			}
 		} else if (errno != EINTR) {
-			c->is_broken = true;
+			return -errno;
 		}
 	}
-	if (c->is_broken)
-		cancel_fire(&c->cancel);
-	return c->is_broken ? -EPIPE : 0;
+	return 0;
 }
 
-static void notify(void *arg, struct json_object *params)
+static int send_lines(void *arg, const char *data, size_t len)
 {
-	struct connection *c = arg;
-	CLEANUP(buf_release) struct buf line = BUF_INIT(RPC_LINE_MAX);
-
-	if (rpc_add_notification(&line, "progress", params) == 0)
-		(void)send_all(c, line.data, line.len); /* a failure fires the cancel token */
+	return send_all(arg, data, len);
 }
 
-static int handle_line(void *arg, struct str line)
+/* The peer sends no more. One that only said so (shutdown) still gets its answers; from one that is gone nothing is
+ * worth going on for. */
+static void await_calls(struct connection *c)
 {
-	struct connection *c = arg;
-	CLEANUP(buf_release) struct buf answer = BUF_INIT(RPC_REPLY_MAX);
-	struct op_call call = {.context = c->server->context,
-			       .session = c->server->session,
-			       .cancel = &c->cancel,
-			       .notify = notify,
-			       .notify_arg = c};
-	int r = op_answer(&call, line, &answer);
+	while (!peer_wait_until(c->peer, clock_mono_ms() + HANG_UP_SLICE_MS)) {
+		struct pollfd p = {.fd = c->fd, .events = 0};
 
-	if (r == -EFBIG) {
-		buf_clear(&answer);
-		r = rpc_add_error(&answer, NULL, RPC_INTERNAL, "the answer is too large", NULL);
+		if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
+			peer_cancel_all(c->peer);
 	}
-	if (r < 0)
-		return r;
-	return answer.len ? send_all(c, answer.data, answer.len) : 0;
 }
 
 static void *serve_connection(void *arg)
@@ -110,14 +103,18 @@ static void *serve_connection(void *arg)
 		ssize_t n = recv(c->fd, data, sizeof data, 0);
 
 		if (n > 0)
-			r = rpc_framer_push(&framer, data, (size_t)n, handle_line, c);
+			r = rpc_framer_push(&framer, data, (size_t)n, peer_line, c->peer);
 		else if (n < 0 && errno == EAGAIN)
 			(void)poll(&p, 1,
 				   -1); /* server_free shuts the socket down, which ends this */
 		else if (n == 0 || errno != EINTR)
 			break;
 	}
+	if (r == 0 && !atomic_load(&c->server->is_stopping))
+		await_calls(c);
+	peer_cancel_all(c->peer);
 	(void)shutdown(c->fd, SHUT_RDWR); /* the peer may be gone already */
+	(void)peer_wait_until(c->peer, UINT64_MAX);
 	atomic_store(&c->is_done, true);
 	(void)eventfd_write(c->server->wake_fd, 1); /* only fails when it is full, thus readable */
 	return NULL;
@@ -126,7 +123,7 @@ static void *serve_connection(void *arg)
 static void connection_free(struct connection *c)
 {
 	(void)close(c->fd);
-	cancel_destroy(&c->cancel);
+	peer_free(c->peer);
 	free(c);
 }
 
@@ -179,39 +176,59 @@ static void refuse(int fd, const char *why)
 	(void)close(fd);
 }
 
-static void accept_one(struct server *s)
+/* Takes fd. */
+static struct connection *connection_new(struct server *s, int fd)
+{
+	struct connection *c = calloc(1, sizeof *c);
+	struct peer_options options = {.context = s->context,
+				       .session = s->session,
+				       .allow = s->allow,
+				       .has_methods = true,
+				       .send = send_lines,
+				       .send_arg = c,
+				       .running = &s->running,
+				       .running_max = RUNNING_MAX};
+	struct error err = ERROR_INIT;
+
+	if (!c || peer_new(&options, &c->peer, &err) < 0) {
+		free(c);
+		(void)close(fd);
+		return NULL;
+	}
+	c->server = s;
+	c->fd = fd;
+	return c;
+}
+
+/* Whether one was taken out of the queue. */
+static bool accept_one(struct server *s)
 {
 	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct connection *c;
 
 	if (fd < 0)
-		return;
+		return false;
 	if (!is_peer_ours(fd)) {
 		log_warn("control.refused", "reason='another user'");
 		(void)close(fd);
-		return;
-	}
-	c = calloc(1, sizeof *c);
-	if (!c) {
-		(void)close(fd);
-		return;
+		return true;
 	}
 	LOCKED(&s->lock);
 	if (s->count >= SERVER_CLIENTS_MAX) {
-		free(c);
 		refuse(fd, "too many connections (close some)");
-		return;
+		return true;
 	}
-	c->server = s;
-	c->fd = fd;
-	cancel_init(&c->cancel);
+	c = connection_new(s, fd);
+	if (!c)
+		return true;
 	if (start_thread(&c->thread, serve_connection, c) < 0) {
 		connection_free(c);
-		return;
+		return true;
 	}
 	c->next = s->connections;
 	s->connections = c;
 	s->count++;
+	return true;
 }
 
 static void *accept_loop(void *arg)
@@ -227,8 +244,8 @@ static void *accept_loop(void *arg)
 			break;
 		(void)eventfd_read(s->wake_fd, &value); /* non-blocking; only empties it */
 		reap(s);
-		if (p[0].revents & POLLIN)
-			accept_one(s);
+		while ((p[0].revents & POLLIN) && !atomic_load(&s->is_stopping) && accept_one(s))
+			;
 	}
 	return NULL;
 }
@@ -261,7 +278,7 @@ static int bind_socket(struct server *s, struct error *err)
 	return 0;
 }
 
-int server_new(struct op_context *context, struct session *session, struct server **ret,
+int server_new(struct op_context *context, struct session *session, enum op_risk allow, struct server **ret,
 	       struct error *err)
 {
 	struct server *s = calloc(1, sizeof *s);
@@ -272,6 +289,7 @@ int server_new(struct op_context *context, struct session *session, struct serve
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	s->context = context;
 	s->session = session;
+	s->allow = allow;
 	s->dir_fd = s->listen_fd = -1;
 	lock_init_ranked(&s->lock, LOCK_CONTROL);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -305,7 +323,6 @@ static void stop_connections(struct server *s)
 {
 	LOCKED(&s->lock);
 	for (struct connection *c = s->connections; c; c = c->next) {
-		cancel_fire(&c->cancel);
 		(void)shutdown(c->fd, SHUT_RDWR);
 	}
 }

@@ -7,15 +7,16 @@
  * that a refused connection proves that its daemon is gone. At most SERVER_CLIENTS_MAX connections;
  * a peer that does not read is dropped after 10 s, and delays nobody else. Ownership: server_free
  * ends every connection (operations under way are cancelled) and removes the socket. Threads: one
- * that accepts, one per connection.
+ * that accepts, one per connection that reads and answers what is quick, one per call that is not
+ * (peer.h).
  */
 #include "control/op.h"
 
-#define SERVER_CLIENTS_MAX 64
+#define SERVER_CLIENTS_MAX 512
 
 struct server;
-/* session: of the mount, NULL when there is none. */
-int server_new(struct op_context *context, struct session *session, struct server **ret,
+/* session: of the mount or of a daemon without one. allow: what MCP clients may do at most. */
+int server_new(struct op_context *context, struct session *session, enum op_risk allow, struct server **ret,
 	       struct error *err) MUST_CHECK;
 const char *server_path(const struct server *s);
 void server_free(struct server *s);

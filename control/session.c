@@ -79,12 +79,14 @@ struct json_object *session_describe(struct session *s)
 		return NULL;
 	json_object_object_add(o, "version", json_object_new_string(SKYDIR_VERSION));
 	json_object_object_add(o, "pid", json_object_new_int(getpid()));
-	json_object_object_add(o, "mountpoint", json_object_new_string(s->mountpoint));
-	json_object_object_add(o, "source", json_object_new_string(s->source));
-	json_object_object_add(o, "state",
-			       json_object_new_string(session_state_name(
-				       (enum session_state)atomic_load(&s->state))));
-	json_object_object_add(o, "cache_dir", json_object_new_string(s->cache_dir));
+	if (s->fs) {
+		json_object_object_add(o, "mountpoint", json_object_new_string(s->mountpoint));
+		json_object_object_add(o, "source", json_object_new_string(s->source));
+		json_object_object_add(o, "state",
+				       json_object_new_string(session_state_name(
+					       (enum session_state)atomic_load(&s->state))));
+		json_object_object_add(o, "cache_dir", json_object_new_string(s->cache_dir));
+	}
 	if (s->environment)
 		json_object_object_add(o, "environment", json_object_new_string(s->environment));
 	json_object_object_add(o, "started", json_object_new_int64(s->started_wall_s));

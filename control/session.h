@@ -1,6 +1,7 @@
 #pragma once
 /*
- * Purpose: one running mount as the control plane sees it: its fs, where it is, and how it ends.
+ * Purpose: one running mount as the control plane sees it: its fs, where it is, and how it ends. A daemon without a
+ *	mount has one too, with no fs and none of its places.
  *
  * How a mount ends: `mount.stop` or SIGTERM unmounts from inside, fusermount3 -u from outside; in
  * every case fs_run returns and the daemon then uploads what is left, unless it was told to leave
@@ -13,7 +14,7 @@
 
 enum session_state { SESSION_SERVING, SESSION_DRAINING, SESSION_UNMOUNTED };
 struct session {
-	struct fs *fs;
+	struct fs *fs; /* NULL: a daemon without a mount */
 	const char *mountpoint, *source, *cache_dir; /* immutable after init */
 	char *environment; /* op_context_fingerprint; owned, may be NULL; immutable after init */
 	int64_t started_wall_s;			     /* immutable after init */
@@ -31,5 +32,5 @@ int session_drain(struct session *s, struct error *err) MUST_CHECK;
 enum session_stop { SESSION_STOP_DRAIN, SESSION_STOP_NOW };
 /* Unmounts; fs_run returns soon. NOW: whatever is not uploaded yet stays in the journal. */
 void session_stop(struct session *s, enum session_stop how);
-/* {version, pid, mountpoint, source, state, cache_dir, started}; NULL without memory. */
+/* {version, pid, mountpoint, source, state, cache_dir, started}, less what only a mount has; NULL without memory. */
 struct json_object *session_describe(struct session *s);

@@ -20,6 +20,7 @@
 enum lock_rank { /* lowest first */
 	LOCK_UNRANKED, /* not checked */
 	LOCK_CONTROL,
+	LOCK_CONTROL_PEER, /* of one client of the control plane */
 	LOCK_FS,
 	LOCK_JOURNAL_WRITE, /* of remembered attributes: held across SQLite, which is what it guards */
 	LOCK_JOURNAL_READ,

@@ -1,5 +1,6 @@
 #include "backends/base/clock.h"
 #include "control/client.h"
+#include "control/peer.h"
 #include "control/server.h"
 #include "fake.h"
 
@@ -30,7 +31,7 @@ static int setup(void **state)
 	if (fs_new(&options, NULL, 0, "/", &fs, NULL) < 0)
 		return -1;
 	session_init(&session, fs, "/mnt/sky", "/", "/tmp/cache");
-	return server_new(NULL, &session, &server, NULL) < 0 ? -1 : 0;
+	return server_new(NULL, &session, OP_READ, &server, NULL) < 0 ? -1 : 0;
 }
 
 static int teardown(void **state)
@@ -254,6 +255,65 @@ static void a_sync_whose_caller_is_gone_is_given_up(void **state)
 	wait_until(was_cancelled);
 }
 
+static void a_long_call_does_not_hold_up_others_and_is_cancelled_by_its_id(void **state)
+{
+	char line[1024];
+	int fd = raw_connect();
+
+	(void)state;
+	fake_fs.blocks = true;
+	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"mount.sync\"}\n");
+	wait_until(is_syncing);
+	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"version\"}\n");
+	raw_read(fd, line, sizeof line);
+	assert_non_null(strstr(line, "\"id\":2"));
+	assert_false(fake_fs.was_cancelled);
+	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":7}}\n"
+		     "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":1}}\n");
+	raw_read(fd, line, sizeof line);
+	assert_non_null(strstr(line, "\"id\":1"));
+	assert_non_null(strstr(line, "cancelled"));
+	assert_true(fake_fs.was_cancelled);
+	(void)close(fd);
+}
+
+static void calls_of_one_client_are_bounded(void **state)
+{
+	char line[1024] = "";
+	int fd = raw_connect();
+
+	(void)state;
+	fake_fs.blocks = true;
+	for (int i = 0; i < PEER_CALLS_MAX; i++)
+		raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"mount.sync\"}\n");
+	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":99,\"method\":\"mount.sync\"}\n");
+	raw_read(fd, line, sizeof line);
+	assert_non_null(strstr(line, "\"id\":99"));
+	assert_non_null(strstr(line, "throttled"));
+	(void)close(fd);
+	wait_until(was_cancelled);
+}
+
+static void mcp_is_spoken_on_the_socket_too(void **state)
+{
+	char line[8192];
+	int fd = raw_connect();
+
+	(void)state;
+	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\","
+		     "\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}\n");
+	raw_read(fd, line, sizeof line);
+	assert_non_null(strstr(line, "\"protocolVersion\":\"2025-06-18\""));
+	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"status\"}}\n");
+	raw_read(fd, line, sizeof line);
+	assert_non_null(strstr(line, "\"structuredContent\""));
+	assert_non_null(strstr(line, "\"isError\":false"));
+	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"version\"}\n");
+	raw_read(fd, line, sizeof line);
+	assert_non_null(strstr(line, "\"mountpoint\""));
+	(void)close(fd);
+}
+
 static void ending_the_server_ends_operations_under_way(void **state)
 {
 	int fd = raw_connect();
@@ -307,7 +367,7 @@ static void stale_sockets_are_removed_and_replaced(void **state)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	(void)close(fd);
-	assert_int_equal(server_new(NULL, &session, &server, &err), 0);
+	assert_int_equal(server_new(NULL, &session, OP_READ, &server, &err), 0);
 	(void)close(raw_connect());
 }
 
@@ -319,7 +379,7 @@ static void directories_that_others_may_enter_are_not_used(void **state)
 
 	(void)state;
 	assert_int_equal(chmod(dir, 0755), 0);
-	assert_true(server_new(NULL, &session, &second, &err) < 0);
+	assert_true(server_new(NULL, &session, OP_READ, &second, &err) < 0);
 	assert_int_equal(err.kind, ERR_PERMISSION);
 	assert_int_equal(clients_open(&all, &err), 0);
 	assert_int_equal(all.count, 0);
@@ -339,6 +399,9 @@ int main(void)
 		TEST(one_that_never_reads_delays_nobody),
 		TEST(connections_are_bounded_and_slots_come_free),
 		TEST(a_sync_whose_caller_is_gone_is_given_up),
+		TEST(a_long_call_does_not_hold_up_others_and_is_cancelled_by_its_id),
+		TEST(calls_of_one_client_are_bounded),
+		TEST(mcp_is_spoken_on_the_socket_too),
 		TEST(ending_the_server_ends_operations_under_way),
 		TEST(stop_now_cancels_the_drain_and_unmounts),
 		TEST(stale_sockets_are_removed_and_replaced),
