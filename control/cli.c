@@ -1,6 +1,7 @@
 #include "control/cli.h"
 
 #include "control/cli_op.h"
+#include "control/man.h"
 #include "control/paths.h"
 #include "control/text.h"
 
@@ -13,13 +14,20 @@ static int run_version(struct cli *cli, struct error *err);
 static const struct args_option plain_options[] = {CLI_OPTION_OUTPUT, CLI_OPTION_HELP,
 						   CLI_OPTION_END};
 
+static const struct args_option help_options[] = {
+	{0, "man", NULL, "the manual page of it, as man(1) takes it"},
+	{0, "man-dir", "DIR", "write all manual pages into DIR"},
+	CLI_OPTION_OUTPUT,
+	CLI_OPTION_HELP,
+	CLI_OPTION_END};
 static const struct command command_help = {
 	.name = "help",
 	.synopsis = "[COMMAND | RESOURCE [VERB]]",
 	.summary = "explain a command",
 	.details = "Shows all commands, or what one of them does, its options and examples.",
-	.examples = "skydir help mount",
-	.options = plain_options,
+	.examples = "skydir help mount\n"
+		    "skydir help --man instances | man -l -",
+	.options = help_options,
 	.most = 4,
 	.run = run_help,
 };
@@ -176,6 +184,19 @@ static int print_help(const char *name, FILE *to, struct error *err)
 	return 0;
 }
 
+static int print_page(const char *name, struct error *err)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+	int r = man_page(name, &out);
+
+	if (r == -EINVAL)
+		return unknown_command(name, err);
+	if (r < 0)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	(void)fputs(buf_cstr(&out), stdout); /* checked for all of stdout at the end */
+	return 0;
+}
+
 /* "help instances list", "help instances" */
 static int run_help(struct cli *cli, struct error *err)
 {
@@ -184,6 +205,10 @@ static int run_help(struct cli *cli, struct error *err)
 	const struct op *op = NULL;
 	int words = 0, count = (int)cli->args->count, r = 0;
 
+	if (args_get(cli->args, "man-dir"))
+		return man_write_all(args_get(cli->args, "man-dir"), err);
+	if (args_has(cli->args, "man"))
+		return print_page(count ? names[0] : NULL, err);
 	if (count)
 		op = cli_op_find(count, names, &words);
 	if (op && (words > 1 || !find_command(names[0])))

@@ -71,6 +71,14 @@ static void raw_read(int fd, char *line, size_t size)
 	line[at] = '\0';
 }
 
+/* The next that is no notification. */
+static void raw_read_answer(int fd, char *line, size_t size)
+{
+	do
+		raw_read(fd, line, size);
+	while (strstr(line, "\"method\":\"progress\""));
+}
+
 static void wait_until(bool (*fn)(void))
 {
 	uint64_t deadline = clock_mono_ms() + 20000;
@@ -265,12 +273,12 @@ static void a_long_call_does_not_hold_up_others_and_is_cancelled_by_its_id(void 
 	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"mount.sync\"}\n");
 	wait_until(is_syncing);
 	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"version\"}\n");
-	raw_read(fd, line, sizeof line);
+	raw_read_answer(fd, line, sizeof line);
 	assert_non_null(strstr(line, "\"id\":2"));
 	assert_false(fake_fs.was_cancelled);
 	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":7}}\n"
 		     "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":1}}\n");
-	raw_read(fd, line, sizeof line);
+	raw_read_answer(fd, line, sizeof line);
 	assert_non_null(strstr(line, "\"id\":1"));
 	assert_non_null(strstr(line, "cancelled"));
 	assert_true(fake_fs.was_cancelled);
@@ -287,7 +295,7 @@ static void calls_of_one_client_are_bounded(void **state)
 	for (int i = 0; i < PEER_CALLS_MAX; i++)
 		raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"mount.sync\"}\n");
 	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":99,\"method\":\"mount.sync\"}\n");
-	raw_read(fd, line, sizeof line);
+	raw_read_answer(fd, line, sizeof line);
 	assert_non_null(strstr(line, "\"id\":99"));
 	assert_non_null(strstr(line, "throttled"));
 	(void)close(fd);
