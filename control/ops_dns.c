@@ -3,6 +3,8 @@
  */
 #include "backends/cloud/dns_check.h"
 #include "backends/cloud/dns.h"
+#include "backends/cloud/dns_plan.h"
+#include "control/dns_zones.h"
 #include "control/op.h"
 
 #define DNS(slot_name) \
@@ -38,6 +40,17 @@ static const struct op_param zone_update_params[] = {
 	{"email", OP_STRING, false, 255, "contact for the SOA record"},
 	TTL,
 	{"description", OP_STRING, false, 255, "description"},
+	OP_PARAM_END,
+};
+#define FILE_PARAM {"file", OP_TEXT, true, 1048576, "zone file (as BIND has it)", .position = 2}
+#define APEX_NS {"apex_ns", OP_BOOL, false, 0, "the zone's own NS records too; without it they are left alone"}
+static const struct op_param plan_params[] = {ZONE, FILE_PARAM, APEX_NS, OP_PARAM_END};
+static const struct op_param apply_params[] = {
+	ZONE,
+	FILE_PARAM,
+	APEX_NS,
+	{"plan_id", OP_STRING, false, 64, "checksum of the plan that was seen (dns.zones.plan shows it)"},
+	{"force", OP_BOOL, false, 0, "also when more than 30 % change or go, or the zone's own NS records change"},
 	OP_PARAM_END,
 };
 static const struct op_param records_params[] = {
@@ -100,6 +113,34 @@ const struct op dns_op_rows[] = {
 	 .params = zone_params,
 	 .wait = &wait_zone_gone,
 	 DNS(zones_delete)},
+	{.name = "dns.zones.export",
+	 .summary = "show a zone as a zone file",
+	 .params = zone_params,
+	 .result = OP_ONE,
+	 .shape = &shape_dns_zone_file,
+	 .composed = dns_zone_export,
+	 .example = "skydir dns zones export example.org --output json | jq -r .text > example.org.zone",
+	 DNS(records_list)},
+	{.name = "dns.zones.plan",
+	 .summary = "show what must change so that a zone is what a zone file says",
+	 .params = plan_params,
+	 .result = OP_ONE,
+	 .shape = &shape_dns_plan,
+	 .composed = dns_zone_plan,
+	 .example = "skydir dns zones plan example.org example.org.zone",
+	 DNS(records_list)},
+	{.name = "dns.zones.apply",
+	 .summary = "make a zone what a zone file says, by a plan that was seen",
+	 .details = "The plan is made anew and must have the checksum that --plan-id says; so nothing is done that was not\n"
+		    "shown. The SOA record is the provider's own, as are aliases and routing policies: they are left alone.",
+	 .risk = OP_DESTROY,
+	 .params = apply_params,
+	 .result = OP_ONE,
+	 .shape = &shape_dns_plan,
+	 .composed = dns_zone_apply,
+	 .example = "skydir dns zones plan example.org example.org.zone\n"
+		    "skydir dns zones apply example.org example.org.zone --plan-id 4f0c...",
+	 DNS(records_set)},
 	{.name = "dns.records.list",
 	 .summary = "list the record sets of a zone",
 	 .params = records_params,

@@ -32,6 +32,8 @@ struct str dns_relative(const char *name, const char *zone);
 
 /* One value of that type in its one spelling. A type that is not known is ERR_INVALID. */
 int dns_value(const char *type, const char *text, char **ret, struct error *err) MUST_CHECK;
+/* The same for a zone file: names in it that have no last dot are below origin, "@" is origin itself. */
+int dns_value_below(const char *type, const char *text, const char *origin, char **ret, struct error *err) MUST_CHECK;
 /* All values of a set: each checked, doubles dropped; CNAME and SOA have one. *ret is a new array. */
 int dns_values(const char *type, struct json_object *values, struct json_object **ret, struct error *err) MUST_CHECK;
 /* Whether two lists hold the same values, in any order. */

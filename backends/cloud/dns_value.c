@@ -267,6 +267,38 @@ int dns_value(const char *type, const char *text, char **ret, struct error *err)
 	return *ret ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
+/* The piece that word i is: the last one takes all that follow. */
+static enum piece piece_at(size_t row, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (rows[row].pieces[k] == END || rows[row].pieces[k] == SVC_PARAMS || rows[row].pieces[k] == HEX)
+			return rows[row].pieces[k];
+	return rows[row].pieces[i];
+}
+
+int dns_value_below(const char *type, const char *text, const char *origin, char **ret, struct error *err)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT(65535);
+	struct str words[WORDS_MAX];
+	size_t row = find_row(type);
+	int count = dns_words(text, words, WORDS_MAX), r = 0;
+
+	if (row == ARRAY_SIZE(rows) || count < 0)
+		return dns_value(type, text, ret, err);
+	for (size_t i = 0; i < (size_t)count && r == 0; i++) {
+		enum piece piece = i < ARRAY_SIZE(rows[row].pieces) ? piece_at(row, i) : END;
+		bool is_relative = piece == HOST && words[i].ptr[words[i].len - 1] != '.';
+
+		r = buf_adds(&out, i ? " " : "");
+		if (r == 0 && is_relative && words[i].len == 1 && words[i].ptr[0] == '@')
+			r = buf_adds(&out, origin);
+		else if (r == 0)
+			r = buf_addf(&out, "%.*s%s%s", (int)words[i].len, words[i].ptr, is_relative ? "." : "",
+				     is_relative ? origin : "");
+	}
+	return r < 0 ? error_set(err, ERR_INVALID, "a value of type %s is too long", type) : dns_value(type, buf_cstr(&out), ret, err);
+}
+
 /* ---- as services write it ---- */
 
 int dns_value_wire(const char *type, const char *value, enum dns_escape escape, char **ret, struct error *err)
