@@ -123,13 +123,19 @@ bool node_is_news_locked(const struct node *n, uint64_t began)
 	return false;
 }
 
+/* What it is was decided here, which no answer changes. */
+static bool is_ours_locked(const struct listing *l, const struct node *n)
+{
+	return node_is_local_locked(n) || n->changed > l->question.began;
+}
+
 static struct node *merge_dir_locked(struct listing *l, const char *name, enum node_type type, struct str segment)
 {
 	struct fs *fs = l->fs;
 	struct node *n = tree_child(&fs->tree, l->dir, name);
 	bool has_file_marker = false;
 
-	if (n && (node_is_local_locked(n) || n->changed > l->question.began)) {
+	if (n && is_ours_locked(l, n)) {
 		n->listing_mark = l->question.began;
 		return NULL;
 	}
@@ -168,7 +174,7 @@ static void merge_shadowed_locked(struct listing *l, const struct store_object *
 	n = tree_child(&l->fs->tree, l->dir, name.data);
 	if (!n)
 		n = tree_add(&l->fs->tree, l->dir, name.data, NODE_FILE);
-	if (!n || node_is_local_locked(n) || n->changed > l->question.began)
+	if (!n || is_ours_locked(l, n))
 		return;
 	n->is_shadowed = true;
 	n->listing_mark = l->question.began;
@@ -181,7 +187,7 @@ static void merge_file_locked(struct listing *l, const char *name, const struct 
 	struct fs *fs = l->fs;
 	struct node *n = tree_child(&fs->tree, l->dir, name);
 
-	if (n && (node_is_local_locked(n) || n->changed > l->question.began)) {
+	if (n && is_ours_locked(l, n)) {
 		n->listing_mark = l->question.began;
 		return;
 	}
@@ -252,6 +258,33 @@ static bool is_cut_here_locked(struct listing *l, const struct store_object *obj
 	return false;
 }
 
+static void doubt_locked(struct listing *l, const char *key)
+{
+	if (l->doubt_count == l->doubt_capacity) {
+		size_t capacity = l->doubt_capacity ? l->doubt_capacity * 2 : 16;
+		void *doubts = realloc(l->doubts, capacity * sizeof(*l->doubts));
+
+		if (!doubts) {
+			l->is_stale = true;
+			return;
+		}
+		l->doubts = doubts;
+		l->doubt_capacity = capacity;
+	}
+	l->doubts[l->doubt_count] = strdup(key);
+	if (l->doubts[l->doubt_count])
+		l->doubt_count++;
+	else
+		l->is_stale = true;
+}
+
+static void doubts_forget(struct listing *l)
+{
+	for (size_t i = 0; i < l->doubt_count; i++)
+		free(l->doubts[i]);
+	l->doubt_count = 0;
+}
+
 static void merge_entry_locked(struct listing *l, const struct store_object *object, struct attrs *remembered)
 {
 	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
@@ -290,8 +323,9 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 		(void)merge_dir_locked(l, name.data, NODE_CONT, segment);
 	} else if (object->is_prefix) {
 		n = tree_child(&l->fs->tree, l->dir, name.data);
-		if (!(n && node_is_dir(n)) && pending_stirs_locked(l->fs, l->where.store, &listed)) {
-			l->needs_again = true; /* perhaps only what is being deleted holds it: seen when that is through */
+		if (!l->is_settling && !(n && (node_is_dir(n) || is_ours_locked(l, n))) &&
+		    pending_stirs_locked(l->fs, l->where.store, &listed)) {
+			doubt_locked(l, object->key); /* perhaps only what is being deleted holds it */
 			return;
 		}
 		n = merge_dir_locked(l, name.data, NODE_DIR, segment);
@@ -349,6 +383,40 @@ static void take_page(struct listing *l, const struct store_page *page)
 		l->dir->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 		l->progress_ms = clock_mono_ms();
 	}
+}
+
+/* Directories that one of the keys below them keeps, whatever else is on its way out of them. */
+static int settle_doubts(struct listing *l, struct error *err)
+{
+	for (size_t i = 0; i < l->doubt_count; i++) {
+		const struct store_object object = { .key = l->doubts[i], .is_prefix = true };
+		CLEANUP(location_release) struct location path = LOCATION_INIT;
+		struct listed_key below = { l->where.bucket, object.key, strlen(l->where.key), NULL, NULL, l->question.began };
+		bool stays = false, can_take;
+		int r;
+
+		lock_take(&l->fs->lock);
+		can_take = can_take_locked(l);
+		path = l->path;
+		l->path = (struct location)LOCATION_INIT;
+		lock_drop(&l->fs->lock);
+		if (!can_take)
+			break;
+		below.path_bucket = path.bucket;
+		below.path_prefix = path.key;
+		r = lookup_any_stays(l->fs, l->where.store, &below, &stays, err);
+		if (r < 0)
+			return r;
+		LOCKED(&l->fs->lock);
+		l->progress_ms = clock_mono_ms();
+		l->needs_again |= !stays; /* a delete that is refused brings it back */
+		l->is_settling = true;
+		if (stays && can_take_locked(l))
+			merge_entry_locked(l, &object, NULL);
+		l->is_settling = false;
+	}
+	doubts_forget(l);
+	return 0;
 }
 
 /* The directory beside it is gone: the file gets its plain name back. */
@@ -465,6 +533,9 @@ static int list_objects(struct listing *l, bool *ret_is_complete, struct error *
 		if (r < 0)
 			return r;
 		take_page(l, &page);
+		r = settle_doubts(l, err);
+		if (r < 0)
+			return r;
 		pages++;
 		if (!page.next_token) {
 			*ret_is_complete = true;
@@ -538,6 +609,8 @@ static void listing_finish(struct listing *l, int r, bool is_complete, const str
 	park_resume_all(waiting);
 	location_release(&l->where);
 	location_release(&l->path);
+	doubts_forget(l);
+	free(l->doubts);
 	free(l);
 }
 

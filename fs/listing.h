@@ -25,6 +25,9 @@ struct listing {
 	struct location path;	  /* as the view has it; while a page is taken */
 	struct question question; /* its `began` is also its number: what the listing saw carries it */
 	bool needs_again; /* something became plain only at the end */
+	char **doubts;	  /* unknown directories of this page in which something is on its way out: their keys */
+	size_t doubt_count, doubt_capacity;
+	bool is_settling; /* these are looked at: what comes now is known to stay */
 	bool is_stale;	  /* the directory lies elsewhere by now, or memory was short: what was not seen may well be there */
 	unsigned max_pages;	/* guarded by fs.lock; 0: to the end */
 	uint64_t progress_ms;
@@ -51,6 +54,9 @@ int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, str
 
 /* Asks the cloud for one name and brings the answer into the tree. Blocks. 0 (found or known absent now) or -errno. */
 int lookup_remote(struct fs *fs, uint64_t dir_ino, const char *name, struct error *err) MUST_CHECK;
+/* Whether one of the keys below a prefix, of which some are on their way out, stays. Blocks. */
+int lookup_any_stays(struct fs *fs, const struct store *store, const struct listed_key *below, bool *ret_stays,
+		     struct error *err) MUST_CHECK;
 /* Fetches a node's full metadata (mode, owner, times, xattrs). Blocks. */
 int lookup_attrs(struct fs *fs, uint64_t ino, struct error *err) MUST_CHECK;
 /* A get of a node's object told its metadata: kept, at no cost. */

@@ -382,15 +382,42 @@ static bool any_stays_locked(struct fs *fs, const struct store *store, struct li
 	return false;
 }
 
+int lookup_any_stays(struct fs *fs, const struct store *store, const struct listed_key *below, bool *ret_stays,
+		     struct error *err)
+{
+	CLEANUP(freep) char *token = NULL;
+
+	for (;;) {
+		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
+		struct store_list_args args = { .prefix = below->key, .token = token, .cancel = &fs->shutdown };
+		int r = store_list((struct store *)store, below->bucket, &args, &page, err);
+		bool stays;
+
+		if (r < 0)
+			return r;
+		lock_take(&fs->lock);
+		stays = any_stays_locked(fs, store, *below, &page);
+		lock_drop(&fs->lock);
+		if (stays || !page.next_token) {
+			*ret_stays = stays;
+			return 0;
+		}
+		free(token);
+		token = strdup(page.next_token);
+		if (!token)
+			return error_set(err, ERR_NO_MEMORY, "no memory for a look-up");
+	}
+}
+
 /* A directory that we did not know, among whose keys some are on their way out: is there one that stays? */
 static int look_closer(struct fs *fs, struct node *dir, const char *name, const struct location *where, uint64_t began,
 		       struct found *found, struct error *err)
 {
 	CLEANUP(freep) char *prefix = str_format("%s/", where->key);
 	CLEANUP(location_release) struct location path = LOCATION_INIT;
-	CLEANUP(freep) char *token = NULL;
 	struct listed_key listed = { where->bucket, prefix, prefix ? strlen(prefix) : 0, NULL, NULL, began };
-	bool stirs;
+	bool stirs, stays = true;
+	int r = 0;
 
 	if (!prefix)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a look-up");
@@ -401,26 +428,11 @@ static int look_closer(struct fs *fs, struct node *dir, const char *name, const 
 	}
 	stirs = pending_stirs_locked(fs, where->store, &listed);
 	lock_drop(&fs->lock);
-	while (stirs) {
-		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
-		struct store_list_args args = { .prefix = prefix, .token = token };
-		int r = store_list(where->store, where->bucket, &args, &page, err);
-
-		if (r < 0)
-			return r;
-		lock_take(&fs->lock);
-		stirs = !any_stays_locked(fs, where->store, listed, &page);
-		lock_drop(&fs->lock);
-		if (stirs && !page.next_token)
-			found->type = NODE_ABSENT;
-		if (!page.next_token)
-			break;
-		free(token);
-		token = strdup(page.next_token);
-		if (!token)
-			return error_set(err, ERR_NO_MEMORY, "no memory for a look-up");
-	}
-	return 0;
+	if (stirs)
+		r = lookup_any_stays(fs, where->store, &listed, &stays, err);
+	if (r == 0 && !stays)
+		found->type = NODE_ABSENT;
+	return r;
 }
 
 /* Brings the answer into the tree, unless the name was changed here meanwhile. */

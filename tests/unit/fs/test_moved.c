@@ -455,6 +455,31 @@ static void renames_of_renamed_directories_are_taken_up_after_a_restart(void **s
 	assert_int_equal(b->cloud->count, 4); /* and the marker of g */
 }
 
+static void a_directory_out_of_which_something_goes_is_listed_after_a_restart(void **state)
+{
+	static const char *const keys[] = { "all/x", "some/x", "some/y" };
+	struct bench *b = *state;
+
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "all");
+	bench_list(b, "some");
+	bench_freeze(b);
+	bench_rename(b, "all/x", b->bucket, "p");
+	bench_rename(b, "some/x", b->bucket, "q");
+	bench_rmdir(b, "all");
+	cloud_hold(b->cloud, true);
+	bench_restart(b);
+	bench_list(b, "");
+	bench_expect_names(b, "", "p q some/ "); /* of the other one only what is on its way out is left */
+	bench_list(b, "some");
+	bench_expect_names(b, "some", "y ");
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	bench_list(b, "");
+	bench_expect_names(b, "", "p q some/ ");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
 static atomic_bool has_interfered;
@@ -535,6 +560,7 @@ int main(void)
 		TEST(renames_of_renamed_directories_are_taken_up_after_a_restart),
 		TEST(a_rename_deletes_only_what_it_copied),
 		TEST(a_page_of_more_keys_than_a_delete_takes_is_deleted_whole),
+		TEST(a_directory_out_of_which_something_goes_is_listed_after_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
