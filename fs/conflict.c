@@ -20,6 +20,14 @@ static bool is_ours(const struct store_object *object, uint64_t size, int64_t mt
 	return is_same;
 }
 
+static bool is_one_of_ours(const struct store_object *object, const struct attempt *sent)
+{
+	for (size_t i = 0; i < PENDING_ATTEMPTS; i++)
+		if (is_ours(object, sent[i].size, sent[i].mtime_ns))
+			return true;
+	return false;
+}
+
 static bool has_same_xattrs(const struct xattrs *a, const struct xattrs *b)
 {
 	size_t count = a ? a->count : 0;
@@ -157,27 +165,30 @@ bool conflict_rebase(struct node *n)
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
 	struct store_object object = { 0 };
-	struct attempt sent = { 0 }, before = { 0 };
+	struct attempt sent[PENDING_ATTEMPTS];
+	bool is_home = false;
 	int r = -ENOENT;
 
 	lock_take(&fs->lock);
 	if (n->put && !n->is_detached) {
-		sent = n->put->sent;
-		before = n->put->sent_before;
-		r = tree_path_key(n, &where);
+		memcpy(sent, n->put->sent, sizeof(sent));
+		r = tree_remote_key(n, &where); /* until a rename is through, the bytes are where the upload went */
+		is_home = r == 0 && strcmp(where.bucket, n->put->bucket) == 0 && strcmp(where.key, n->put->key) == 0;
 	}
 	lock_drop(&fs->lock);
 	if (r < 0 || store_head(where.store, where.bucket, where.key, NULL, &arena, &object, NULL) < 0 || !object.version[0] ||
-	    !(is_ours(&object, sent.size, sent.mtime_ns) || is_ours(&object, before.size, before.mtime_ns)))
+	    !is_one_of_ours(&object, sent))
 		return false;
 	LOCKED(&fs->lock);
 	if (!n->put || !n->file || strcmp(n->file->base_version, object.version) == 0)
 		return false;
 	memcpy(n->file->base_version, object.version, STORE_VERSION_MAX);
+	n->file->is_new_version = false;
+	if (!is_home) /* what will be at its new key has a version nobody knows yet */
+		return true;
 	free(n->version);
 	n->version = strdup(object.version);
 	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
-	n->file->is_new_version = false;
 	return true;
 }
 
@@ -213,8 +224,7 @@ enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_
 		memcpy(ret_version, object.version, STORE_VERSION_MAX);
 		return CONFLICT_OURS;
 	}
-	if (is_ours(&object, size, mtime_ns) || is_ours(&object, op->sent.size, op->sent.mtime_ns) ||
-	    is_ours(&object, op->sent_before.size, op->sent_before.mtime_ns) || is_last_upload(op, &object)) {
+	if (is_ours(&object, size, mtime_ns) || is_one_of_ours(&object, op->sent) || is_last_upload(op, &object)) {
 		/* An earlier content of ours, whose arrival we were not told of: what is here now is based on it. */
 		LOCKED(&fs->lock);
 		free(op->node->version);

@@ -148,6 +148,7 @@ void durable_sync_all(struct fs *fs)
 	bool is_whole_disk;
 
 	lock_take(&fs->lock);
+	passthrough_settle_all_locked(fs); /* what the kernel wrote by itself is dirty from here on */
 	count = collect_locked(fs, &all);
 	lock_drop(&fs->lock);
 	is_whole_disk = count >= SYNC_WHOLE_DISK;

@@ -111,6 +111,7 @@ struct extentlog_replay {
 	bool has_synced;
 	uint64_t boot;
 	bool has_boot;
+	bool has_damage;   /* a record that cannot be read, or a part of one */
 	bool is_forgetful; /* something was forgotten: the log must be written anew */
 };
 
@@ -145,8 +146,10 @@ static int extentlog_apply(struct extentlog_replay *replay, struct extentlog_rec
 	uint64_t start, end;
 	int r;
 
-	if (!extentlog_unpack(record))
+	if (!extentlog_unpack(record)) {
+		replay->has_damage = true;
 		return extentlog_forget_clean(replay);
+	}
 	start = record->start;
 	end = record->end;
 	switch (record->what) {
@@ -195,8 +198,10 @@ static int extentlog_replay_fd(int fd, struct extentlog_replay *replay, struct e
 		if (r < 0 || n < EXTENTLOG_RECORD_BYTES)
 			break;
 	}
-	if (r == 0 && n > 0)
-		r = extentlog_forget_clean(replay); /* a torn tail */
+	if (r == 0 && n > 0) { /* a torn tail */
+		replay->has_damage = true;
+		r = extentlog_forget_clean(replay);
+	}
 	if (r == 0 && replay->has_boot && replay->boot != extentlog_boot())
 		r = extentlog_forget_unsynced(replay);
 	return r < 0 ? error_set(err, ERR_NO_MEMORY, "no memory to read an extent log") : 0;
@@ -250,6 +255,18 @@ int extentlog_open(int dir_fd, const char *name, struct extents *present, struct
 	r = fd;
 	fd = -1;
 	return r;
+}
+
+bool extentlog_is_damaged(int dir_fd, const char *name)
+{
+	CLEANUP(extents_release) struct extents present = EXTENTS_INIT;
+	CLEANUP(extents_release) struct extents dirty = EXTENTS_INIT;
+	CLEANUP(closep) int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct extentlog_replay replay = { .present = &present, .dirty = &dirty };
+	int r = fd < 0 ? -1 : extentlog_replay_fd(fd, &replay, NULL);
+
+	extents_release(&replay.synced);
+	return r == 0 && replay.has_damage && (!replay.has_boot || replay.boot == extentlog_boot());
 }
 
 struct extentlog_writer {

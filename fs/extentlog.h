@@ -8,7 +8,7 @@
  * record is lost is fetched again if clean; a dirty range's record is written after its data and before the write is
  * acknowledged, so it is never lost by kill -9).
  * After a restart of the system (boot id) or with a damaged record, what is present but not dirty is forgotten: it may
- * not have reached the disk, and can be fetched again.
+ * not have reached the disk, and can be fetched again. A damaged one of this boot means that the file is set aside (recovery.c).
  * Threads: guarded by the file's lock; append is one write(2) to the page cache, without sync.
  */
 #include "backends/base/error.h"
@@ -28,3 +28,6 @@ int extentlog_open(int dir_fd, const char *name, struct extents *present, struct
 /* Writes the two sets as a fresh log beside and renames it over (when the log grew long); new fd. */
 int extentlog_compact(int dir_fd, const char *name, const struct extents *present,
 		      const struct extents *dirty, struct error *err) MUST_CHECK;
+/* Whether a log of this boot of the system has records that cannot be read: then a range somebody wrote may be missing from it, which no
+ * kill explains. Changes nothing. */
+bool extentlog_is_damaged(int dir_fd, const char *name);

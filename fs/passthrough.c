@@ -206,6 +206,7 @@ bool passthrough_close_locked(struct file *f, bool was_writer)
 		else
 			(void)passthrough_unguard_locked(f); /* nothing was written: nobody needs to wait */
 		f->pass.is_unsettled = false;
+		f->synced_generation = UINT64_MAX; /* a last write in the tick of the clock that was settled has its stamp */
 	}
 	if (--f->pass.opens == 0)
 		backing_close(fs, f);

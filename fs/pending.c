@@ -427,6 +427,17 @@ static int64_t file_clock_ns(void)
 	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
+static const char *const sent_size_names[] = { "sent_size", "sent_size_1", "sent_size_2", "sent_size_3" };
+static const char *const sent_mtime_names[] = { "sent_mtime", "sent_mtime_1", "sent_mtime_2", "sent_mtime_3" };
+_Static_assert(sizeof(sent_size_names) / sizeof(sent_size_names[0]) == PENDING_ATTEMPTS, "one name for each");
+
+void pending_read_sent(struct pending *op, struct json_object *detail)
+{
+	for (size_t i = 0; i < PENDING_ATTEMPTS; i++)
+		op->sent[i] = (struct attempt){ (uint64_t)json_get_int64(detail, sent_size_names[i], 0),
+						json_get_int64(detail, sent_mtime_names[i], 0) };
+}
+
 static int row_detail(const struct pending *op, struct json_object *o)
 {
 	struct attrs a = ATTRS_INIT;
@@ -450,9 +461,9 @@ static int row_detail(const struct pending *op, struct json_object *o)
 		if (op->node->file && op->node->file->base_version[0])
 			json_object_object_add(o, "base", json_object_new_string(op->node->file->base_version));
 	}
-	if (op->sent.mtime_ns) {
-		json_object_object_add(o, "sent_size", json_object_new_int64((int64_t)op->sent.size));
-		json_object_object_add(o, "sent_mtime", json_object_new_int64(op->sent.mtime_ns));
+	for (size_t i = 0; i < PENDING_ATTEMPTS && op->sent[i].mtime_ns; i++) {
+		json_object_object_add(o, sent_size_names[i], json_object_new_int64((int64_t)op->sent[i].size));
+		json_object_object_add(o, sent_mtime_names[i], json_object_new_int64(op->sent[i].mtime_ns));
 	}
 	if (op->upload_id)
 		json_object_object_add(o, "upload", json_object_new_string(op->upload_id));
@@ -590,8 +601,11 @@ int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket
 	bool was_open = n->file && n->file->writers;
 	uint64_t origin = n->put ? n->put->origin_seq : 0, synced_size = n->put ? n->put->synced_size : 0;
 	bool is_synced = n->put && n->put->is_synced && n->put->synced_file == n->put->file_id;
+	struct attempt sent[PENDING_ATTEMPTS] = { 0 };
 	int r;
 
+	if (n->put)
+		memcpy(sent, n->put->sent, sizeof(sent));
 	JOURNAL_GROUP(fs->journal);
 	/* A new operation with a new seq: whatever was queued for the new key before comes first. */
 	tree_pin(n);
@@ -601,8 +615,11 @@ int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket
 		n->put->is_synced = true;
 		n->put->synced_size = synced_size;
 		n->put->synced_file = n->put->file_id;
-		*ret_ticket = pending_update_locked(n->put);
 	}
+	if (r == 0 && n->put) /* what arrived under the old name is moved to the new one by the store */
+		memcpy(n->put->sent, sent, sizeof(sent));
+	if (r == 0 && n->put && (is_synced || sent[0].mtime_ns))
+		*ret_ticket = pending_update_locked(n->put);
 	if (r == 0 && n->put && origin)
 		n->put->origin_seq = origin; /* who waits for the upload under its old name waits on */
 	if (r == 0 && !was_open)

@@ -49,6 +49,8 @@ struct claim {
 	struct claim *next;
 };
 
+#define PENDING_ATTEMPTS 4
+
 struct attempt { /* of an upload: what the object it makes tells about itself */
 	uint64_t size;
 	int64_t mtime_ns;
@@ -87,7 +89,8 @@ struct pending {
 	int64_t since_ns;	/* PENDING_ABORT: of uploads that began before nothing is known */
 	char *upload_id;	/* of a multipart upload to take up or abort */
 	char expect[STORE_VERSION_MAX]; /* deletes: nothing; recovery of puts */
-	struct attempt sent, sent_before; /* uploads: what may have arrived though we were not told; mtime_ns 0: nothing */
+	struct attempt sent[PENDING_ATTEMPTS]; /* uploads: what may have arrived though we were not told, the last one first; mtime_ns 0:
+						* nothing */
 	struct pending *next, *prev;	/* by seq */
 	struct pending *blocked_on;	/* the earlier one it waits for; NULL: for a file to be closed */
 	struct pending *blocked;	/* those that wait for this one */
@@ -173,5 +176,7 @@ bool conflict_rebase(struct node *n);
 
 /* recovery.c: takes up what the journal holds; before the mount answers. */
 int recovery_run(struct fs *fs, struct error *err) MUST_CHECK;
+/* What uploads of an earlier run may have brought there, out of the row's detail. */
+void pending_read_sent(struct pending *op, struct json_object *detail);
 /* The JSON of a row; and the operation's words for it. */
 const char *pending_kind_name(enum pending_kind kind);

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define RECOVER_DOUBTFUL 1 /* the file cannot be trusted: the system went down before it was on the disk */
+#define RECOVER_DOUBTFUL 1 /* the file cannot be trusted: the system went down before it was on the disk, or its map is damaged */
 
 /* The cache files of rows that could not be taken up: they stay. */
 struct left_rows {
@@ -142,8 +142,7 @@ static int apply_detail(struct node *n, const struct journal_row *row, struct pe
 		free(n->version);
 		n->version = strdup(text);
 	}
-	op->sent.size = (uint64_t)json_get_int64(o, "sent_size", 0);
-	op->sent.mtime_ns = json_get_int64(o, "sent_mtime", 0);
+	pending_read_sent(op, o);
 	text = json_get_string(o, "upload");
 	if (text)
 		op->upload_id = strdup(text);
@@ -195,7 +194,9 @@ static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *r
 		return RECOVER_DOUBTFUL; /* by a start that did not get far */
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, errno, "the cache file of '%s' is gone", row->key);
-	if (op->is_of_other_boot && (!op->is_synced || (uint64_t)st.st_size < op->synced_size)) {
+	fs_cache_log_name(row->file_id, name);
+	if ((op->is_of_other_boot && (!op->is_synced || (uint64_t)st.st_size < op->synced_size)) ||
+	    (!is_whole && extentlog_is_damaged(fs->cache_fd, name))) {
 		(void)close(fd); /* only looked at */
 		return RECOVER_DOUBTFUL;
 	}
@@ -207,7 +208,6 @@ static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *r
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
 	if (!is_whole) { /* of a whole one nobody knows any more what was changed: all of it goes up */
 		file_set_base_locked(f, op->expect);
-		fs_cache_log_name(row->file_id, name);
 		f->log_fd = extentlog_open(fs->cache_fd, name, &f->present, &f->dirty, err);
 		if (f->log_fd < 0)
 			return f->log_fd;
@@ -390,12 +390,14 @@ static void keep_file(struct left_rows *kept, uint64_t id)
 	}
 }
 
-/* The system went down before the file was on the disk: what is there may be anything, so the cloud keeps what it has. */
+/* The system went down before the file was on the disk, or nobody knows which of its bytes are somebody's: the cloud keeps what it has. */
 static int set_aside(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
 {
 	struct node *n = op->node;
 	int r = durable_is_rescued(fs, row->file_id) ? 0 :
-		durable_rescue(fs, row->file_id, row, "not on the disk yet when the system went down", err);
+		durable_rescue(fs, row->file_id, row,
+			       op->is_of_other_boot ? "not on the disk yet when the system went down" :
+						      "the list of what was written in it is damaged", err);
 
 	if (r < 0)
 		return r;

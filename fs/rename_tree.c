@@ -305,6 +305,8 @@ static void forget_version_locked(struct node *n)
 	n->is_copied = !n->put;
 	n->has_own_meta = false;
 	n->expires_ms = 0;
+	if (n->put) /* what its row expects is not there any more; written before our own row goes */
+		(void)pending_update_locked(n->put);
 }
 
 static bool is_file(const struct node *n)

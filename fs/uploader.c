@@ -58,9 +58,9 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 	atomic_store(&op->sent_bytes, 0);
 	if (!upload_begun_mtime_locked(n->file, &mtime_ns))
 		mtime_ns = s->attrs.mtime_ns;
-	if (op->sent.size != s->size || op->sent.mtime_ns != mtime_ns) {
-		op->sent_before = op->sent;
-		op->sent = (struct attempt){ s->size, mtime_ns };
+	if (op->sent[0].size != s->size || op->sent[0].mtime_ns != mtime_ns) {
+		memmove(&op->sent[1], &op->sent[0], (PENDING_ATTEMPTS - 1) * sizeof(op->sent[0]));
+		op->sent[0] = (struct attempt){ s->size, mtime_ns };
 		op->most_sent = 0;
 	}
 	/* Before the first byte goes: after a crash the object that arrived is known as our own. */
@@ -173,7 +173,7 @@ static void succeeded_locked(struct pending *op, const struct snapshot *s, const
 	file_sent_locked(f, version);
 	f->is_new_version = false;
 	f->uploaded_size = s->size;
-	f->uploaded_mtime_ns = op->sent.mtime_ns;
+	f->uploaded_mtime_ns = op->sent[0].mtime_ns;
 }
 
 /* Frees who waits for this upload (close with writeback=no, fsync=remote, writers short of space). */

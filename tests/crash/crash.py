@@ -203,6 +203,8 @@ def parse():
     parser.add_argument("--keep", action="store_true", help="leave the directory of a failed cell")
     parser.add_argument("--scenes-only", action="store_true", help="the chosen scenes, no random kills")
     parser.add_argument("--no-scenes", action="store_true", help="without the chosen scenes")
+    parser.add_argument("--disk", action="store_true",
+                        help="on a disk (TMPDIR) instead of a RAM disk: there the kernel may read and write cache files by itself")
     parser.add_argument("--result", type=pathlib.Path, help="where the JSON for report.py goes")
     return parser.parse_args()
 
@@ -258,15 +260,17 @@ def drive(args, all_points, tally):
 def result_of(args, tally, all_points, seconds):
     rows = sorted(tally.kills.items(), key=lambda k: (-k[1], k[0]))
     return {
-        "name": f"crash-{args.store}",
+        "name": f"crash-{args.store}{'-disk' if args.disk else ''}",
         "order": 10,
-        "title": f"Killed at any moment ({'S3 server' if args.store == 's3' else 'local store'})",
+        "title": f"Killed at any moment ({'S3 server' if args.store == 's3' else 'local store'}"
+                 f"{', cache on a disk' if args.disk else ''})",
         "text": ["SIGKILL at every fault point and at random times, under two workers that create, overwrite, patch, append, "
                  "truncate, rename, delete, link and set attributes, with small files, files in parts and whole directories. "
                  "After each kill the next mount must show exactly what was acknowledged (the one call in flight may be "
                  "done, not done or, a write, done in part); after sync the store must hold the same, by a client of its "
                  "own, with no unfinished upload; at the end a machine with an empty cache must see it, too."],
-        "command": f"python tests/crash/crash.py --store {args.store} --kills {args.kills} --seed {args.seed}",
+        "command": f"python tests/crash/crash.py --store {args.store} --kills {args.kills} --seed {args.seed}"
+                   + (" --disk" if args.disk else ""),
         "figures": {
             "kills": sum(tally.kills.values()), "fault points": len(all_points),
             "fault points killed at": len(set(tally.kills) & set(all_points)),
@@ -283,7 +287,8 @@ def main():
     args = parse()
     started = time.monotonic()
     all_points, tally = cells.points(), Tally()
-    scratch = tempfile.mkdtemp(prefix="skydir-crash-", dir=cells.ram_dir())
+    place = os.environ.get("TMPDIR", "/tmp") if args.disk else cells.ram_dir()
+    scratch = tempfile.mkdtemp(prefix="skydir-crash-", dir=place)
     os.environ["SKYDIR_TEST_SCRATCH"] = scratch
     print(f"seed {args.seed}, {len(all_points)} fault points", flush=True)
     if not args.scenes_only:
