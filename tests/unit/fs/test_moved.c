@@ -480,6 +480,33 @@ static void a_directory_out_of_which_something_goes_is_listed_after_a_restart(vo
 	bench_expect_names(b, "", "p q some/ ");
 }
 
+static void what_was_moved_out_of_a_renamed_directory_that_was_removed_is_found(void **state)
+{
+	static const char *const keys[] = { "a/d/x", "a/d/y" };
+	struct bench *b = *state;
+
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "a");
+	bench_list(b, "a/d");
+	bench_freeze(b);
+	bench_rename(b, "a/d", b->bucket, "e");
+	bench_rename(b, "e/x", bench_node(b, "a"), "f");
+	bench_unlink(b, "e/y");
+	bench_rmdir(b, "e");
+	bench_rename(b, "a", b->bucket, "h");
+	cloud_hold(b->cloud, true);
+	bench_restart(b);
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	assert_int_equal(b->cloud->count, 1);
+	bench_list(b, "");
+	bench_expect_names(b, "", "h/ ");
+	bench_list(b, "h");
+	bench_expect_names(b, "h", "f ");
+	expect_version(b, "h/f");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
 static atomic_bool has_interfered;
@@ -561,6 +588,7 @@ int main(void)
 		TEST(a_rename_deletes_only_what_it_copied),
 		TEST(a_page_of_more_keys_than_a_delete_takes_is_deleted_whole),
 		TEST(a_directory_out_of_which_something_goes_is_listed_after_a_restart),
+		TEST(what_was_moved_out_of_a_renamed_directory_that_was_removed_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
