@@ -391,6 +391,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
 	CLEANUP(location_release) struct location now = LOCATION_INIT;
 	struct file *f = to->file;
+	struct pending *copy;
 	uint64_t seq;
 	int r;
 
@@ -407,8 +408,9 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	r = pending_op_locked(fs, PENDING_COPY, &where, &source, to, NULL, 0, ret_ticket, err);
 	if (r < 0)
 		return r;
-	seq = tree_remote_seq(from) ? tree_remote_seq(from) : fs->queue.last->seq;
-	*ret_ticket = pending_put_cancel_locked(fs, to);
+	copy = fs->queue.last;
+	seq = tree_remote_seq(from) ? tree_remote_seq(from) : copy->seq;
+	(void)pending_put_cancel_locked(fs, to);
 	to->expect = EXPECT_ANY; /* from now on there is, or will be, an object that unlink has to delete */
 	to->size = from->size;
 	to->has_own_meta = false;
@@ -420,6 +422,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	file_set_base_locked(f, from->version);
 	f->generation++;
 	file_account_locked(f);
+	*ret_ticket = pending_update_locked(copy); /* with the size: a start before it is through shows what the row says */
 	if (!to->version || r < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory to copy");
 	return 0;
