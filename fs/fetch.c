@@ -290,7 +290,9 @@ static int fetch_new_locked(struct file *f, uint64_t start, uint64_t end, const 
 	t->is_demand = start < demand_end;
 	t->since_ms = clock_mono_ms();
 	memcpy(t->version, f->base_version, sizeof(t->version));
-	t->is_whole_object = start == 0 && end == f->node->size;
+	/* Of a file that was cut here "all" would be more than it has: what is beyond its end would come back after a kill, or when it
+	 * grows again. */
+	t->is_whole_object = start == 0 && end == f->node->size && !f->node->put;
 	tree_pin(f->node); /* until fetch_finish: closed and forgotten files are still written into */
 	t->next = f->fetches;
 	f->fetches = t;

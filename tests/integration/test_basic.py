@@ -238,6 +238,20 @@ def test_dd_overwrites_the_middle(mount):
     assert mount.read("f.bin") == data
 
 
+def test_what_was_cut_off_does_not_come_back_when_the_file_grows_again(mount):
+    """The upload of a cut object fetches what it keeps, and not a byte more: what lies behind would show when it grows."""
+    data = os.urandom(9000)
+    mount.client.put(mount.bucket, "cut", data)
+    os.truncate(mount.path / "cut", 4500)
+    mount.sync()
+    assert mount.client.get(mount.bucket, "cut") == data[:4500]
+    assert max(p.stat().st_size for p in (mount.cache_dir / "files").iterdir()) == 4500
+    os.truncate(mount.path / "cut", 9000)
+    mount.sync()
+    assert mount.client.get(mount.bucket, "cut") == data[:4500] + bytes(4500)
+    assert (mount.path / "cut").read_bytes() == data[:4500] + bytes(4500)
+
+
 @pytest.mark.parametrize("size", (0, 10, 99_999, 400_000))
 def test_truncate_of_an_object(mount, size):
     data = noise(200_000)
