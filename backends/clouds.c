@@ -3,6 +3,7 @@
 #include "backends/providers.h"
 
 extern const struct cloud_driver cloud_aws;	   /* backends/aws/cloud_aws.c */
+extern const struct cloud_driver cloud_azure;	   /* backends/azure/cloud_azure.c */
 extern const struct cloud_driver cloud_gcp;	   /* backends/gcp/cloud_gcp.c */
 extern const struct cloud_driver cloud_openstack;  /* backends/openstack/openstack_cloud.c */
 extern const struct cloud_driver cloud_infomaniak; /* backends/infomaniak/infomaniak_cloud.c */
@@ -13,6 +14,7 @@ const struct cloud_driver *const cloud_drivers[] = {
 	&cloud_infomaniak,
 	&cloud_aws,
 	&cloud_gcp,
+	&cloud_azure,
 	NULL,
 };
 

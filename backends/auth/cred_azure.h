@@ -23,6 +23,7 @@ struct cred_azure_options { /* NULL: not given */
 	const char *account, *account_key, *sas_token, *connection_string;
 	const char *tenant_id, *client_id, *client_secret, *client_certificate, *federated_token_file;
 	bool is_anonymous, use_metadata_service;
+	const char *resource; /* what tokens are for, static: "https://management.azure.com"; NULL: storage */
 };
 
 enum cred_azure_kind { CRED_AZURE_ANONYMOUS, CRED_AZURE_KEY, CRED_AZURE_SAS, CRED_AZURE_TOKEN };
@@ -48,12 +49,12 @@ int cred_azure_bearer(struct cred_azure *c, struct buf *ret, struct error *err) 
 /* Whether the standard means hold something; no network, no program. */
 bool cred_azure_is_configured(const struct cred_host *host);
 
-/* Private to backends/auth: the chain of tokens. Takes nothing over. */
+/* The chain of tokens alone, for services that take nothing else. Takes nothing over. */
 int cred_azure_token_source(const struct cred_host *host, const struct cred_azure_options *options,
 			    struct token_source **ret, struct error *err) MUST_CHECK;
-/* "AZURE_CLIENT_SECRET", or what else is set up here; NULL: nothing that can be seen without asking. */
+/* "client secret", or what else is set up here; NULL: nothing that can be seen without asking. */
 const char *cred_azure_token_origin(const struct cred_host *host,
 				    const struct cred_azure_options *options);
-/* A signed assertion of who we are, for the token endpoint `audience`, by the certificate and key in a PEM file. */
+/* Private to backends/auth: a signed assertion of who we are, for the token endpoint `audience`, by the certificate and key in a PEM file. */
 int cred_azure_assertion(const struct cred_context *c, const char *path, const char *client_id,
 			 const char *audience, struct buf *ret, struct error *err) MUST_CHECK;

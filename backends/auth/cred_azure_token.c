@@ -19,8 +19,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#define STORAGE_RESOURCE "https://storage.azure.com/"
-#define STORAGE_SCOPE	 STORAGE_RESOURCE ".default"
+#define STORAGE_RESOURCE "https://storage.azure.com"
 #define PUBLIC_AUTHORITY "https://login.microsoftonline.com"
 #define IMDS_URL	 "http://169.254.169.254"
 #define IMDS_PATH	 "/metadata/identity/oauth2/token"
@@ -30,6 +29,7 @@
 
 struct chain {
 	struct cred_host host;
+	const char *resource;
 	char *tenant_id, *client_id, *certificate, *federated_file, *imds_endpoint;
 	struct secret client_secret;
 	bool use_metadata_service;
@@ -88,10 +88,11 @@ static int ask_endpoint(const struct chain *chain, const struct cred_context *c,
 			const char *secret, const char *assertion, const char *url,
 			struct token *ret, struct error *err)
 {
+	CLEANUP(freep) char *scope = str_format("%s/.default", chain->resource);
 	const struct oauth_field form[] = {
 		{ "grant_type", "client_credentials" },
 		{ "client_id", option_or(chain->client_id, c, "AZURE_CLIENT_ID") },
-		{ "scope", STORAGE_SCOPE },
+		{ "scope", scope },
 		{ "client_secret", secret },
 		{ "client_assertion_type",
 		  assertion ? "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" : NULL },
@@ -100,7 +101,7 @@ static int ask_endpoint(const struct chain *chain, const struct cred_context *c,
 	};
 	const struct oauth_call call = { .who = who, .url = url, .form = form };
 
-	return oauth_fetch(c, &call, ret, err);
+	return scope ? oauth_fetch(c, &call, ret, err) : error_set(err, ERR_NO_MEMORY, "no memory for a token");
 }
 
 /* tenant and client must be there when something is that needs them. */
@@ -198,12 +199,14 @@ static int ask_identity(const struct chain *chain, const struct cred_context *c,
 				  .operation = "ManagedIdentity",
 				  .timeout_ms = IMDS_TIMEOUT_MS,
 				  .max_attempts = 1 };
-	int r = http_fields_add(&call.headers, header, value, err);
+	CLEANUP(freep) char *resource = str_format("%s/", chain->resource);
+	int r = resource ? http_fields_add(&call.headers, header, value, err) :
+			   error_set(err, ERR_NO_MEMORY, "no memory for a token");
 
 	if (r == 0)
 		r = http_query_add(&call.query, "api-version", api, err);
 	if (r == 0)
-		r = http_query_add(&call.query, "resource", STORAGE_RESOURCE, err);
+		r = http_query_add(&call.query, "resource", resource, err);
 	if (r == 0 && client)
 		r = http_query_add(&call.query, "client_id", client, err);
 	if (r == 0)
@@ -309,9 +312,9 @@ static int fetch_cli(const struct chain *chain, const struct cred_context *c, st
 	CLEANUP(cred_buf_wipe) struct buf out = BUF_INIT(0);
 	const char *tenant = option_or(chain->tenant_id, c, "AZURE_TENANT_ID");
 	char program[] = "az", account[] = "account", verb[] = "get-access-token", output[] = "--output",
-	     json[] = "json", resource[] = "--resource", storage[] = "https://storage.azure.com",
+	     json[] = "json", resource[] = "--resource",
 	     tenant_flag[] = "--tenant";
-	char *args[] = { program, account, verb, output, json, resource, storage,
+	char *args[] = { program, account, verb, output, json, resource, (char *)(uintptr_t)chain->resource,
 			 tenant ? tenant_flag : NULL, (char *)(uintptr_t)tenant, NULL };
 	const struct cred_program run = { .what = "the Azure CLI", .args = args, .timeout_ms = CLI_TIMEOUT_MS };
 	int status = 0, r;
@@ -380,6 +383,7 @@ int cred_azure_token_source(const struct cred_host *host, const struct cred_azur
 	if (!chain)
 		return error_set(err, ERR_NO_MEMORY, "no memory for credentials");
 	chain->host = *host;
+	chain->resource = options->resource ? options->resource : STORAGE_RESOURCE;
 	chain->tenant_id = copy_of(options->tenant_id);
 	chain->client_id = copy_of(options->client_id);
 	chain->certificate = copy_of(options->client_certificate);

@@ -1,0 +1,178 @@
+/*
+ * The row of Azure in the table of drivers.
+ */
+#include "backends/azure/cloud_azure.h"
+
+#include "backends/base/clock.h"
+#include "backends/base/fileio.h"
+
+#define MANAGEMENT "https://management.azure.com"
+
+extern const struct cloud_driver cloud_azure;
+
+static const struct provider_option option_rows[] = {
+	{ "subscription-id", "the subscription (default: AZURE_SUBSCRIPTION_ID, the Azure CLI's)", false },
+	{ "resource-group", "where things are made and named (default: AZURE_DEFAULTS_GROUP)", false },
+	{ "location", "the region of new things (default: AZURE_DEFAULTS_LOCATION)", false },
+	{ "management-endpoint", "the URL of the Resource Manager (default: " MANAGEMENT ")", false },
+	{ "tenant-id", "the tenant of a service principal (default: AZURE_TENANT_ID)", false },
+	{ "client-id", "its client id, or a managed identity's (default: AZURE_CLIENT_ID)", false },
+	{ "client-secret", "its secret (default: AZURE_CLIENT_SECRET)", true },
+	{ "client-certificate", "a PEM file with its certificate and key (default: AZURE_CLIENT_CERTIFICATE_PATH)", false },
+	{ "federated-token-file", "a workload's token (default: AZURE_FEDERATED_TOKEN_FILE)", false },
+	{ "use-metadata-service", "yes: ask this machine's managed identity for a token, too", false },
+	{ "rate-limit", "at most so many requests a second (default: 20)", false },
+	{ NULL, NULL, false },
+};
+
+static struct cred_host host_of(const struct backend_context *context)
+{
+	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
+}
+
+static bool is_configured(const struct backend_context *context)
+{
+	struct cred_host host = host_of(context);
+
+	return cred_azure_token_origin(&host, &(struct cred_azure_options){ 0 }) != NULL;
+}
+
+static void azure_cloud_free(struct cloud *cloud)
+{
+	struct azure_cloud *a = container_of(cloud, struct azure_cloud, base);
+
+	if (a->signer) {
+		http_engine_forget_signer(a->engine, a->signer);
+		signer_free(a->signer);
+	}
+	token_source_free(a->tokens);
+	free(a->base.name);
+	free(a->base.region);
+	free(a->url);
+	free(a->subscription);
+	free(a->group);
+	lock_destroy(&a->ratelimit.lock);
+	free(a);
+}
+
+static int copy_text(const char *text, char **ret, struct error *err)
+{
+	*ret = text && *text ? strdup(text) : NULL;
+	return text && *text && !*ret ? error_set(err, ERR_NO_MEMORY, "out of memory") : 0;
+}
+
+static const char *setting_or(const struct cloud_settings *settings, const char *key,
+			      const struct backend_context *context, const char *variable)
+{
+	const char *value = cloud_setting(settings, key);
+
+	return value ? value : context->getenv(variable);
+}
+
+/* The subscription that `az account set` chose; a heap string or NULL. */
+static char *cli_subscription(const struct backend_context *context)
+{
+	const char *dir = context->getenv("AZURE_CONFIG_DIR");
+	CLEANUP(freep) char *path = dir && *dir ? str_format("%s/azureProfile.json", dir) :
+						  str_format("%s/.azure/azureProfile.json", context->home);
+	CLEANUP(buf_release) struct buf text = BUF_INIT(1 << 20);
+	CLEANUP(json_putp) struct json_object *profile = NULL;
+	struct json_object *list;
+	struct str body;
+
+	if (!path || fileio_read_file(path, &text, NULL) < 0)
+		return NULL;
+	body = buf_str(&text);
+	if (str_starts(body, "\xef\xbb\xbf")) /* the CLI writes a byte order mark */
+		body = (struct str){ body.ptr + 3, body.len - 3 };
+	if (json_parse(body, 1 << 20, &profile, NULL) < 0)
+		return NULL;
+	list = json_get_array(profile, "subscriptions");
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		if (json_get_bool(one, "isDefault", false) && json_get_string(one, "id"))
+			return strdup(json_get_string(one, "id"));
+	}
+	return NULL;
+}
+
+static int configure(struct azure_cloud *a, const struct backend_context *context,
+		     const struct cloud_settings *settings, struct error *err)
+{
+	struct cred_azure_options cred = {
+		.tenant_id = cloud_setting(settings, "tenant-id"),
+		.client_id = cloud_setting(settings, "client-id"),
+		.client_secret = cloud_setting(settings, "client-secret"),
+		.client_certificate = cloud_setting(settings, "client-certificate"),
+		.federated_token_file = cloud_setting(settings, "federated-token-file"),
+		.resource = MANAGEMENT,
+	};
+	const char *url = cloud_setting(settings, "management-endpoint");
+	struct cred_host host = host_of(context);
+	double rate = 20;
+	int r = cloud_setting_rate(settings, "rate-limit", &rate, err);
+
+	lock_destroy(&a->ratelimit.lock);
+	ratelimit_init(&a->ratelimit, rate, 2 * rate);
+	if (r == 0)
+		r = cloud_setting_flag(settings, "use-metadata-service", &cred.use_metadata_service, err);
+	if (r == 0)
+		r = copy_text(url ? url : MANAGEMENT, &a->url, err);
+	for (size_t len = r == 0 ? strlen(a->url) : 0; len && a->url[len - 1] == '/';)
+		a->url[--len] = '\0';
+	if (r == 0)
+		r = copy_text(setting_or(settings, "subscription-id", context, "AZURE_SUBSCRIPTION_ID"), &a->subscription, err);
+	if (r == 0 && !a->subscription)
+		a->subscription = cli_subscription(context);
+	if (r == 0)
+		r = copy_text(setting_or(settings, "resource-group", context, "AZURE_DEFAULTS_GROUP"), &a->group, err);
+	if (r == 0)
+		r = copy_text(settings->region ? settings->region :
+						 setting_or(settings, "location", context, "AZURE_DEFAULTS_LOCATION"),
+			      &a->base.region, err);
+	if (r == 0)
+		r = cred_azure_token_source(&host, &cred, &a->tokens, err);
+	return r < 0 ? r : sign_bearer_new(a->tokens, NULL, &a->signer, err);
+}
+
+static int azure_cloud_open(const struct backend_context *context, const struct cloud_settings *settings,
+			    struct cloud **ret, struct error *err)
+{
+	struct azure_cloud *a = calloc(1, sizeof *a);
+	int r;
+
+	if (!a)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	ratelimit_init(&a->ratelimit, 0, 0);
+	a->engine = context->engine;
+	a->base = (struct cloud){ .driver = &cloud_azure, .name = strdup(settings->name) };
+	r = a->base.name ? configure(a, context, settings, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
+	if (r < 0) {
+		azure_cloud_free(&a->base);
+		return r;
+	}
+	a->service = (struct service){ .engine = a->engine, .label = "azure-arm", .base_url = a->url, .signer = a->signer,
+				       .ratelimit = &a->ratelimit };
+	*ret = &a->base;
+	return 0;
+}
+
+static int find_service(struct cloud_call *call, const char *name, const struct service **ret, struct error *err)
+{
+	if (strcmp(name, "arm") != 0)
+		return error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
+	*ret = &azure_cloud_of(call)->service;
+	return 0;
+}
+
+const struct cloud_driver cloud_azure = {
+	.type = "azure",
+	.summary = "Microsoft Azure",
+	.options = option_rows,
+	.is_configured = is_configured,
+	.open = azure_cloud_open,
+	.free = azure_cloud_free,
+	.service = find_service,
+	.interfaces = { [CLOUD_COMPUTE] = &azure_compute },
+};
