@@ -270,6 +270,10 @@ void attrs_to_node(struct attrs *a, struct node *n)
 	if (a->mode && S_ISLNK(a->mode) && n->type == NODE_FILE) {
 		n->type = NODE_SYMLINK;
 		type = S_IFLNK;
+	} else if (S_ISREG(a->mode) && n->type == NODE_SYMLINK) { /* somebody put a file in its place */
+		n->type = NODE_FILE;
+		type = S_IFREG;
+		free(steal(n->link_target));
 	}
 	if (a->mode)
 		n->mode = type | (a->mode & 07777);

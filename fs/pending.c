@@ -427,8 +427,10 @@ static int64_t file_clock_ns(void)
 	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-static const char *const sent_size_names[] = { "sent_size", "sent_size_1", "sent_size_2", "sent_size_3" };
-static const char *const sent_mtime_names[] = { "sent_mtime", "sent_mtime_1", "sent_mtime_2", "sent_mtime_3" };
+static const char *const sent_size_names[] = { "sent_size", "sent_size_1", "sent_size_2", "sent_size_3",
+						"sent_size_4", "sent_size_5", "sent_size_6", "sent_size_7" };
+static const char *const sent_mtime_names[] = { "sent_mtime", "sent_mtime_1", "sent_mtime_2", "sent_mtime_3",
+						"sent_mtime_4", "sent_mtime_5", "sent_mtime_6", "sent_mtime_7" };
 _Static_assert(sizeof(sent_size_names) / sizeof(sent_size_names[0]) == PENDING_ATTEMPTS, "one name for each");
 
 void pending_read_sent(struct pending *op, struct json_object *detail)

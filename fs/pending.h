@@ -49,7 +49,7 @@ struct claim {
 	struct claim *next;
 };
 
-#define PENDING_ATTEMPTS 4
+#define PENDING_ATTEMPTS 8 /* a file that is written to while the server is gone is tried with another content each time */
 
 struct attempt { /* of an upload: what the object it makes tells about itself */
 	uint64_t size;

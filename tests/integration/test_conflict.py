@@ -252,3 +252,51 @@ def test_two_mounts_at_random(make_mount):
             f"{name}: lost {[c[:12] for c in alive[name] - there]}, there is {[c and c[:12] for c in there]}", trace)
         if a.client.get(a.bucket, name) is not None:
             assert seen(a, name) == seen(b, name) == a.client.get(a.bucket, name)
+
+
+def test_what_arrived_unheard_is_known_after_many_other_contents(make_mount):
+    """The answer to one upload is lost; then the server is gone while the file is written again and again."""
+    m = make_mount("s3", options={"upload-delay": "0s", "log-level": "debug"}).start()
+    (m.path / "f").write_bytes(b"first")
+    m.sync()
+
+    def tries():
+        return m.log.read_text().count("change.begin seq=") - before
+
+    before = 0
+    m.proxy.fault("P", "reset-after", count=1)
+    m.proxy.fault("P", "reset-before", count=0)
+    for i in range(5):
+        before = m.log.read_text().count("change.begin seq=")
+        (m.path / "f").write_bytes(b"content %d" % i)
+        eventually(lambda: tries() > 0, what="another try")
+        eventually(lambda: m.client.get(m.bucket, "f") == b"content 0", what="what arrived unheard")
+    m.proxy.clear()
+    assert m.keys() == ["f"], "no conflict with ourselves"
+    assert m.client.get(m.bucket, "f") == b"content 4"
+
+
+@pytest.mark.parametrize("first,then", (("link", "file"), ("file", "link")))
+def test_another_host_puts_a_file_where_a_link_was(make_mount, first, then):
+    m = make_mount("s3", options={"upload-delay": "0s", "meta-ttl": "300ms", "attrs": "exact"}).start()
+    other = make_mount("s3", options={"upload-delay": "0s", "meta-ttl": "300ms", "attrs": "exact"}, bucket=m.bucket)
+    other.start(create_bucket=False)
+
+    def put(kind):
+        if (m.path / "x").is_symlink() or (m.path / "x").exists():
+            (m.path / "x").unlink()
+        if kind == "link":
+            (m.path / "x").symlink_to("target")
+        else:
+            (m.path / "x").write_bytes(b"content")
+        m.sync()
+
+    def shows(kind):
+        os.listdir(other.path)
+        x = other.path / "x"
+        return os.readlink(x) == "target" if kind == "link" else not x.is_symlink() and x.read_bytes() == b"content"
+
+    put(first)
+    eventually(lambda: shows(first), what=first)
+    put(then)
+    eventually(lambda: shows(then), timeout=20, what=then)
