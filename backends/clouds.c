@@ -7,11 +7,13 @@ extern const struct cloud_driver cloud_azure;	   /* backends/azure/cloud_azure.c
 extern const struct cloud_driver cloud_gcp;	   /* backends/gcp/cloud_gcp.c */
 extern const struct cloud_driver cloud_openstack;  /* backends/openstack/openstack_cloud.c */
 extern const struct cloud_driver cloud_infomaniak; /* backends/infomaniak/infomaniak_cloud.c */
+extern const struct cloud_driver cloud_infomaniak_domains; /* backends/infomaniak/infomaniak_domains.c */
 
 /* In the order in which help and tables show them. */
 const struct cloud_driver *const cloud_drivers[] = {
 	&cloud_openstack,
 	&cloud_infomaniak,
+	&cloud_infomaniak_domains,
 	&cloud_aws,
 	&cloud_gcp,
 	&cloud_azure,

@@ -25,5 +25,5 @@ const struct cloud_driver cloud_infomaniak = {
 	.free = openstack_free,
 	.service = openstack_service,
 	.variable = openstack_variable,
-	.interfaces = { [CLOUD_COMPUTE] = &openstack_compute },
+	.interfaces = { [CLOUD_COMPUTE] = &openstack_compute, [CLOUD_DNS] = &openstack_dns },
 };

@@ -229,3 +229,127 @@ class DesignateContract(Contract):
 
     def changes(self):
         return [r for r in self.requests if r.method != "GET" and "/dns/" in r.path]
+
+
+class InfomaniakContract(Contract):
+    """Domain zones as Infomaniak's OpenAPI description has them: one record a value, TTLs from 60 to 86400 seconds."""
+
+    TYPES = {"A", "AAAA", "CAA", "CNAME", "DNAME", "DS", "MX", "NS", "SMIMEA", "SRV", "SSHFP", "TLSA", "TXT"}
+
+    def __init__(self, domains=("example.ch", "example.org"), page_max=100):
+        super().__init__()
+        self.domains, self.page_max, self.zones, self.records, self.next_id = domains, page_max, {}, {}, 1
+
+    @property
+    def environment(self):
+        return {"INFOMANIAK_TOKEN": "secret-token", "INFOMANIAK_API_URL": self.endpoint,
+                "INFOMANIAK_DOMAINS": ", ".join(self.domains)}
+
+    def refuse(self, e):
+        return as_json(e.status, {"result": "error", "error": {"code": e.code, "description": e.message}})
+
+    def done(self, data, **more):
+        return as_json(200, {"result": "success", "data": data, **more})
+
+    def handle(self, request):
+        if request.headers.get("Authorization") != "Bearer secret-token":
+            raise Refused(401, "not_authorized", "not authorized")
+        parts, query = request.path.strip("/").split("/"), dict(request.query)
+        body = json.loads(request.body) if request.body else None
+        if parts[:2] == ["2", "domains"] and parts[3:] == ["zones"]:
+            if parts[2] not in self.domains:
+                raise Refused(404, "object_not_found", "no such domain")
+            mine = [self.seen_zone(z) for z in self.zones if z == parts[2] or z.endswith("." + parts[2])]
+            return self.page(mine, query)
+        if parts[:2] != ["2", "zones"]:
+            raise Refused(404, "object_not_found", request.path)
+        name = parts[2]
+        if len(parts) == 3:
+            return self.one_zone(request.method, name, body)
+        if name not in self.zones:
+            raise Refused(404, "zone_does_not_exists", "no such zone")
+        if len(parts) == 4 and request.method == "GET":
+            return self.page([r for r in self.records.values() if r["zone"] == name], query)
+        if len(parts) == 4 and request.method != "POST":
+            raise Refused(405, "method_not_allowed", request.method)
+        return self.make_record(name, body) if len(parts) == 4 else self.one_record(request.method, name, int(parts[4]), body)
+
+    def page(self, rows, query):
+        if set(query) - {"page", "per_page"}:
+            raise Refused(400, "bad_request", "unknown query")
+        size, number = min(int(query.get("per_page", 15)), self.page_max), int(query.get("page", 1))
+        pages = max(1, -(-len(rows) // size))
+        shown = [{k: v for k, v in r.items() if k != "zone"} for r in rows[(number - 1) * size:number * size]]
+        return self.done(shown, total=len(rows), page=number, pages=pages, items_per_page=size)
+
+    def seen_zone(self, name):
+        return {"id": self.zones[name], "fqdn": name, "dnssec": {"is_enabled": False},
+                "nameservers": ["nsany1.infomaniak.com", "nsany2.infomaniak.com"]}
+
+    def one_zone(self, method, name, body):
+        if method == "POST":
+            if set(body) - {"skel"}:
+                raise Refused(422, "validation_failed", "unknown member")
+            if name in self.zones:
+                raise Refused(400, "zone_already_exists", "exists")
+            if not any(name == d or name.endswith("." + d) for d in self.domains):
+                raise Refused(404, "object_not_found", "no such domain")
+            self.zones[name] = len(self.zones) + 100
+            self.add(name, ".", "NS", "nsany1.infomaniak.com", 3600)
+        elif name not in self.zones:
+            raise Refused(404, "zone_does_not_exists", "no such zone")
+        if method == "DELETE":
+            del self.zones[name]
+            self.records = {k: r for k, r in self.records.items() if r["zone"] != name}
+            return self.done(True)
+        return self.done(self.seen_zone(name))
+
+    def add(self, zone, source, kind, target, ttl):
+        made = {"zone": zone, "id": self.next_id, "source": source, "type": kind, "target": target, "ttl": ttl, "updated_at": 1}
+        self.records[self.next_id] = made
+        self.next_id += 1
+        return made
+
+    def check(self, body, allowed, required, kind):
+        if not isinstance(body, dict) or set(body) - allowed or required - set(body):
+            raise Refused(422, "validation_failed", f"members {body}")
+        if not 60 <= body.get("ttl", 60) <= 86400:
+            raise Refused(422, "validation_failed", "ttl")
+        target = body.get("target", "")
+        if kind in ("A", "AAAA"):
+            ipaddress.ip_address(target)
+        if kind in FIELDS and len(words(target)) != len(FIELDS[kind]):
+            raise Refused(400, "invalid_dns_record", target)
+        if kind == "TXT" and target[0] != '"' and len(target.encode()) > 255:
+            raise Refused(400, "invalid_dns_record", "a string is too long")
+
+    def make_record(self, zone, body):
+        kind, source = body.get("type"), body.get("source") or "."
+        if kind not in self.TYPES:
+            raise Refused(400, "unsupported_dns_record_type", str(kind))
+        self.check(body, {"source", "target", "ttl", "type"}, {"target", "ttl", "type"}, kind)
+        beside = [r for r in self.records.values() if (r["zone"], r["source"]) == (zone, source)]
+        if any((r["type"], r["target"]) == (kind, body["target"]) for r in beside):
+            raise Refused(400, "dns_record_already_exists", "exists")
+        if beside and (kind == "CNAME" or any(r["type"] == "CNAME" for r in beside)):
+            raise Refused(400, "dns_record_mutual_exclusion", "a CNAME stands alone")
+        made = self.add(zone, source, kind, body["target"], body["ttl"])
+        return self.done({k: v for k, v in made.items() if k != "zone"})
+
+    def one_record(self, method, zone, number, body):
+        found = self.records.get(number)
+        if not found or found["zone"] != zone:
+            raise Refused(404, "object_not_found", "no such record")
+        if method == "DELETE":
+            del self.records[number]
+            return self.done(True)
+        if method == "PUT":
+            self.check(body, {"target", "ttl"}, set(), found["type"])
+            found.update(body)
+        return self.done({k: v for k, v in found.items() if k != "zone"})
+
+    def values(self, source, kind):
+        return sorted((r["ttl"], r["target"]) for r in self.records.values() if (r["source"], r["type"]) == (source, kind))
+
+    def changes(self):
+        return [f"{r.method} {r.path}" for r in self.requests if r.method != "GET"]
