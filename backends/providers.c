@@ -7,6 +7,7 @@ extern const struct provider provider_s3;    /* backends/aws/aws.c */
 extern const struct provider provider_gcs;   /* backends/gcp/gcp.c */
 extern const struct provider provider_azure; /* backends/azure/azure.c */
 extern const struct provider provider_swift; /* backends/openstack/swift_provider.c */
+extern const struct provider provider_infomaniak; /* infomaniak_store.c */
 
 /* In the order in which `skydir doctor` and the help show them. */
 const struct provider *const providers[] = {
@@ -15,6 +16,7 @@ const struct provider *const providers[] = {
 	&provider_gcs,
 	&provider_azure,
 	&provider_swift,
+	&provider_infomaniak,
 	NULL,
 };
 

@@ -155,6 +155,27 @@ setup_azurite_make() {
 	mv "$dir/azurite-blob.new" "$dir/azurite-blob"
 }
 
+# setup_openstack: sets SKYDIR_OPENSTACK_PYTHON to a Python that has what tests/servers/openstack-requirements.txt names:
+# real Keystone and Swift (about 200 MiB).
+setup_openstack() {
+	local hash dir
+	hash=$(sha256sum tests/servers/openstack-requirements.txt | cut -c1-12)
+	dir="$SKYDIR_CACHE/openstack-venv-$hash"
+	setup_locked openstack setup_openstack_make "$dir"
+	SKYDIR_OPENSTACK_PYTHON="$dir/bin/python"
+	export SKYDIR_OPENSTACK_PYTHON
+}
+
+setup_openstack_make() {
+	local dir="$1"
+	[ ! -e "$dir/.complete" ] || return 0
+	setup_say "installing Keystone and Swift (once, about a minute)"
+	rm -rf "$dir"
+	python3 -m venv "$dir" || /usr/bin/python3 -m venv "$dir"
+	"$dir/bin/python" -m pip install -q --disable-pip-version-check -r tests/servers/openstack-requirements.txt >&2
+	touch "$dir/.complete"
+}
+
 # setup_build PRESET [TARGET...]: configures and builds into build/PRESET.
 setup_build() {
 	local preset="$1"

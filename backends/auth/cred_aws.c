@@ -1,4 +1,5 @@
 /* The chain of sources; the cache before it is a refresher. */
+#include "backends/auth/cred_keystone.h"
 #include "backends/auth/cred_source.h"
 #include "backends/auth/refresh.h"
 #include "backends/base/clock.h"
@@ -19,6 +20,7 @@ struct cred_aws_provider {
 /* With a profile named in the store's configuration, that profile and nothing else. */
 static const struct cred_source *const named_chain[] = {&cred_source_explicit, &cred_source_profile,
 							NULL};
+static const struct cred_source *const keystone_chain[] = {&cred_source_explicit, &cred_source_keystone, NULL};
 static const struct cred_source *const default_chain[] = {
 	&cred_source_explicit,
 	&cred_source_env,
@@ -31,7 +33,7 @@ static const struct cred_source *const default_chain[] = {
 
 static const struct cred_source *const *chain_of(const struct cred_aws_options *options)
 {
-	return options->profile ? named_chain : default_chain;
+	return options->keystone ? keystone_chain : options->profile ? named_chain : default_chain;
 }
 
 void cred_aws_release(struct cred_aws *c)
@@ -195,6 +197,7 @@ void cred_aws_provider_free(struct cred_aws_provider *p)
 	if (!p)
 		return;
 	refresh_free(p->refresher);
+	keystone_free(p->options.keystone);
 	free_secret_text(p->options.access_key_id);
 	free_secret_text(p->options.secret_access_key);
 	free_secret_text(p->options.session_token);
@@ -235,6 +238,7 @@ int cred_aws_provider_new(const struct cred_host *host, const struct cred_aws_op
 		cred_aws_provider_free(p);
 		return r;
 	}
+	p->options.keystone = options->keystone;
 	*ret = p;
 	return 0;
 }

@@ -29,10 +29,12 @@ struct cred_aws {
 void cred_aws_release(struct cred_aws *c);
 int cred_aws_copy(struct cred_aws *to, const struct cred_aws *from, struct error *err) MUST_CHECK;
 
+struct keystone;
 struct cred_aws_options {
 	const char *access_key_id, *secret_access_key, *session_token; /* explicit ones, or NULL */
 	const char *profile;	/* explicit profile, or NULL */
 	bool is_anonymous;
+	struct keystone *keystone; /* the EC2 keys that it keeps, or NULL; taken over by the provider when it is made */
 	bool use_metadata_service; /* container and IMDS too; else they are skipped */
 };
 

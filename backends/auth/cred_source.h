@@ -31,6 +31,7 @@ struct cred_source {
 	int (*fetch)(const struct cred_context *c, struct cred_aws *ret, struct error *err);
 };
 extern const struct cred_source cred_source_explicit; /* keys in the options, or anonymous */
+extern const struct cred_source cred_source_keystone;
 extern const struct cred_source cred_source_env;
 extern const struct cred_source cred_source_web_identity;
 extern const struct cred_source cred_source_profile;

@@ -161,6 +161,7 @@ static void set_powers(struct s3_store *s, const struct s3_options *options)
 		s->style = s->host && url_host_is_local_or_ip(str_of(s->host)) ? S3_STYLE_PATH
 									       : S3_STYLE_VIRTUAL;
 	s->requester_pays = options->requester_pays;
+	s->marks_directories = options->marks_directories;
 	s->base.limits = s3_limits;
 	s->base.caps = STORE_CAP_COPY | STORE_CAP_PART_COPY | STORE_CAP_DELETE_MANY |
 		       STORE_CAP_VERSIONING | STORE_CAP_PRESIGN | STORE_CAP_BUCKETS |

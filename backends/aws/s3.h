@@ -15,6 +15,7 @@ struct s3_options {
 	enum s3_style style;	/* AUTO: path for IP addresses and localhost, virtual-host else */
 	enum s3_conditions conditional_writes; /* AUTO: trusted where the endpoint is known to keep them */
 	bool requester_pays;
+	bool marks_directories; /* an empty object whose key ends in '/' says application/directory, as Swift wants it */
 	double rate_per_s;	/* 0: unlimited */
 	struct cred_aws_provider *provider; /* taken over by the store */
 };

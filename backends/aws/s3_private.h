@@ -54,6 +54,7 @@ struct s3_store {
 	enum s3_conditions conditions;
 	bool is_aws; /* the host is Amazon's own */
 	bool requester_pays;
+	bool marks_directories;
 	_Atomic enum s3_trust trust; /* only ever leaves S3_TRUST_UNKNOWN, or falls to S3_TRUST_IGNORED */
 	atomic_bool is_probing;
 	atomic_bool has_odd_tags; /* entity tags that look like an MD5 and are none: seen by content */

@@ -158,11 +158,22 @@ static int run_azure(const char *title, const char *connection, const char *has_
 	return failed;
 }
 
-/* Credentials come by OS_* alone, as a user has them. */
+/* Credentials come by OS_* alone, as a user has them; here they stand under SKYDIR_TEST_OS_*, where no other test finds
+ * them. */
+static const char *openstack_environment(const char *name)
+{
+	char own[128];
+
+	if (strncmp(name, "OS_", 3) != 0)
+		return getenv(name);
+	(void)snprintf(own, sizeof(own), "SKYDIR_TEST_%s", name);
+	return getenv(own);
+}
+
 static int run_swift(const char *home)
 {
 	struct http_engine_options options = { 0 };
-	struct backend_context context = { .getenv = environment, .home = home, .xdg_data_home = home };
+	struct backend_context context = { .getenv = openstack_environment, .home = home, .xdg_data_home = home };
 	struct store *store = NULL;
 	struct error err = ERROR_INIT;
 	int failed;
@@ -182,6 +193,50 @@ static int run_swift(const char *home)
 						   .names_freely = true,
 						   .has_access_lists = true,
 						   .ids_all_versions = true });
+	store_free(store);
+	http_engine_free(context.engine);
+	return failed;
+}
+
+/* Infomaniak's S3 face: what Keystone keeps as EC2 keys signs. Variables are Infomaniak's own. */
+static const char *infomaniak_environment(const char *name)
+{
+	static const struct {
+		const char *name, *test;
+	} rows[] = {
+		{ "INFOMANIAK_AUTH_URL", "SKYDIR_TEST_OS_AUTH_URL" },
+		{ "INFOMANIAK_APP_CREDENTIAL_ID", "SKYDIR_TEST_OS_APPLICATION_CREDENTIAL_ID" },
+		{ "INFOMANIAK_APP_CREDENTIAL_SECRET", "SKYDIR_TEST_OS_APPLICATION_CREDENTIAL_SECRET" },
+		{ "INFOMANIAK_S3_ENDPOINT", "SKYDIR_TEST_SWIFT_ENDPOINT" },
+		{ "INFOMANIAK_S3_REGION", "SKYDIR_TEST_OS_REGION_NAME" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!strcmp(name, rows[i].name))
+			return getenv(rows[i].test);
+	return NULL;
+}
+
+static int run_infomaniak(const char *home)
+{
+	struct provider_value values[] = { { "face", "s3", "test" } };
+	struct http_engine_options options = { 0 };
+	struct backend_context context = { .getenv = infomaniak_environment, .home = home, .xdg_data_home = home };
+	struct store *store = NULL;
+	struct error err = ERROR_INIT;
+	int failed;
+
+	if (!getenv("SKYDIR_TEST_SWIFT")) {
+		print_message("Infomaniak: not tested, SKYDIR_TEST_SWIFT is not set\n");
+		return 0;
+	}
+	if (http_engine_new(&options, &context.engine, &err) < 0 ||
+	    provider_store_new(&context, "infomaniak", "infomaniak", values, ARRAY_SIZE(values), &store, &err) < 0) {
+		print_error("Infomaniak: %s\n", err.message);
+		http_engine_free(context.engine);
+		return 1;
+	}
+	failed = run_all("infomaniak", &(struct suite){ .store = store, .key_max = STORE_KEY_MAX });
 	store_free(store);
 	http_engine_free(context.engine);
 	return failed;
@@ -237,6 +292,7 @@ int main(void)
 	failed += run_s3(root);
 	failed += run_gcs(root);
 	failed += run_swift(root);
+	failed += run_infomaniak(root);
 	failed += run_azure("azure", set_or("SKYDIR_TEST_AZURE_CONNECTION", NULL), "no", root);
 	failed += run_azure("azure, contract server", set_or("SKYDIR_TEST_AZURE_CONTRACT", NULL), "no", root);
 	(void)snprintf(path, sizeof(path), "rm -rf '%s'", root);

@@ -1,7 +1,7 @@
 """Purpose: the fixtures of the integration tests.
 
 `mount` runs a test once per store: `local`, `s3` (versitygw, the strict server), `moto` (a flat key space), `gcs` (the
-contract server) and `azure` (Azurite). `fakegcs` (fake-gcs-server) is run on where a test says so, or with --stores fakegcs.
+contract server), `azure` (Azurite) and `swift` (Keystone and Swift). `fakegcs` (fake-gcs-server) is run on where a test says so, or with --stores fakegcs.
 A test says what it needs by markers:
     @pytest.mark.stores("s3", "moto")           only these stores
     @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
@@ -11,6 +11,7 @@ A test says what it needs by markers:
 All of it with passthrough=no: SKYDIR_TEST_PASSTHROUGH=no.
 """
 
+import json
 import os
 import pathlib
 
@@ -19,8 +20,8 @@ import pytest
 import harness
 from harness import fleet
 
-STORES = ("local", "s3", "moto", "gcs", "azure")
-SERVERS = {"s3": "versitygw", "moto": "moto", "gcs": "gcs_contract", "fakegcs": "fake_gcs", "azure": "azurite"}
+STORES = ("local", "s3", "moto", "gcs", "azure", "swift")
+SERVERS = {"s3": "versitygw", "moto": "moto", "gcs": "gcs_contract", "fakegcs": "fake_gcs", "azure": "azurite", "swift": "swift"}
 
 
 def pytest_addoption(parser):
@@ -109,6 +110,20 @@ def fake_gcs():
         yield given
     else:
         with fleet.FakeGcs() as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def swift():
+    """Keystone and Swift; .settings is what a client needs."""
+    endpoint = os.environ.get("SKYDIR_TEST_SWIFT_ENDPOINT")
+    if endpoint:
+        given = _Given(endpoint)
+        given.settings = json.loads(pathlib.Path(os.environ["SKYDIR_TEST_SWIFT"]).read_text())
+        given.secret = given.settings["credential"]["secret"]
+        yield given
+    else:
+        with fleet.Swift() as server:
             yield server
 
 

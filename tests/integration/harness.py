@@ -258,6 +258,66 @@ class GcsClient:
         return self.keys(bucket, ".skydir-uploads/")
 
 
+class SwiftClient:
+    """OpenStack's own library for Swift, straight to the server."""
+
+    def __init__(self, server):
+        import swiftclient
+
+        s = server.settings
+        self.settings = s
+        self.swift = swiftclient.Connection(
+            auth_version="3", authurl=s["auth_url"], timeout=60, retries=2,
+            os_options={"auth_type": "v3applicationcredential", "application_credential_id": s["credential"]["id"],
+                        "application_credential_secret": s["credential"]["secret"], "region_name": s["region"]})
+
+    @staticmethod
+    def _absent(error):
+        return error.http_status == 404
+
+    def create_bucket(self, bucket):
+        self.swift.put_container(bucket)
+
+    def buckets(self):
+        return [c["name"] for c in self.swift.get_account(full_listing=True)[1]]
+
+    def put(self, bucket, key, data=b"", Metadata=None, ContentType=None, **_):
+        headers = {f"X-Object-Meta-{k}": v for k, v in (Metadata or {}).items()}
+        etag = self.swift.put_object(bucket, key, data, content_type=ContentType or "application/octet-stream", headers=headers)
+        return {"ETag": etag}
+
+    def get(self, bucket, key):
+        import swiftclient
+
+        try:
+            return self.swift.get_object(bucket, key)[1]
+        except swiftclient.ClientException as e:
+            if self._absent(e):
+                return None
+            raise
+
+    def meta(self, bucket, key):
+        prefix = "x-object-meta-"
+        return {k[len(prefix):]: v for k, v in self.swift.head_object(bucket, key).items() if k.startswith(prefix)}
+
+    def delete(self, bucket, key):
+        self.swift.delete_object(bucket, key)
+
+    def keys(self, bucket, prefix=""):
+        return sorted(o["name"] for o in self.swift.get_container(bucket, prefix=prefix, full_listing=True)[1])
+
+    def uploads(self, bucket):
+        """Records of uploads that are not over."""
+        import swiftclient
+
+        try:
+            return [k for k in self.keys(f"{bucket}_segments", ".skydir/") if k.endswith("/00000000")]
+        except swiftclient.ClientException as e:
+            if self._absent(e):
+                return []
+            raise
+
+
 class LocalClient:
     """Reads and writes the directory of a `local` store; see the top of backends/local/local.c for its layout."""
 
@@ -382,11 +442,11 @@ class Mount:
     """One skydir mount of one store. Use as a context manager, or start() and close()."""
 
     def __init__(self, kind, server=None, proxy=None, store_config=None, options=None, bucket=None, source=None):
-        self.kind = kind  # "local", "s3", "moto", "gcs", "fakegcs" or "azure"
+        self.kind = kind  # "local", "s3", "moto", "gcs", "fakegcs", "azure" or "swift"
         self.server, self.proxy = server, proxy
         self.dir = scratch_dir("m")
         self.top = self.dir / "mnt"  # the mount point
-        self.store = {"local": "local", "gcs": "gcs", "fakegcs": "gcs", "azure": "azure"}.get(kind, "s3")
+        self.store = {"local": "local", "gcs": "gcs", "fakegcs": "gcs", "azure": "azure", "swift": "swift"}.get(kind, "s3")
         self.options = dict(options or {})
         self.store_config = dict(store_config or {})
         self.source = source
@@ -398,7 +458,7 @@ class Mount:
         if kind == "local":
             self.client = LocalClient(self.dir / "data" / "skydir" / "local")
         else:
-            clients = {"azure": AzureClient, "gcs": GcsClient}
+            clients = {"azure": AzureClient, "gcs": GcsClient, "swift": SwiftClient}
             self.client = clients.get(self.store, S3Client)(server)
 
     # ---- where things are ----
@@ -453,6 +513,12 @@ class Mount:
         if self.kind == "azure":
             # Which kind of account it is would be asked once in each mount; that is told, so that requests can be counted.
             return {"type": "azure", "connection-string": fleet.connection_string(endpoint), "hierarchical-namespace": "no"}
+        if self.kind == "swift":
+            s = self.server.settings
+            return {"type": "swift", "auth-url": s["auth_url"], "region": s["region"], "rate-limit": "0",
+                    "application-credential-id": s["credential"]["id"],
+                    "application-credential-secret": s["credential"]["secret"],
+                    "storage-url": f"{endpoint}/v1/AUTH_{s['project_id']}"}
         if self.kind == "gcs":
             return {"type": "gcs", "endpoint": endpoint, "project-id": self.server.project,
                     "credentials-file": self.server.key_file}

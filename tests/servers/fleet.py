@@ -1,6 +1,6 @@
 """Purpose: starts the servers that the tests run against, each on a free port of 127.0.0.1, and ends them.
 
-As a module: Versitygw, Moto, FakeGcs, GcsContract, Azurite and Proxy, each a context manager with .endpoint (and for the S3
+As a module: Versitygw, Moto, FakeGcs, GcsContract, Azurite, Swift and Proxy, each a context manager with .endpoint (and for the S3
 servers .key and .secret). As a program:
 
     fleet.py run versitygw moto -- COMMAND...   runs COMMAND beside the servers; exits with its exit code
@@ -8,7 +8,8 @@ servers .key and .secret). As a program:
 
 The environment that `run` gives to COMMAND: SKYDIR_TEST_S3_ENDPOINT, _KEY, _SECRET, _REGION and _DIR (the directory
 whose files are the buckets' objects), SKYDIR_TEST_MOTO_ENDPOINT, SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server),
-SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS (a key file for that one), SKYDIR_TEST_AZURE_ENDPOINT and _CONNECTION.
+SKYDIR_TEST_SWIFT (a file with all that a client of Swift needs), SKYDIR_TEST_SWIFT_ENDPOINT and SKYDIR_TEST_OS_* (what OS_*
+would hold), SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS (a key file for that one), SKYDIR_TEST_AZURE_ENDPOINT and _CONNECTION.
 Nothing outlives this program: the kernel ends each server when its parent dies, however that happens.
 """
 
@@ -158,9 +159,12 @@ class Versitygw(Server):
         return {"ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET}
 
 
+def cache_dir():
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "skydir-tests"
+
+
 def _cached(pattern):
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    found = sorted((cache / "skydir-tests").glob(pattern))
+    found = sorted(cache_dir().glob(pattern))
     if not found:
         raise RuntimeError(f"{pattern} is not there yet (scripts/test makes it)")
     return str(found[-1])
@@ -279,6 +283,32 @@ class AzureContract(Azurite):
                 *(["--directories"] if self.has_directories else [])]
 
 
+class Swift(Server):
+    """Real Keystone and Swift with its S3 face (openstack.py). .settings is what a client needs."""
+
+    name = "swift"
+    ready_s = 300
+
+    def command(self):
+        venv = pathlib.Path(_cached("openstack-venv-*/.complete")).parent
+        program = os.environ.get("SKYDIR_OPENSTACK_PYTHON") or venv / "bin" / "python"
+        self.home = self.dir / f"run{self.port}"
+        self.home.mkdir()
+        return [str(program), str(pathlib.Path(__file__).with_name("openstack.py")), str(self.home), str(self.port),
+                str(cache_dir() / "openstack")]
+
+    def answers(self):
+        return (self.home / "settings.json").exists()
+
+    @property
+    def settings_file(self):
+        return self.home / "settings.json"
+
+    @property
+    def settings(self):
+        return json.loads(self.settings_file.read_text())
+
+
 class Proxy(Server):
     """skydir-proxy before an S3 server: latency, a bandwidth limit, counted requests, faults on demand."""
 
@@ -363,7 +393,7 @@ class Proxy(Server):
 
 
 SERVERS = {"versitygw": Versitygw, "moto": Moto, "fake-gcs": FakeGcs, "gcs-contract": GcsContract, "azurite": Azurite,
-           "azure-contract": AzureContract}
+           "azure-contract": AzureContract, "swift": Swift}
 
 
 def _settings(server):
@@ -374,6 +404,16 @@ def _settings(server):
             "SKYDIR_TEST_S3_SECRET": server.secret,
             "SKYDIR_TEST_S3_REGION": server.region,
             "SKYDIR_TEST_S3_DIR": str(server.buckets),
+        }
+    if isinstance(server, Swift):
+        found = server.settings
+        return {
+            "SKYDIR_TEST_SWIFT": str(server.settings_file),
+            "SKYDIR_TEST_SWIFT_ENDPOINT": server.endpoint,
+            "SKYDIR_TEST_OS_AUTH_URL": found["auth_url"],
+            "SKYDIR_TEST_OS_REGION_NAME": found["region"],
+            "SKYDIR_TEST_OS_APPLICATION_CREDENTIAL_ID": found["credential"]["id"],
+            "SKYDIR_TEST_OS_APPLICATION_CREDENTIAL_SECRET": found["credential"]["secret"],
         }
     if isinstance(server, FakeGcs):
         return {"SKYDIR_TEST_GCS_ENDPOINT": server.endpoint}

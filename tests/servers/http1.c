@@ -56,7 +56,8 @@ static void read_field(struct http1_head *head, const char *name, size_t name_le
 	} else if (name_len == 10 && strncasecmp(name, "connection", 10) == 0) {
 		head->has_close = value_has(value, len, "close");
 	} else if ((name_len == 17 && strncasecmp(name, "x-amz-copy-source", 17) == 0) ||
-		   (name_len == 16 && strncasecmp(name, "x-ms-copy-source", 16) == 0)) {
+		   (name_len == 16 && strncasecmp(name, "x-ms-copy-source", 16) == 0) ||
+		   (name_len == 11 && strncasecmp(name, "x-copy-from", 11) == 0)) {
 		head->has_copy_source = true;
 	} else if (name_len == 10 && strncasecmp(name, "x-amz-date", 10) == 0) {
 		head->amz_date_s = read_amz_date(value, len);
@@ -201,12 +202,44 @@ static char gcs_op(const char *method, const char *path, const char *query)
 	return query_has(query, "alt") ? 'G' : 'H';
 }
 
+/* Swift's paths are /v1/ACCOUNT/CONTAINER/OBJECT. An upload in parts is what goes into the container of segments: its
+ * parts U, its record and what else is written and read there O. */
+static char swift_op(const char *method, const char *path, const char *query, bool has_copy_source)
+{
+	size_t len = strcspn(path, "?");
+	const char *container = memchr(path, '/', len), *key = NULL, *segments = strstr(path, "_segments/.skydir/");
+	bool is_part;
+
+	if (container)
+		key = memchr(container + 1, '/', len - (size_t)(container + 1 - path));
+	if (strcmp(method, "POST") == 0 && query_has(query, "bulk-delete"))
+		return 'M';
+	if (!container || container + 1 == path + len)
+		return 'B';
+	if (!key || key + 1 == path + len)
+		return strcmp(method, "GET") != 0 ? 'b' : query_has(query, "versions") ? 'V' : 'L';
+	is_part = segments && segments < key + 18 && strncmp(path + len - 8, "00000000", 8) != 0;
+	if (strcmp(method, "PUT") == 0 && is_part)
+		return has_copy_source ? 'K' : 'U';
+	if (segments && segments < key + 18)
+		return 'O';
+	if (strcmp(method, "PUT") == 0)
+		return has_copy_source ? 'C' : query_has(query, "multipart-manifest") ? 'F' : 'P';
+	if (strcmp(method, "POST") == 0)
+		return 'C'; /* S3 copies an object onto itself for that */
+	return strcmp(method, "GET") == 0 ? 'G' : strcmp(method, "HEAD") == 0 ? 'H' : 'D';
+}
+
 char http1_op(const char *method, const char *target, bool has_copy_source)
 {
 	if (strncmp(target, "/storage/v1/b", 13) == 0 || strncmp(target, "/upload/storage/v1/", 19) == 0 ||
 	    strncmp(target, "/batch/storage/", 15) == 0) {
 		const char *mark = strchr(target, '?');
 		return gcs_op(method, target, mark ? mark + 1 : "");
+	}
+	if (strncmp(target, "/v1/AUTH_", 9) == 0) {
+		const char *mark = strchr(target, '?');
+		return swift_op(method, target + 4, mark ? mark + 1 : "", has_copy_source);
 	}
 	const size_t account = strlen(AZURE_ACCOUNT);
 	if (strncmp(target, AZURE_ACCOUNT, account) == 0 && (target[account] == '/' || target[account] == '?')) {
