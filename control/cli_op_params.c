@@ -175,28 +175,44 @@ static int read_one(const struct op_param *p, const char *word, struct json_obje
 	}
 }
 
+static bool has_last(const struct op *op)
+{
+	const struct op_param *p;
+
+	for (size_t i = 0; (p = op_param_at(op, i)) != NULL; i++)
+		if (p->is_last)
+			return true;
+	return false;
+}
+
 /* The n-th word given for a parameter, or NULL. */
-static const char *word_of(const struct op_param *p, const struct args *args, const char *option, size_t n)
+static const char *word_of(const struct op *op, const struct op_param *p, const struct args *args, const char *option, size_t n)
 {
 	size_t at = p->position ? p->position - 1 + n : 0;
 
 	if (!p->position)
 		return args_nth(args, option, n);
+	if (p->is_last)
+		return n == 0 && args->count >= p->position ? args->positionals[args->count - 1] : NULL;
+	if (p->is_rest && has_last(op) && at + 1 >= args->count && at > 0)
+		return NULL;
 	return at < args->count && (n == 0 || p->is_rest) ? args->positionals[at] : NULL;
 }
 
-static int read_many(const struct op_param *p, const struct args *args, const char *option,
+static int read_many(const struct op *op, const struct op_param *p, const struct args *args, const char *option,
 		     struct json_object **ret, struct error *err)
 {
 	struct json_object *all = p->type == OP_MAP ? json_object_new_object() : json_object_new_array();
 	const char *word;
 
-	for (size_t n = 0; all && (word = word_of(p, args, option, n)) != NULL; n++) {
+	for (size_t n = 0; all && (word = word_of(op, p, args, option, n)) != NULL; n++) {
 		const char *equals = strchr(word, '=');
 		CLEANUP(freep) char *name = NULL;
 
 		if (p->type == OP_LIST) {
-			json_object_array_add(all, json_object_new_string(word));
+			CLEANUP(freep) char *path = p->is_path ? paths_absolute(word) : NULL;
+
+			json_object_array_add(all, json_object_new_string(path ? path : word));
 			continue;
 		}
 		name = equals ? str_dup((struct str){word, (size_t)(equals - word)}) : NULL;
@@ -212,7 +228,7 @@ static int read_many(const struct op_param *p, const struct args *args, const ch
 	return all ? 0 : no_memory(err);
 }
 
-static int read_param(const struct op_param *p, const struct args *args, struct json_object *params,
+static int read_param(const struct op *op, const struct op_param *p, const struct args *args, struct json_object *params,
 		      struct error *err)
 {
 	CLEANUP(freep) char *option = option_name(p);
@@ -227,11 +243,11 @@ static int read_param(const struct op_param *p, const struct args *args, struct 
 			json_object_object_add(params, p->name, json_object_new_boolean(1));
 		return 0;
 	}
-	word = word_of(p, args, option, 0);
+	word = word_of(op, p, args, option, 0);
 	if (!word)
 		return 0;
 	if (p->type == OP_LIST || p->type == OP_MAP)
-		r = read_many(p, args, option, &value, err);
+		r = read_many(op, p, args, option, &value, err);
 	else
 		r = read_one(p, p->position ? word : args_get(args, option), &value, err);
 	if (r < 0)
@@ -248,7 +264,7 @@ int cli_op_params(const struct op *op, const struct args *args, struct json_obje
 	int r = params ? 0 : no_memory(err);
 
 	for (size_t i = 0; r == 0 && (p = op_param_at(op, i)) != NULL; i++) {
-		r = read_param(p, args, params, err);
+		r = read_param(op, p, args, params, err);
 		most = p->position > most ? p->position : most;
 		has_rest = has_rest || p->is_rest;
 	}

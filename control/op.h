@@ -36,7 +36,9 @@ struct op_param {
 	const char *const *choices; /* of an enum; ended by NULL */
 	const char *completes;	    /* the operation whose items' ids (or names) complete it: "instances.list" */
 	bool is_secret;		    /* never an option: on the command line --NAME-file, or standard input */
-	bool is_rest;		    /* takes all arguments from its position on (OP_LIST) */
+	bool is_rest;		    /* takes all arguments from its position on (OP_LIST, OP_MAP) */
+	bool is_last;		    /* behind a rest: takes the last argument, which the rest leaves to it */
+	bool is_path;		    /* OP_LIST: paths on this machine; made absolute on the command line */
 };
 #define OP_STRING_MAX 4096
 #define OP_PARAM_END { .name = NULL }

@@ -174,6 +174,15 @@ static void set_powers(struct s3_store *s, const struct s3_options *options)
 	ratelimit_init(&s->ratelimit, options->rate_per_s, options->rate_per_s);
 }
 
+/* Servers of others name their regions as they like ("RegionOne"); there it is no part of a host's name. */
+static bool is_plain_word(const char *region)
+{
+	size_t len = strlen(region);
+
+	return len > 0 && len < S3_REGION_MAX &&
+	       strspn(region, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == len;
+}
+
 static int set_up(struct s3_store *s, const char *name, const struct s3_options *options,
 		  struct error *err)
 {
@@ -192,7 +201,7 @@ static int set_up(struct s3_store *s, const char *name, const struct s3_options 
 	region = options->region && *options->region ? options->region
 		 : endpoint_region[0]		     ? endpoint_region
 						     : S3_DEFAULT_REGION;
-	if (!s3_region_name_is_valid(region))
+	if (options->endpoint ? !is_plain_word(region) : !s3_region_name_is_valid(region))
 		return error_set(err, ERR_CONFIG, "'%.64s' is no name of a region", region);
 	return s3_region_add(s, region, &s->default_region, err);
 }
