@@ -1,7 +1,7 @@
 """Purpose: the fixtures of the integration tests.
 
 `mount` runs a test once per store: `local`, `s3` (versitygw, the strict server), `moto` (a flat key space), `gcs` (the
-contract server), `azure` (Azurite) and `swift` (Keystone and Swift). `fakegcs` (fake-gcs-server) is run on where a test says so, or with --stores fakegcs.
+contract server), `azure` (Azurite). `swift` (Keystone and Swift) too `fakegcs` (fake-gcs-server) is run on where a test says so, or with --stores fakegcs.
 A test says what it needs by markers:
     @pytest.mark.stores("s3", "moto")           only these stores
     @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
@@ -20,7 +20,7 @@ import pytest
 import harness
 from harness import fleet
 
-STORES = ("local", "s3", "moto", "gcs", "azure", "swift")
+STORES = ("local", "s3", "moto", "gcs", "azure")
 SERVERS = {"s3": "versitygw", "moto": "moto", "gcs": "gcs_contract", "fakegcs": "fake_gcs", "azure": "azurite", "swift": "swift"}
 
 
