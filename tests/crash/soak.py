@@ -369,9 +369,12 @@ class Soak:
 
     def destroy(self, keep):
         for place in (self.place, self.other):
-            if keep:
-                place.kill_now()
-            else:
+            try:
+                if keep:
+                    place.kill_now()
+            except Wrong as e:  # it had ended before, by itself: that was told; the other one has to go all the same
+                print(e, file=sys.stderr)
+            if not keep:
                 place.destroy()
 
 
