@@ -176,8 +176,10 @@ static int add_resource(void *arg, const struct op *op)
 	size_t len = strcspn(op->name, ".");
 	int r = 0;
 
-	if (!cli_op_is_command(op) || !op->name[len])
+	if (!cli_op_is_command(op))
 		return 0;
+	if (!op->name[len]) /* a verb alone */
+		return buf_addf(l->out, "%s  %-14s %s", l->last[0] ? "\n" : "", op->name, op->summary);
 	if (len >= sizeof l->last)
 		return -EINVAL;
 	if (strncmp(l->last, op->name, len) != 0 || l->last[len]) {

@@ -2,8 +2,8 @@
  * Tools that destroy, in two steps: a plan with a token, then the same call with the token; or a question to the user
  * where the client can ask one.
  *
- * A token is EXPIRY-MAC: the HMAC of the operation, its arguments (members sorted) and the time it ends, under a key
- * that only this process has; so it fits one call, and each token is taken once.
+ * A token is EXPIRY-NONCE-MAC: the HMAC of the operation, its arguments (members sorted), the time it ends and a random
+ * number, under a key that only this process has; so it fits one call, and each token is taken once.
  */
 #include "control/mcp_private.h"
 
@@ -14,12 +14,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define USED_MAX 256
+#define USED_MAX    256
+#define TOKEN_BYTES 128
 
 static struct lock plan_lock = LOCK_INIT_RANKED(LOCK_CONTROL_PEER);
 static unsigned char key[32];	/* guarded by plan_lock until made, then immutable */
 static bool has_key;		/* guarded by plan_lock */
-static char used[USED_MAX][96]; /* guarded by plan_lock; a ring of tokens that were taken */
+static char used[USED_MAX][TOKEN_BYTES]; /* guarded by plan_lock; a ring of tokens that were taken */
 static size_t used_at;		/* guarded by plan_lock */
 
 static int compare_names(const void *a, const void *b)
@@ -69,12 +70,13 @@ static int add_sorted(struct buf *out, struct json_object *o)
 	return r < 0 ? r : buf_addc(out, ']');
 }
 
-static int make_token(const struct op *op, struct json_object *args, int64_t expires_s, char ret[96])
+static int make_token(const struct op *op, struct json_object *args, int64_t expires_s, uint64_t nonce,
+		      char ret[TOKEN_BYTES])
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(4 << 20);
 	unsigned char mac[HASH_SHA256_LEN];
 	char hex[2 * HASH_SHA256_LEN + 1];
-	int r = buf_addf(&text, "%s\n%" PRId64 "\n", op->name, expires_s);
+	int r = buf_addf(&text, "%s\n%" PRId64 "\n%016" PRIx64 "\n", op->name, expires_s, nonce);
 
 	if (r == 0)
 		r = add_sorted(&text, args);
@@ -87,7 +89,7 @@ static int make_token(const struct op *op, struct json_object *args, int64_t exp
 	lock_drop(&plan_lock);
 	hash_hmac_sha256(key, sizeof key, text.data, text.len, mac);
 	hex_encode(mac, sizeof mac, hex);
-	(void)snprintf(ret, 96, "%" PRId64 "-%s", expires_s, hex);
+	(void)snprintf(ret, TOKEN_BYTES, "%" PRId64 "-%016" PRIx64 "-%s", expires_s, nonce, hex);
 	return 0;
 }
 
@@ -103,15 +105,19 @@ static bool is_first_use(const char *token)
 
 static int check_token(const struct op *op, struct json_object *args, const char *token, struct error *err)
 {
-	struct str rest = str_of(token), first = str_split(&rest, '-');
-	char expected[96];
+	struct str rest = str_of(token), first = str_split(&rest, '-'), second = str_split(&rest, '-');
+	char expected[TOKEN_BYTES];
+	unsigned char bytes[8];
+	unsigned differ = 0;
+	uint64_t nonce = 0;
 	int64_t expires_s;
 
-	if (str_to_i64(first, &expires_s) < 0 || make_token(op, args, expires_s, expected) < 0 ||
-	    strlen(token) != strlen(expected))
+	if (str_to_i64(first, &expires_s) < 0 || hex_decode(second, bytes, sizeof bytes) != sizeof bytes)
 		return error_set(err, ERR_PRECONDITION, "confirm_token is none of ours (call without it for a plan)");
-	unsigned differ = 0;
-
+	for (size_t i = 0; i < sizeof bytes; i++)
+		nonce = nonce << 8 | bytes[i];
+	if (make_token(op, args, expires_s, nonce, expected) < 0 || strlen(token) != strlen(expected))
+		return error_set(err, ERR_PRECONDITION, "confirm_token is none of ours (call without it for a plan)");
 	for (size_t i = 0; expected[i]; i++) /* all of it, so that the time taken tells nothing */
 		differ |= (unsigned char)expected[i] ^ (unsigned char)token[i];
 	if (differ)
@@ -227,12 +233,12 @@ int mcp_confirm(const struct mcp_call *c, const struct op *op, struct json_objec
 {
 	CLEANUP(json_putp) struct json_object *asked = NULL;
 	CLEANUP(json_putp) struct json_object *answer = NULL;
-	char fresh[96];
+	char fresh[TOKEN_BYTES];
 	int r;
 
 	if (token)
 		return check_token(op, args, token, err);
-	if (make_token(op, args, clock_wall_s() + MCP_PLAN_S, fresh) < 0)
+	if (make_token(op, args, clock_wall_s() + MCP_PLAN_S, random_u64(), fresh) < 0)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	if (!c->can_elicit)
 		return add_plan(c, op, args, fresh, ret, err);

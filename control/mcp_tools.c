@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#define TOKEN_BYTES 96
+#define TOKEN_BYTES 128
 
 static bool is_tool(const struct op *op)
 {
