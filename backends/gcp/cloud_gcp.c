@@ -7,6 +7,8 @@
 
 #define COMPUTE_URL "https://compute.googleapis.com"
 #define COMPUTE_PATH "/compute/v1"
+#define DNS_URL "https://dns.googleapis.com"
+#define DNS_PATH "/dns/v1"
 
 extern const struct cloud_driver cloud_gcp;
 
@@ -15,7 +17,7 @@ static const struct provider_option option_rows[] = {
 	{ "zone", "where new instances are made (default: CLOUDSDK_COMPUTE_ZONE)", false },
 	{ "credentials-file", "a key file, or another file of Google credentials (default: the standard places)", false },
 	{ "use-metadata-service", "yes: ask the machine (Compute Engine, GKE) for credentials too", false },
-	{ "endpoint", "the service's URL (default: CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE, Google's)", false },
+	{ "endpoint", "the service's URL (default: CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE and so on, Google's)", false },
 	{ "rate-limit", "at most so many requests a second (default: 20)", false },
 	{ NULL, NULL, false },
 };
@@ -32,20 +34,28 @@ static bool is_configured(const struct backend_context *context)
 	return cred_gcp_is_configured(&host, &(struct cred_gcp_options){ 0 });
 }
 
+static void drop_signer(struct http_engine *engine, struct signer *signer)
+{
+	if (!signer)
+		return;
+	http_engine_forget_signer(engine, signer);
+	signer_free(signer);
+}
+
 static void gcp_free(struct cloud *cloud)
 {
 	struct gcp *g = container_of(cloud, struct gcp, base);
 
-	if (g->signer) {
-		http_engine_forget_signer(g->engine, g->signer);
-		signer_free(g->signer);
-	}
+	drop_signer(g->engine, g->signer);
+	drop_signer(g->engine, g->dns_signer);
 	cred_gcp_free(g->cred);
+	cred_gcp_free(g->dns_cred);
 	free(g->base.name);
 	free(g->base.region);
 	free(g->zone);
 	free(g->project);
 	free(g->compute_url);
+	free(g->dns_url);
 	lock_destroy(&g->ratelimit.lock);
 	lock_destroy(&g->lock);
 	free(g);
@@ -66,15 +76,15 @@ static const char *setting_or(const struct cloud_settings *settings, const char 
 }
 
 /* The address with the version in it, whether it was given with it (as gcloud has it) or without. */
-static char *compute_url(const char *given)
+static char *versioned_url(const char *given, const char *path)
 {
 	size_t len = strlen(given);
 
 	while (len && given[len - 1] == '/')
 		len--;
-	if (str_ends((struct str){ given, len }, COMPUTE_PATH))
-		len -= strlen(COMPUTE_PATH);
-	return str_format("%.*s" COMPUTE_PATH, (int)len, given);
+	if (str_ends((struct str){ given, len }, path))
+		len -= strlen(path);
+	return str_format("%.*s%s", (int)len, given, path);
 }
 
 static int configure(struct gcp *g, const struct backend_context *context, const struct cloud_settings *settings,
@@ -83,6 +93,7 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 	struct cred_gcp_options cred = { .credentials_file = cloud_setting(settings, "credentials-file"),
 					 .audience = COMPUTE_URL "/" };
 	const char *url = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE");
+	const char *dns = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS");
 	struct cred_host host = host_of(context);
 	double rate = 20;
 	int r = cloud_setting_rate(settings, "rate-limit", &rate, err);
@@ -97,12 +108,18 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 		r = copy_text(settings->region, &g->base.region, err);
 	if (r == 0)
 		r = copy_text(cloud_setting(settings, "project-id"), &g->project, err);
-	g->compute_url = compute_url(url && *url ? url : COMPUTE_URL);
-	if (r == 0 && !g->compute_url)
+	g->compute_url = versioned_url(url && *url ? url : COMPUTE_URL, COMPUTE_PATH);
+	g->dns_url = versioned_url(dns && *dns ? dns : DNS_URL, DNS_PATH);
+	if (r == 0 && (!g->compute_url || !g->dns_url))
 		r = error_set(err, ERR_NO_MEMORY, "out of memory");
 	if (r == 0)
 		r = cred_gcp_new(&host, &cred, &g->cred, err);
-	return r < 0 ? r : sign_bearer_new(cred_gcp_tokens(g->cred), NULL, &g->signer, err);
+	if (r == 0)
+		r = sign_bearer_new(cred_gcp_tokens(g->cred), NULL, &g->signer, err);
+	cred.audience = DNS_URL "/";
+	if (r == 0)
+		r = cred_gcp_new(&host, &cred, &g->dns_cred, err);
+	return r < 0 ? r : sign_bearer_new(cred_gcp_tokens(g->dns_cred), NULL, &g->dns_signer, err);
 }
 
 static int gcp_open(const struct backend_context *context, const struct cloud_settings *settings, struct cloud **ret,
@@ -124,6 +141,8 @@ static int gcp_open(const struct backend_context *context, const struct cloud_se
 	}
 	g->compute = (struct service){ .engine = g->engine, .label = "gcp-compute", .base_url = g->compute_url,
 				       .signer = g->signer, .ratelimit = &g->ratelimit };
+	g->dns = (struct service){ .engine = g->engine, .label = "gcp-dns", .base_url = g->dns_url, .signer = g->dns_signer,
+				   .ratelimit = &g->ratelimit };
 	*ret = &g->base;
 	return 0;
 }
@@ -152,9 +171,12 @@ int gcp_project(struct gcp *g, const char **ret, struct error *err)
 
 static int gcp_service(struct cloud_call *call, const char *name, const struct service **ret, struct error *err)
 {
-	if (strcmp(name, "compute") != 0)
+	if (!strcmp(name, "compute"))
+		*ret = &gcp_of(call)->compute;
+	else if (!strcmp(name, "dns"))
+		*ret = &gcp_of(call)->dns;
+	else
 		return error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
-	*ret = &gcp_of(call)->compute;
 	return 0;
 }
 
@@ -178,5 +200,5 @@ const struct cloud_driver cloud_gcp = {
 	.free = gcp_free,
 	.service = gcp_service,
 	.variable = gcp_variable,
-	.interfaces = { [CLOUD_COMPUTE] = &gcp_compute },
+	.interfaces = { [CLOUD_COMPUTE] = &gcp_compute, [CLOUD_DNS] = &gcp_dns },
 };

@@ -9,19 +9,21 @@
 #include "backends/auth/sign_bearer.h"
 #include "backends/base/lock.h"
 #include "backends/cloud/compute.h"
+#include "backends/cloud/dns.h"
 #include "backends/cloud/rest.h"
 
 struct gcp {
 	struct cloud base;
 	struct http_engine *engine;
-	struct cred_gcp *cred;
-	struct signer *signer;
+	struct cred_gcp *cred, *dns_cred; /* a key file's tokens are good for one service */
+	struct signer *signer, *dns_signer;
 	struct ratelimit ratelimit;
 	char *zone; /* where new things are made; NULL: must be said */
 	struct lock lock;
 	char *project; /* guarded by lock until it is set, then immutable */
 	char *compute_url;
-	struct service compute; /* immutable after open */
+	char *dns_url;
+	struct service compute, dns; /* immutable after open */
 };
 static inline struct gcp *gcp_of(const struct cloud_call *call)
 {
@@ -63,3 +65,4 @@ int gce_keypairs_delete(struct cloud_call *call, struct json_object **ret, struc
 int gce_find_key(struct cloud_call *call, const char *name, char **ret, struct error *err) MUST_CHECK;
 
 extern const struct compute_ops gcp_compute;
+extern const struct dns_ops gcp_dns; /* clouddns.c */

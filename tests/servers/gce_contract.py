@@ -30,12 +30,15 @@ def unbase64(text):
 
 
 class GceContract(Contract):
+    document, prefix, audience = "compute.v1", PREFIX, "https://compute.googleapis.com/"
+    resources = ("instances", "images", "machineTypes", "zones", "zoneOperations", "globalOperations", "projects")
+
     def __init__(self):
         super().__init__()
-        path = pathlib.Path(googleapiclient.discovery_cache.__file__).parent / "documents" / "compute.v1.json"
+        path = pathlib.Path(googleapiclient.discovery_cache.__file__).parent / "documents" / f"{self.document}.json"
         document = json.loads(path.read_text())
         self.schemas, self.common, self.routes = document["schemas"], set(document["parameters"]), []
-        for name in ("instances", "images", "machineTypes", "zones", "zoneOperations", "globalOperations", "projects"):
+        for name in self.resources:
             for verb, method in document["resources"][name]["methods"].items():
                 pattern = re.sub(r"\{\+?(\w+)\}", r"(?P<\1>[^/]+)", method["path"])
                 self.routes.append((f"{name}_{verb}", re.compile(pattern), method))
@@ -65,7 +68,7 @@ class GceContract(Contract):
             self.key.public_key().verify(unbase64(signature), f"{head}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256())
             claims = json.loads(unbase64(claims))
             is_good = claims["iss"] == EMAIL and claims["exp"] > time.time() and (
-                claims.get("aud") == "https://compute.googleapis.com/" or "scope" in claims)
+                claims.get("aud") == self.audience or "scope" in claims)
         except Exception:  # noqa: BLE001 (whatever is wrong with it)
             is_good = False
         if not is_good:
@@ -73,10 +76,10 @@ class GceContract(Contract):
 
     def handle(self, request):
         self.check_token(request)
-        if not request.path.startswith(PREFIX):
+        if not request.path.startswith(self.prefix):
             raise Refused(404, "notFound", "no such path")
         for name, pattern, method in self.routes:
-            match = pattern.fullmatch(request.path[len(PREFIX):])
+            match = pattern.fullmatch(request.path[len(self.prefix):])
             if match and method["httpMethod"] == request.method:
                 break
         else:
