@@ -125,7 +125,7 @@ int s3_call_meta(struct s3_call *c, const struct store_meta *meta, size_t count,
 					 c->store->base.limits.max_metadata_bytes);
 		add_meta(c, meta[i].name, meta[i].value);
 	}
-	if (!content_type && c->store->marks_directories && str_ends(str_of(c->key), "/"))
+	if (c->store->marks_directories && str_ends(str_of(c->key), "/"))
 		content_type = "application/directory";
 	s3_call_header(c, "Content-Type", content_type ? content_type : content_type_of(c->key));
 	return 0;

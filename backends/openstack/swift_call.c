@@ -76,14 +76,43 @@ void swift_call_query(struct swift_call *c, const char *name, const char *value)
 		stick(c, http_query_add(&c->request.query, name, value, &err), &err);
 }
 
+/* A value holds 256 bytes there; what is longer goes on in NAME-skydir-more-1 and so on. */
+#define META_VALUE_MAX 256
+#define META_MORE      "-skydir-more-"
+
+/* Where a value is cut, with no blank beside it, as a header's ends are trimmed; all of it when there is no such place. */
+static size_t cut_at(const char *value)
+{
+	size_t len = strlen(value), cut = META_VALUE_MAX;
+
+	if (len <= META_VALUE_MAX)
+		return len;
+	while (cut && (value[cut] == ' ' || value[cut - 1] == ' '))
+		cut--;
+	return cut ? cut : len;
+}
+
+static void add_meta(struct swift_call *c, const struct store_meta *meta)
+{
+	const char *rest = meta->value;
+	char name[192] = "";
+
+	for (unsigned n = 0; n == 0 || *rest; n++) {
+		size_t cut = cut_at(rest);
+		int len = n ? snprintf(name, sizeof name, "X-Object-Meta-%s" META_MORE "%u", meta->name, n) :
+			      snprintf(name, sizeof name, "X-Object-Meta-%s", meta->name);
+
+		if (len >= (int)sizeof name)
+			return; /* no name for metadata that the service would take */
+		swift_call_headerf(c, name, "%.*s", (int)cut, rest);
+		rest += cut;
+	}
+}
+
 void swift_call_meta(struct swift_call *c, const struct store_meta *meta, size_t count, const char *content_type)
 {
-	char name[160];
-
-	for (size_t i = 0; i < count; i++) {
-		if (snprintf(name, sizeof name, "X-Object-Meta-%s", meta[i].name) < (int)sizeof name)
-			swift_call_header(c, name, meta[i].value);
-	}
+	for (size_t i = 0; i < count; i++)
+		add_meta(c, &meta[i]);
 	if (content_type)
 		swift_call_header(c, "Content-Type", content_type);
 }
@@ -205,6 +234,23 @@ int swift_version_set(const char *etag, char ret[STORE_VERSION_MAX], struct erro
 	return 0;
 }
 
+/* The value with what it goes on in; NULL without memory. */
+static const char *whole_value(const struct http_fields *headers, const struct http_field *first, struct arena *arena)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT(65536);
+	char name[256];
+	const char *more = first->value;
+
+	for (unsigned n = 1; more; n++) {
+		if (buf_adds(&value, more) < 0)
+			return NULL;
+		more = snprintf(name, sizeof name, "%s" META_MORE "%u", first->name, n) < (int)sizeof name ?
+			       http_fields_get(headers, name) :
+			       NULL;
+	}
+	return arena_strdup(arena, buf_cstr(&value));
+}
+
 static int read_meta(const struct http_fields *headers, struct arena *arena, struct store_object *ret, struct error *err)
 {
 	static const char prefix[] = "x-object-meta-";
@@ -216,10 +262,11 @@ static int read_meta(const struct http_fields *headers, struct arena *arena, str
 	for (size_t i = 0; i < headers->count; i++) {
 		char *name;
 
-		if (strncasecmp(headers->items[i].name, prefix, sizeof prefix - 1) != 0)
+		if (strncasecmp(headers->items[i].name, prefix, sizeof prefix - 1) != 0 ||
+		    strcasestr(headers->items[i].name, META_MORE))
 			continue;
 		name = arena_strdup(arena, headers->items[i].name + sizeof prefix - 1);
-		meta[count].value = arena_strdup(arena, headers->items[i].value);
+		meta[count].value = whole_value(headers, &headers->items[i], arena);
 		if (!name || !meta[count].value)
 			return error_set(err, ERR_NO_MEMORY, "out of memory");
 		for (char *c = name; *c; c++)

@@ -101,10 +101,12 @@ static int prepare_target(struct swift_store *s, const char *bucket, const char 
 
 static const char *type_for(const char *key, const char *content_type)
 {
-	if (content_type)
-		return content_type;
-	/* As Swift's own clients mark a directory. */
-	return *key && key[strlen(key) - 1] == '/' ? "application/directory" : store_content_type(key);
+	bool is_marker = *key && key[strlen(key) - 1] == '/';
+
+	/* As Swift's own clients mark a directory, whatever others call it. */
+	if (is_marker && (!content_type || !strcmp(content_type, "application/x-directory")))
+		return "application/directory";
+	return content_type ? content_type : store_content_type(key);
 }
 
 /* The exchange sends a put again whose answer was lost, and then meets its own object in the way. */

@@ -236,7 +236,7 @@ static int run_infomaniak(const char *home)
 		http_engine_free(context.engine);
 		return 1;
 	}
-	failed = run_all("infomaniak", &(struct suite){ .store = store, .key_max = STORE_KEY_MAX });
+	failed = run_all("infomaniak", &(struct suite){ .store = store, .key_max = STORE_KEY_MAX, .ids_all_versions = true });
 	store_free(store);
 	http_engine_free(context.engine);
 	return failed;

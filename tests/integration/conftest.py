@@ -1,7 +1,8 @@
 """Purpose: the fixtures of the integration tests.
 
 `mount` runs a test once per store: `local`, `s3` (versitygw, the strict server), `moto` (a flat key space), `gcs` (the
-contract server), `azure` (Azurite). `swift` (Keystone and Swift) too `fakegcs` (fake-gcs-server) is run on where a test says so, or with --stores fakegcs.
+contract server) and `azure` (Azurite). `swift` (Keystone and Swift) and `fakegcs` (fake-gcs-server) are run on where a test
+says so, or with --stores swift,fakegcs.
 A test says what it needs by markers:
     @pytest.mark.stores("s3", "moto")           only these stores
     @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
@@ -21,6 +22,7 @@ import harness
 from harness import fleet
 
 STORES = ("local", "s3", "moto", "gcs", "azure")
+SWIFT_TOO = ("test_basic", "test_rename", "test_metadata", "test_names", "test_big", "test_model")  # it is slow
 SERVERS = {"s3": "versitygw", "moto": "moto", "gcs": "gcs_contract", "fakegcs": "fake_gcs", "azure": "azurite", "swift": "swift"}
 
 
@@ -43,6 +45,8 @@ def pytest_generate_tests(metafunc):
     if "mount" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("stores")
         names = marker.args if marker else STORES
+        if not marker and metafunc.module.__name__ in SWIFT_TOO:
+            names = (*names, "swift")
         wanted = [n for n in metafunc.config.getoption("--stores").split(",") if n]
         if wanted:
             names = [n for n in wanted if n in names or (n in SERVERS and not marker)]
