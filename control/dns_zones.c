@@ -88,7 +88,7 @@ static int make_plan(struct cloud_call *call, struct json_object **ret_zone, str
 	const char *given = cloud_param(call, "zone");
 	int r = 0;
 
-	if (strchr(given, '.')) /* a file that cannot be read is told before anything is asked */
+	if (strchr(given, '.') && *given != '/') /* a file that cannot be read is told before anything is asked */
 		r = dns_zonefile_parse(given, str_of(cloud_param(call, "file")), &wanted, err);
 	if (r == 0)
 		r = read_zone(call, &zone, &sets, err);

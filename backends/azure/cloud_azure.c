@@ -174,5 +174,5 @@ const struct cloud_driver cloud_azure = {
 	.open = azure_cloud_open,
 	.free = azure_cloud_free,
 	.service = find_service,
-	.interfaces = { [CLOUD_COMPUTE] = &azure_compute },
+	.interfaces = { [CLOUD_COMPUTE] = &azure_compute, [CLOUD_DNS] = &azure_dns },
 };

@@ -8,6 +8,7 @@
 #include "backends/auth/cred_azure.h"
 #include "backends/auth/sign_bearer.h"
 #include "backends/cloud/compute.h"
+#include "backends/cloud/dns.h"
 #include "backends/cloud/rest.h"
 
 struct azure_cloud {
@@ -75,3 +76,4 @@ int azvm_create(struct cloud_call *call, struct json_object **ret, struct error 
 int azvm_show(struct cloud_call *call, const char *path, struct json_object **ret, struct error *err) MUST_CHECK;
 
 extern const struct compute_ops azure_compute;
+extern const struct dns_ops azure_dns; /* azdns.c */

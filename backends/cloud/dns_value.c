@@ -421,7 +421,7 @@ int dns_check_params(struct json_object *params, struct json_object **ret, struc
 		r = check_name(o, "name", dns_domain, err);
 	else
 		r = check_name(o, "name", dns_name, err);
-	if (r == 0 && zone && strchr(zone, '.')) /* else an identifier */
+	if (r == 0 && zone && strchr(zone, '.') && *zone != '/') /* else an identifier */
 		r = check_name(o, "zone", dns_domain, err);
 	if (r == 0 && json_get_array(o, "values"))
 		r = dns_values(type ? type : "", json_get_array(o, "values"), &values, err);
