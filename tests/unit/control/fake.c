@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 struct fake_fs fake_fs;
+static struct lock last_lock = LOCK_INIT; /* syncs run beside each other */
 
 void fake_reset(void)
 {
@@ -146,7 +147,9 @@ int fs_sync(struct fs *fs, const char *path, uint64_t deadline_mono_ms, struct c
 
 	(void)fs, (void)deadline_mono_ms;
 	fake_fs.syncs++;
+	lock_take(&last_lock);
 	(void)snprintf(fake_fs.last_path, sizeof fake_fs.last_path, "%s", path);
+	lock_drop(&last_lock);
 	for (unsigned i = 0; i < calls || fake_fs.blocks; i++) {
 		struct fs_progress p = {.files_left = 1, .bytes_left = calls, .bytes_sent = i};
 
