@@ -246,12 +246,18 @@ static int queue_part_locked(struct upload *u, unsigned index, uint64_t size)
 
 	if (!part)
 		return -ENOMEM;
-	if (part->state == PART_QUEUED || part->state == PART_RUNNING || fs->queue.is_stopping)
+	/* While the parts are put together none of them may be sent again: the service would have another one than is named. */
+	if (part->state == PART_QUEUED || part->state == PART_RUNNING || u->is_completing || fs->queue.is_stopping)
 		return 0;
 	if (!u->is_partial) {
-		upload_part_range(fs, u->store, index, &part->start, &part->end);
-		if (part->end > size)
-			part->end = size;
+		uint64_t start, end;
+
+		upload_part_range(fs, u->store, index, &start, &end);
+		end = end > size ? size : end;
+		if (part->state == PART_DONE && part->start == start && part->end == end)
+			return 0; /* sent by the upload itself, ahead of the writer */
+		part->start = start;
+		part->end = end;
 	}
 	part->state = PART_QUEUED;
 	part->is_stale = false;
@@ -519,6 +525,7 @@ int upload_carry(struct pending *op, struct upload *u, uint64_t size, unsigned *
 
 	LOCKED(&fs->lock);
 	u->error = ERROR_INIT; /* of an earlier try */
+	u->is_completing = false;
 	for (;;) {
 		if (op->is_abandoned || u->is_discarded || fs->queue.is_stopping)
 			return error_set(err, ERR_CANCELLED, "the upload is no longer wanted");
@@ -533,8 +540,10 @@ int upload_carry(struct pending *op, struct upload *u, uint64_t size, unsigned *
 		u->error.kind = ERR_NONE;
 		if (queue_missing_locked(u, size, &missing, ret_count) < 0)
 			return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
-		if (!missing)
+		if (!missing) {
+			u->is_completing = true;
 			return 0;
+		}
 		cond_wait(&fs->changed, &fs->lock);
 	}
 	while (u->running)
@@ -553,8 +562,10 @@ int upload_complete(struct upload *u, unsigned count, const struct store_put_arg
 	FAULT_POINT("upload-complete-before");
 	if (!parts)
 		return error_set(err, ERR_NO_MEMORY, "no memory for an upload");
+	lock_take(&u->fs->lock);
 	for (unsigned i = 0; i < count; i++)
 		parts[i] = u->parts[i]->result;
+	lock_drop(&u->fs->lock);
 	r = store_upload_complete(u->store, u->bucket, u->key, u->id, parts, count, args, ret_version, err);
 	FAULT_POINT("upload-complete-after");
 	return r;
@@ -566,6 +577,7 @@ void upload_ended(struct upload *u, struct pending *op, enum upload_end end, con
 
 	LOCKED(&u->fs->lock);
 	u->is_completed = end == UPLOAD_COMPLETED;
+	u->is_completing = false;
 	/* After success, or when the upload itself is at fault, the next try begins a new one. */
 	if (f->upload == u && (u->is_completed || !u->id || u->is_overtaken || u->is_copy_refused ||
 			       err->kind == ERR_NOT_FOUND || err->kind == ERR_PRECONDITION || err->kind == ERR_INVALID || err->kind == ERR_CORRUPT)) {

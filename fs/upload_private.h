@@ -32,6 +32,7 @@ struct upload {
 	uint64_t owed_seq; /* of the row that says it must not stay behind; owed.h */
 	unsigned refs;
 	bool is_beginning, is_discarded, is_completed;
+	bool is_completing; /* the parts are put together: none may begin */
 	bool is_partial;
 	bool is_overtaken;    /* a range that was to be copied was written to */
 	bool is_copy_refused; /* by an answer that trying again does not change */
