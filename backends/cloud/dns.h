@@ -5,7 +5,7 @@
  * The parameters of each slot are those of its row in control/ops_dns.c. A zone is named by its domain name or its
  * identifier. A record set is a name, a type, a TTL and its values in the form of a zone file (RFC 1035 5.1): names
  * absolute without the last dot, MX "10 mail.example.org", TXT its text without quotes (a driver splits it into strings
- * of 255 bytes and quotes them as its service wants), SRV "0 5 5060 sip.example.org", CAA "0 issue \"ca.example\"".
+ * of 255 bytes and quotes them as its service wants, dns_txt_quote), SRV "0 5 5060 sip.example.org", CAA "0 issue \"ca.example\"".
  * control validates names, types and values before a slot is called (backends/cloud/dns_check.h).
  */
 #include "backends/cloud/cloud.h"
