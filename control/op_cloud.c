@@ -258,11 +258,12 @@ static int wait_until_done(const struct op *op, const struct op_call *call, cons
 	struct op_call ask = *call;
 	struct cloud_call sleeper = CLOUD_CALL_INIT;
 	uint64_t pause_ms = WAIT_FIRST_MS, limit_ms = WAIT_DEFAULT_MS;
-	int r = wait_params(op, asked, call, *result, &ask.params, err);
-	CLEANUP(json_putp) struct json_object *params = ask.params;
+	CLEANUP(json_putp) struct json_object *params = NULL;
+	int r = wait_params(op, asked, call, *result, &params, err);
 
 	if (r < 0)
 		return r;
+	ask.params = params;
 	if (json_object_object_get_ex(call->params, "timeout", &timeout))
 		limit_ms = op_duration_ms(timeout);
 	sleeper.cancel = call->cancel;

@@ -417,8 +417,11 @@ static int by_name(const void *a, const void *b)
 	const char *t = json_get_string(x, "type"), *u = json_get_string(y, "type");
 	size_t k = n ? strlen(n) : 0, l = m ? strlen(m) : 0;
 	bool is_soa = t && !strcmp(t, "SOA"), is_other_soa = u && !strcmp(u, "SOA");
+	bool has_ttl = json_get(x, "ttl") != NULL, has_other_ttl = json_get(y, "ttl") != NULL;
 	int r;
 
+	if (has_ttl != has_other_ttl) /* a record without a TTL takes the one said before it: so none may be */
+		return has_ttl ? 1 : -1;
 	if (is_soa != is_other_soa) /* first, as name servers want it */
 		return is_soa ? -1 : 1;
 	if (k != l && (!n || !m || strcmp(n, m) != 0)) /* the zone itself is the shortest */

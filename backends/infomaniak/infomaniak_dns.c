@@ -309,7 +309,7 @@ static int settle(struct change *c, int r, struct json_object *record, struct er
 static int write_value(struct change *c, const char *value, struct json_object *there, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *body = json_object_new_object(), *record = NULL;
-	CLEANUP(freep) char *path = NULL, *target = NULL, *source = NULL;
+	CLEANUP(freep) char *path = NULL, *target = NULL;
 	struct str relative = dns_relative(c->want->name, c->zone->name);
 	int r = target_of(c->want->type, value, &target, err);
 

@@ -105,6 +105,20 @@ static void what_is_written_is_read_again(void **state)
 	assert_string_equal(json_get_string(plan, "plan"), "");
 }
 
+static void sets_without_a_ttl_stay_so(void **state)
+{
+	CLEANUP(json_putp) struct json_object *first = NULL, *second = NULL, *plan = NULL;
+	CLEANUP(buf_release) struct buf out = BUF_INIT(65536);
+	struct error err;
+
+	(void)state;
+	first = parse("longer A 192.0.2.1\n@ 60 SOA a b 1 2 3 4 5\na 60 A 192.0.2.1\n", &err);
+	assert_int_equal(dns_zonefile_write("example.org", first, &out, &err), 0);
+	second = parse(buf_cstr(&out), &err);
+	assert_int_equal(dns_plan_make("example.org", first, second, DNS_APEX_NS_TOO, &plan, &err), 0);
+	assert_string_equal(json_get_string(plan, "plan"), "");
+}
+
 static struct json_object *plan_of(const char *there, const char *wanted, enum dns_apex_ns apex, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *a = parse(there, err), *b = parse(wanted, err);
@@ -201,6 +215,7 @@ int main(void)
 		cmocka_unit_test(a_zone_file_is_read_as_name_servers_do),
 		cmocka_unit_test(what_cannot_be_meant_is_refused_with_its_line),
 		cmocka_unit_test(what_is_written_is_read_again),
+		cmocka_unit_test(sets_without_a_ttl_stay_so),
 		cmocka_unit_test(a_plan_says_what_changes_and_has_a_checksum),
 		cmocka_unit_test(a_plan_that_takes_much_away_needs_force),
 		cmocka_unit_test(the_zones_own_records_are_left_alone_unless_asked_for),
