@@ -93,12 +93,17 @@ int gcp_fetch(const struct cred_context *c, const struct gcp_json *j, const stru
 			 type);
 }
 
+static const char *scope_of(const struct cred_gcp *g)
+{
+	return g->options.is_platform_wide ? GCP_SCOPE_PLATFORM : GCP_SCOPE_STORAGE;
+}
+
 static int fetch_from_file(struct cred_gcp *g, const struct cred_context *c,
 			   const struct gcp_file *file, struct token *ret, struct error *err)
 {
 	struct gcp_json j = { file->o, file->name };
 	const char *type = json_get_string(file->o, "type");
-	struct gcp_request q = { .scope = GCP_SCOPE_STORAGE };
+	struct gcp_request q = { .scope = scope_of(g) };
 	bool is_account = type && !strcmp(type, "service_account");
 	int64_t now_s = cred_now_s(c);
 	int r;
@@ -129,7 +134,7 @@ static int fetch(void *arg, struct cancel *cancel, struct token *ret, struct err
 	if (r == 0)
 		return fetch_from_file(g, &c, &file, ret, err);
 	if (r == CRED_ABSENT && g->options.use_metadata_service)
-		return gcp_metadata_fetch(&c, GCP_SCOPE_STORAGE, ret, err);
+		return gcp_metadata_fetch(&c, scope_of(g), ret, err);
 	if (r == CRED_ABSENT)
 		return error_set(
 			err, ERR_UNAUTHENTICATED,

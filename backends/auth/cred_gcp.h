@@ -20,6 +20,7 @@ struct cred_gcp_options {
 	const char *credentials_file; /* NULL: the standard places */
 	bool is_anonymous;
 	bool use_metadata_service;
+	bool is_platform_wide; /* tokens that the endpoint gives are for all services, not for storage alone */
 	/* Of the service that is spoken to ("https://storage.googleapis.com/"): a service account then signs its own
 	 * tokens for it; NULL, or when the service refuses those: it asks the token endpoint. */
 	const char *audience;

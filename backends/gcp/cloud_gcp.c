@@ -91,6 +91,7 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 		     struct error *err)
 {
 	struct cred_gcp_options cred = { .credentials_file = cloud_setting(settings, "credentials-file"),
+					 .is_platform_wide = true,
 					 .audience = COMPUTE_URL "/" };
 	const char *url = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE");
 	const char *dns = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS");

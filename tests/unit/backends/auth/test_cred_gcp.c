@@ -253,6 +253,7 @@ static void a_user_is_refreshed(void **state)
 
 static void one_acts_as_another_account(void **state)
 {
+	static const struct cred_gcp_options wide = { .is_platform_wide = true };
 	struct world *w = *state;
 	struct cred_gcp *cred;
 	CLEANUP(buf_release) struct buf signature = BUF_INIT(4096);
@@ -269,6 +270,8 @@ static void one_acts_as_another_account(void **state)
 	assert_non_null(strstr(w->last_headers, "Authorization: Bearer tok1"));
 	assert_non_null(strstr(w->last_body, "devstorage.full_control"));
 	assert_non_null(strstr(w->last_body, "\"delegates\":[\"d\"]"));
+	expect_token(w, &wide, "acted"); /* compute and DNS take no token that is for storage alone */
+	assert_non_null(strstr(w->last_body, "cloud-platform"));
 	cred = open_cred(w, &standard);
 	assert_int_equal(cred_gcp_signer_email(cred, &email, &err), 0);
 	assert_string_equal(email, "b@p");
