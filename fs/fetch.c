@@ -342,8 +342,11 @@ int fetch_plan_locked(struct file *f, uint64_t start, uint64_t end, bool with_pr
 	struct extent hole;
 
 	lock_assert_held(&f->fs->lock);
-	if (f->is_whole)
+	if (end > f->node->size) /* it was cut: what lay beyond must not come back into the cache file, and no object need have it */
+		end = f->node->size;
+	if (f->is_whole || start >= end)
 		return 1;
+	plan.end = end;
 	if (with_prefetch)
 		plan = prefetch_read(&f->prefetch, start, end - start, f->node->size, f->fs->options.read_ahead);
 	/* What a look-ahead over a cache nearly full would fetch, eviction would throw away again. */

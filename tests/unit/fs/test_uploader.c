@@ -137,6 +137,44 @@ static void an_upload_given_up_while_the_mount_ends_does_not_ask_the_store(void 
 	assert_int_equal(workers_queued(b->fs->parts), 0);
 }
 
+/* An upload that still goes by the old size asks for the rest of the file while it is cut. What lay beyond the new end is in no
+ * version of the object perhaps (then the file would count as changed by others), and must not be written into the cache file. */
+static void what_was_cut_off_is_not_fetched_again(void **state)
+{
+	struct bench *b = *state;
+	struct node *n;
+	struct file *f;
+	struct job *jobs = NULL;
+	struct stat st;
+	uint64_t id;
+	int fd;
+
+	cloud_put(b->cloud, "f", 100);
+	bench_list(b, "");
+	n = bench_node(b, "f");
+	assert_non_null(n);
+	assert_int_equal(file_make(b->fs, &id, &fd, NULL), 0);
+	assert_int_equal(ftruncate(fd, 100), 0);
+	lock_take(&b->fs->lock);
+	f = file_attach_locked(b->fs, n, FILE_SPARSE, id, fd);
+	assert_non_null(f);
+	f->busy++;
+	assert_int_equal(extents_add(&f->present, 0, 100), 0);
+	lock_drop(&b->fs->lock);
+	assert_int_equal(file_truncate(f, 40, NULL), 0);
+	lock_take(&b->fs->lock);
+	assert_int_equal(fetch_plan_locked(f, 0, 100, false, &jobs, NULL), 1);
+	assert_null(jobs);
+	assert_null(f->fetches);
+	lock_drop(&b->fs->lock);
+	assert_int_equal(fetch_fill(f, 60, 100, NULL), 0);
+	assert_int_equal(fstat(f->fd, &st), 0);
+	assert_int_equal(st.st_size, 40);
+	lock_take(&b->fs->lock);
+	f->busy--;
+	lock_drop(&b->fs->lock);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +186,7 @@ int main(void)
 						bench_teardown),
 		cmocka_unit_test_setup_teardown(an_upload_given_up_while_the_mount_ends_does_not_ask_the_store,
 						bench_setup, bench_teardown),
+		cmocka_unit_test_setup_teardown(what_was_cut_off_is_not_fetched_again, bench_setup, bench_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
