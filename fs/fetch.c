@@ -15,6 +15,7 @@
 #define FETCH_MAX      (8u << 20)
 #define FETCH_MIN      (1u << 20)
 #define FETCH_TRIES    3
+#define ROOM_LOOK_MS   50 /* between looks for room on a full disk */
 #define PROGRESS_LEAST (64u << 10) /* fewer bytes in all of `timeout` are no progress: a drip must not hold a reader for ever */
 #define PAGE_ROUND(x)  (((x) + 4095) & ~UINT64_C(4095))
 
@@ -224,6 +225,21 @@ static bool is_our_own(struct fetch *t)
 	return true;
 }
 
+/* The cache's disk is full. A fast reader fills a small one between two looks at it, and what others fetch takes what was just given
+ * back: who is waited for tries again for as long as anything can still be evicted or uploaded; read-ahead makes way. */
+static bool gets_room(struct fetch *t, uint64_t deadline_ms)
+{
+	struct fs *fs = t->fs;
+	uint64_t now = clock_mono_ms();
+
+	fs_watch_disk(fs);
+	LOCKED(&fs->lock);
+	if (!t->is_demand || !fs->cache.bytes || now >= deadline_ms)
+		return false;
+	(void)cond_wait_until(&fs->changed, &fs->lock, now + ROOM_LOOK_MS);
+	return !cancel_is_fired(&t->cancel) && !fs->queue.is_stopping;
+}
+
 static void fetch_run(struct job *job)
 {
 	struct fetch *t = container_of(job, struct fetch, job);
@@ -238,18 +254,17 @@ static void fetch_run(struct job *job)
 	struct error err = ERROR_INIT;
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	struct store_object object;
+	uint64_t deadline_ms = clock_mono_ms() + t->fs->options.timeout_ms;
 	int r = 0;
 
 	for (unsigned tries = 0; tries < FETCH_TRIES; tries++) {
 		bool is_stale;
 
-		err = ERROR_INIT;
-		r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
+		do {
+			err = ERROR_INIT;
+			r = store_get(t->where.store, t->where.bucket, t->where.key, &args, &sink, &arena, &object, &err);
+		} while (r < 0 && err.kind == ERR_NO_SPACE && gets_room(t, deadline_ms));
 		is_stale = r < 0 && (err.kind == ERR_PRECONDITION || err.kind == ERR_NOT_FOUND);
-		if (r < 0 && err.kind == ERR_NO_SPACE) { /* a fast reader fills a small disk between two looks at it */
-			fs_watch_disk(t->fs);
-			continue;
-		}
 		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && (was_renewed(t) || adopts_current(t) || is_our_own(t)))))
 			break;
 	}
