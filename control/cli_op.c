@@ -119,6 +119,7 @@ static int read_choice(struct run *run, struct error *err)
 		return error_set(err, ERR_INVALID, "--limit '%.32s' is no number", limit);
 	run->choice.columns = args_get(run->args, "columns");
 	run->choice.has_no_headers = args_has(run->args, "no-headers");
+	run->choice.has_colour = output_has_colour(STDOUT_FILENO);
 	run->choice.sort_by = args_get(run->args, "sort-by");
 	run->choice.limit = most;
 	run->choice.filters = run->filters;
@@ -147,6 +148,39 @@ static int confirm(const struct run *run, struct error *err)
 	output_note("%s %s cannot be undone. Go on? [y/N]", words, what);
 	if (!fgets(answer, sizeof answer, stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
 		return error_set(err, ERR_CANCELLED, "nothing was done");
+	return 0;
+}
+
+/* What is done by a plan: on a terminal it is shown, and what is then agreed to is that plan. */
+static int see_plan(struct run *run, struct error *err)
+{
+	const struct op *planner = run->op->planned_by ? op_find(run->op->planned_by) : NULL;
+	CLEANUP(json_putp) struct json_object *params = json_object_new_object(), *plan = NULL;
+	CLEANUP(buf_release) struct buf out = BUF_INIT((size_t)16 << 20);
+	const char *why, *text;
+	int r;
+
+	if (!planner || json_get_string(run->params, "plan_id") || json_get_bool(run->params, "dry_run", false))
+		return 0;
+	if (args_has(run->args, "yes") || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+		return error_set(err, ERR_INVALID, "the plan must be looked at first (%s shows it and its --plan-id)",
+				 planner->name);
+	json_object_object_foreach(run->params, name, value)
+	{
+		if (op_param_find(planner, name))
+			json_object_object_add(params, name, json_object_get(value));
+	}
+	r = cli_op_call(planner, params, run->config_path, &plan, err);
+	if (r < 0)
+		return r;
+	text = json_get_string(plan, "plan");
+	if (output_add_lines(&out, "plan", text && *text ? text : "nothing changes") < 0)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	(void)fputs(buf_cstr(&out), stderr); /* nowhere else to tell */
+	why = json_get_string(plan, "needs_force");
+	if (why && !json_get_bool(run->params, "force", false))
+		return error_set(err, ERR_CONFLICT, "%s: this is done with --force only", why);
+	json_object_object_add(run->params, "plan_id", json_object_get(json_get(plan, "plan_id")));
 	return 0;
 }
 
@@ -241,9 +275,10 @@ static int tell_errors(struct json_object *result)
 
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *e = json_object_array_get_idx(errors, i);
-		const char *provider = json_get_string(e, "provider"), *why = json_get_string(e, "message");
+		const char *path = json_get_string(e, "path"), *provider = json_get_string(e, "provider");
+		const char *why = json_get_string(e, "message");
 
-		output_note("%s: %s", provider ? provider : "?", why ? why : "unknown reason");
+		output_note("%s: %s", path ? path : provider ? provider : "?", why ? why : "unknown reason");
 	}
 	return count ? 10 : 0;
 }
@@ -255,6 +290,8 @@ static int run_parsed(struct run *run, struct error *err)
 
 	if (r == 0)
 		r = read_choice(run, err);
+	if (r == 0)
+		r = see_plan(run, err);
 	if (r == 0)
 		r = confirm(run, err);
 	if (r == 0)

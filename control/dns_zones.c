@@ -109,11 +109,17 @@ int dns_zone_plan(struct cloud_call *call, struct json_object **ret, struct erro
 /* ---- applying ---- */
 
 enum step { STEP_ADD, STEP_CHANGE, STEP_DELETE };
+struct applying {
+	struct cloud_call *call;
+	const char *zone_id;
+	struct json_object *plan;
+	size_t done, count;
+};
 
-static int do_step(struct cloud_call *call, const char *zone_id, enum step step, struct json_object *set, struct error *err)
+static int do_step(struct applying *a, enum step step, struct json_object *set, struct error *err)
 {
 	static const size_t slots[] = { SLOT(records_create), SLOT(records_update), SLOT(records_delete) };
-	CLEANUP(json_putp) struct json_object *params = zone_params(zone_id), *result = NULL;
+	CLEANUP(json_putp) struct json_object *params = zone_params(a->zone_id), *result = NULL;
 	CLEANUP(freep) char *name = str_format("%s.", json_get_string(set, "name"));
 	const char *type = json_get_string(set, "type");
 	int r;
@@ -127,9 +133,15 @@ static int do_step(struct cloud_call *call, const char *zone_id, enum step step,
 		if (json_get(set, "ttl"))
 			json_object_object_add(params, "ttl", json_object_get(json_get(set, "ttl")));
 	}
-	cloud_progress(call, "%s %s", name, type);
-	r = run_slot(call, slots[step], &shape_dns_record, params, &result, err);
-	return r < 0 ? error_prefix(err, r, "%.80s %s", name, type) : 0;
+	/* Where a change spreads slowly the service takes them in order: when the last is everywhere, all are. */
+	if (a->done + 1 == a->count && cloud_param_bool(a->call, "wait", false))
+		json_object_object_add(params, "wait", json_object_new_boolean(1));
+	cloud_progress(a->call, "%zu of %zu: %s %s", a->done + 1, a->count, name, type);
+	r = run_slot(a->call, slots[step], &shape_dns_record, params, &result, err);
+	if (r < 0)
+		return error_prefix(err, r, "%.80s %s", name, type);
+	a->done++;
+	return 0;
 }
 
 /* Whether a deleted set must go before one of its name can be made. */
@@ -145,37 +157,30 @@ static bool is_in_the_way(struct json_object *set, struct json_object *adds)
 	return false;
 }
 
-static int delete_some(struct cloud_call *call, const char *zone_id, struct json_object *plan, bool in_the_way, size_t *done,
-		       struct error *err)
+static int delete_some(struct applying *a, bool in_the_way, struct error *err)
 {
-	struct json_object *deletes = json_get(plan, "deletes");
+	struct json_object *deletes = json_get(a->plan, "deletes");
 	int r = 0;
 
 	for (size_t i = 0; i < json_object_array_length(deletes) && r == 0; i++) {
 		struct json_object *set = json_object_array_get_idx(deletes, i);
 
-		if (is_in_the_way(set, json_get(plan, "adds")) != in_the_way)
-			continue;
-		r = do_step(call, zone_id, STEP_DELETE, set, err);
-		*done += r == 0;
+		if (is_in_the_way(set, json_get(a->plan, "adds")) == in_the_way)
+			r = do_step(a, STEP_DELETE, set, err);
 	}
 	return r;
 }
 
-static int do_plan(struct cloud_call *call, const char *zone_id, struct json_object *plan, size_t *done, struct error *err)
+static int do_plan(struct applying *a, struct error *err)
 {
-	struct json_object *adds = json_get(plan, "adds"), *changes = json_get(plan, "changes");
-	int r = delete_some(call, zone_id, plan, true, done, err);
+	struct json_object *adds = json_get(a->plan, "adds"), *changes = json_get(a->plan, "changes");
+	int r = delete_some(a, true, err);
 
-	for (size_t i = 0; i < json_object_array_length(adds) && r == 0; i++) {
-		r = do_step(call, zone_id, STEP_ADD, json_object_array_get_idx(adds, i), err);
-		*done += r == 0;
-	}
-	for (size_t i = 0; i < json_object_array_length(changes) && r == 0; i++) {
-		r = do_step(call, zone_id, STEP_CHANGE, json_get(json_object_array_get_idx(changes, i), "after"), err);
-		*done += r == 0;
-	}
-	return r < 0 ? r : delete_some(call, zone_id, plan, false, done, err);
+	for (size_t i = 0; i < json_object_array_length(adds) && r == 0; i++)
+		r = do_step(a, STEP_ADD, json_object_array_get_idx(adds, i), err);
+	for (size_t i = 0; i < json_object_array_length(changes) && r == 0; i++)
+		r = do_step(a, STEP_CHANGE, json_get(json_object_array_get_idx(changes, i), "after"), err);
+	return r < 0 ? r : delete_some(a, false, err);
 }
 
 static int check_plan(struct cloud_call *call, struct json_object *plan, struct error *err)
@@ -196,7 +201,7 @@ static int check_plan(struct cloud_call *call, struct json_object *plan, struct 
 int dns_zone_apply(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *plan = NULL, *zone = NULL;
-	size_t done = 0, count;
+	struct applying a = { .call = call };
 	int r = make_plan(call, &zone, &plan, err);
 
 	if (r == 0 && !call->plan)
@@ -207,12 +212,14 @@ int dns_zone_apply(struct cloud_call *call, struct json_object **ret, struct err
 		*ret = steal(plan);
 		return 0;
 	}
-	count = json_object_array_length(json_get(plan, "adds")) + json_object_array_length(json_get(plan, "changes")) +
-		json_object_array_length(json_get(plan, "deletes"));
-	r = do_plan(call, json_get_string(zone, "id"), plan, &done, err);
+	a.zone_id = json_get_string(zone, "id");
+	a.plan = plan;
+	a.count = json_object_array_length(json_get(plan, "adds")) + json_object_array_length(json_get(plan, "changes")) +
+		  json_object_array_length(json_get(plan, "deletes"));
+	r = do_plan(&a, err);
 	if (r < 0)
-		return error_prefix(err, r, "%zu of %zu changes are done (make a new plan for the rest)", done, count);
-	json_object_object_add(plan, "applied", json_object_new_uint64(done));
+		return error_prefix(err, r, "%zu of %zu changes are done (make a new plan for the rest)", a.done, a.count);
+	json_object_object_add(plan, "applied", json_object_new_uint64(a.done));
 	*ret = steal(plan);
 	return 0;
 }

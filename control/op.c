@@ -26,12 +26,31 @@ const char *op_risk_name(enum op_risk risk)
 	return risk == OP_READ ? "read" : risk == OP_CHANGE ? "change" : "destroy";
 }
 
+/* Of an operation on a store: the store's name, which the place begins with. */
+static int of_store(const struct op *op, const struct op_call *call, int r, struct error *err)
+{
+	for (const struct op_param *p = op->params; p && p->name; p++) {
+		const char *place = p->is_place && call->params ? json_get_string(call->params, p->name) : NULL;
+		CLEANUP(freep) char *name = NULL;
+
+		if (!place)
+			continue;
+		place += *place == '/';
+		name = str_dup((struct str){place, strcspn(place, "/")});
+		return error_provider(err, r, name && *name ? name : NULL);
+	}
+	return r;
+}
+
 int op_run(const struct op *op, const struct op_call *call, struct json_object **ret,
 	   struct error *err)
 {
+	int r;
+
 	if (op->needs_mount && !(call->session && call->session->fs))
 		return error_set(err, ERR_NOT_FOUND, "%s needs a mount, and there is none", op->name);
-	return op->run ? op->run(call, ret, err) : op_cloud_run(op, call, ret, err);
+	r = op->run ? op->run(call, ret, err) : op_cloud_run(op, call, ret, err);
+	return r < 0 ? of_store(op, call, r, err) : r;
 }
 
 struct json_object *op_items(struct json_object *list)
@@ -48,6 +67,22 @@ struct json_object *op_items(struct json_object *list)
 	}
 	json_object_object_add(o, "count", json_object_new_uint64(count));
 	return o;
+}
+
+int op_add_failure(struct json_object *errors, const char *provider, const char *path, const struct error *why)
+{
+	struct json_object *o = rpc_error_data(why);
+
+	if (!o || json_object_array_add(errors, o) != 0) {
+		json_object_put(o);
+		return -ENOMEM;
+	}
+	json_object_object_add(o, "message", json_object_new_string(why->message));
+	if (provider)
+		json_object_object_add(o, "provider", json_object_new_string(provider));
+	if (path)
+		json_object_object_add(o, "path", json_object_new_string(path));
+	return 0;
 }
 
 int op_answer_request(const struct op_call *call, struct json_object *message, struct buf *out)

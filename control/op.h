@@ -39,6 +39,7 @@ struct op_param {
 	bool is_rest;		    /* takes all arguments from its position on (OP_LIST, OP_MAP) */
 	bool is_last;		    /* behind a rest: takes the last argument, which the rest leaves to it */
 	bool is_path;		    /* OP_LIST: paths on this machine; made absolute on the command line */
+	bool is_place;		    /* "/STORE/...": the store is whom an error is of */
 };
 #define OP_STRING_MAX 4096
 #define OP_PARAM_END { .name = NULL }
@@ -53,6 +54,7 @@ struct op_wait {
 	const char *field;	 /* "status" */
 	const char *const *good; /* ended by NULL; NULL: gone is good */
 	const char *const *bad;
+	bool keeps_result; /* the operation's own result stays; else it is the thing as it became */
 };
 
 struct op_call {
@@ -83,6 +85,9 @@ struct op {
 	const char *provider; /* only this driver type has it, and own says how */
 	struct cloud_slot own;
 	const struct op_wait *wait; /* NULL: nothing to wait for */
+	/* The operation that shows what this one would do; its plan_id is asked for, and on a terminal found by itself:
+	 * the plan is shown there and the user asked. NULL: none. */
+	const char *planned_by;
 	/* Checks what types and bounds cannot say, and brings parameters into one spelling: a new object. Before any
 	 * provider is asked. NULL: nothing to check. */
 	int (*prepare)(struct json_object *params, struct json_object **ret, struct error *err);
@@ -122,6 +127,9 @@ int op_cloud_run_at(const struct op *op, const struct op_call *call, const struc
 		    struct json_object **ret, struct error *err) MUST_CHECK;
 /* {"items": list, "count": N}; takes the list's reference. NULL without memory. */
 struct json_object *op_items(struct json_object *list);
+/* Adds to the `errors` that stand beside items what went wrong at one provider, or with one path (either may be NULL). */
+int op_add_failure(struct json_object *errors, const char *provider, const char *path,
+		   const struct error *why) MUST_CHECK;
 /* The slot by which a driver does an operation, or NULL when it does not have it. */
 const struct cloud_slot *op_cloud_slot(const struct op *op, const struct cloud_driver *driver);
 

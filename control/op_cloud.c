@@ -8,6 +8,7 @@
 #include "control/op.h"
 
 #include "backends/base/clock.h"
+#include "control/text.h"
 
 #include <stdio.h>
 
@@ -36,7 +37,7 @@ static const char *param(const struct op_call *call, const char *name)
 
 static int not_supported(const struct op *op, const char *name, struct error *err)
 {
-	return error_set(err, ERR_UNSUPPORTED, "%s: not supported by %s", op->name, name);
+	return error_provider(err, error_set(err, ERR_UNSUPPORTED, "%s: not supported by %s", op->name, name), name);
 }
 
 static int choose_named(const struct op *op, const char *name, const struct op_cloud_place *places,
@@ -99,10 +100,40 @@ static int choose_only(const struct op *op, const struct op_cloud_place *places,
 
 /* ---- one provider ---- */
 
+/* One run at one provider: how far it is, and by when it must be done. */
 struct notifier {
 	const struct op_call *call;
-	uint64_t last_mono_ms;
+	uint64_t last_mono_ms, begun_mono_ms;
+	uint64_t limit_ms; /* 0: none */
 };
+
+static void start_notifier(struct notifier *n, const struct op *op, const struct op_call *call)
+{
+	struct json_object *timeout = NULL;
+
+	*n = (struct notifier){.call = call, .begun_mono_ms = clock_mono_ms()};
+	if (op->risk != OP_READ && !op->composed) /* a zone's changes may take as long as there are many */
+		n->limit_ms = WAIT_DEFAULT_MS;
+	if (op->wait && call->params && json_object_object_get_ex(call->params, "timeout", &timeout))
+		n->limit_ms = op_duration_ms(timeout);
+}
+
+static uint64_t deadline_of(const struct notifier *n)
+{
+	return n->limit_ms ? n->begun_mono_ms + n->limit_ms : 0;
+}
+
+/* "status: creating (12s of 10m)" */
+static struct json_object *progress_of(const struct notifier *n, const char *text, uint64_t now)
+{
+	char since[24], limit[24];
+	CLEANUP(freep) char *line = NULL;
+
+	text_duration((now - n->begun_mono_ms) / 1000, since);
+	text_duration(n->limit_ms / 1000, limit);
+	line = str_format("%s (%s%s%s)", text, since, n->limit_ms ? " of " : "", n->limit_ms ? limit : "");
+	return line ? json_object_new_string(line) : NULL;
+}
 
 static void send_text(void *arg, const char *text)
 {
@@ -116,7 +147,7 @@ static void send_text(void *arg, const char *text)
 	o = json_object_new_object();
 	if (!o)
 		return; /* progress is a courtesy */
-	json_object_object_add(o, "message", json_object_new_string(text));
+	json_object_object_add(o, "message", progress_of(n, text, now));
 	n->call->notify(n->call->notify_arg, o);
 }
 
@@ -177,6 +208,7 @@ static int call_slot(const struct op *op, const struct op_call *call, const stru
 	c.limit = (uint64_t)cloud_param_int(&c, "limit", 0);
 	c.page_size = (unsigned)cloud_param_int(&c, "page_size", 0);
 	c.wants_raw = cloud_param_bool(&c, "raw", false);
+	c.wait_until_mono_ms = deadline_of(notifier);
 	c.progress = send_text;
 	c.progress_arg = notifier;
 	if (op->risk != OP_READ && cloud_param_bool(&c, "dry_run", false)) {
@@ -254,21 +286,18 @@ static int wait_until_done(const struct op *op, const struct op_call *call, cons
 			   struct error *err)
 {
 	const struct op *asked = op_find(op->wait->operation);
-	struct json_object *timeout = NULL;
 	struct op_call ask = *call;
 	struct cloud_call sleeper = CLOUD_CALL_INIT;
-	uint64_t pause_ms = WAIT_FIRST_MS, limit_ms = WAIT_DEFAULT_MS;
+	uint64_t pause_ms = WAIT_FIRST_MS;
 	CLEANUP(json_putp) struct json_object *params = NULL;
 	int r = wait_params(op, asked, call, *result, &params, err);
 
 	if (r < 0)
 		return r;
 	ask.params = params;
-	if (json_object_object_get_ex(call->params, "timeout", &timeout))
-		limit_ms = op_duration_ms(timeout);
 	sleeper.cancel = call->cancel;
 	sleeper.operation = op->name;
-	sleeper.deadline_mono_ms = clock_mono_ms() + limit_ms;
+	sleeper.wait_until_mono_ms = deadline_of(notifier);
 	for (;;) {
 		struct json_object *record = NULL;
 		const char *state;
@@ -282,7 +311,7 @@ static int wait_until_done(const struct op *op, const struct op_call *call, cons
 			(void)snprintf(text, sizeof text, "%s: %s", op->wait->field, state);
 			send_text(notifier, text);
 		}
-		if (r == 1 && record) {
+		if (r == 1 && record && !op->wait->keeps_result) {
 			json_object_put(*result);
 			*result = steal(record);
 		}
@@ -301,55 +330,103 @@ static int run_one(const struct op *op, const struct op_call *call, const struct
 		   struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *result = NULL;
-	struct notifier notifier = {.call = call};
+	struct notifier notifier;
 	struct cloud *cloud = NULL;
 	bool is_plan = call->params && json_get_bool(call->params, "dry_run", false);
 	bool is_waiting = op->wait && !is_plan && call->params && json_get_bool(call->params, "wait", false);
 	int r = op_context_cloud(call->context, place, param(call, "profile"), param(call, "region"), &cloud, err);
 
+	start_notifier(&notifier, op, call);
 	if (r == 0)
 		r = call_slot(op, call, place, cloud, &notifier, &result, err);
 	if (r == 0 && is_waiting)
 		r = wait_until_done(op, call, place, cloud, &notifier, &result, err);
 	if (r < 0)
-		return r;
+		return error_provider(err, r, place->name);
 	*ret = steal(result);
 	return 0;
 }
 
 /* ---- all providers ---- */
 
+/* The branches say how far they are; the caller's thread alone passes it on. */
+struct gathering {
+	struct lock lock;
+	struct cond changed;
+	size_t count;
+	size_t finished; /* guarded by lock */
+};
 struct branch {
+	struct gathering *gathering;
 	const struct op *op;
-	const struct op_call *call;
+	struct op_call call;
 	struct op_cloud_place place;
 	pthread_t thread;
 	bool has_thread;
-	struct json_object *result;
+	struct json_object *result; /* these three belong to the branch until it is finished */
 	struct error err;
 	int r;
+	char text[160]; /* guarded by the gathering's lock; empty: nothing new */
 };
+
+static void note_branch(void *arg, struct json_object *params)
+{
+	struct branch *b = arg;
+	const char *text = json_get_string(params, "message");
+
+	LOCKED(&b->gathering->lock);
+	(void)snprintf(b->text, sizeof b->text, "%s: %s", b->place.name, text ? text : ""); /* cut off is fine */
+	cond_broadcast(&b->gathering->changed);
+}
 
 static void *run_branch(void *arg)
 {
 	struct branch *b = arg;
 
-	b->r = run_one(b->op, b->call, &b->place, &b->result, &b->err);
+	b->r = run_one(b->op, &b->call, &b->place, &b->result, &b->err);
+	LOCKED(&b->gathering->lock);
+	b->gathering->finished++;
+	cond_broadcast(&b->gathering->changed);
 	return NULL;
 }
 
-static int add_failure(struct json_object *errors, const struct branch *b)
+/* What is new, taken; false: nothing is. */
+static bool take_news_locked(struct gathering *g, struct branch *branches, size_t *told, char *text, size_t size)
 {
-	struct json_object *o = json_object_new_object();
-
-	if (!o || json_object_array_add(errors, o) != 0) {
-		json_object_put(o);
-		return -1;
+	if (g->finished != *told) {
+		*told = g->finished;
+		(void)snprintf(text, size, "%zu of %zu providers have answered", g->finished, g->count);
+		return true;
 	}
-	json_object_object_add(o, "provider", json_object_new_string(b->place.name));
-	json_object_object_add(o, "kind", json_object_new_string(error_name(b->err.kind)));
-	json_object_object_add(o, "message", json_object_new_string(b->err.message));
-	return 0;
+	for (size_t i = 0; i < g->count; i++)
+		if (branches[i].text[0]) {
+			(void)snprintf(text, size, "%s", branches[i].text); /* of the same size */
+			branches[i].text[0] = '\0';
+			return true;
+		}
+	return false;
+}
+
+static void tell_until_done(struct gathering *g, struct branch *branches, const struct op_call *call)
+{
+	char text[sizeof branches->text];
+	size_t told = 0;
+
+	lock_take(&g->lock);
+	while (g->finished < g->count) {
+		CLEANUP(json_putp) struct json_object *o = NULL;
+
+		if (!take_news_locked(g, branches, &told, text, sizeof text)) {
+			cond_wait(&g->changed, &g->lock);
+			continue;
+		}
+		lock_drop(&g->lock);
+		o = json_object_new_object();
+		if (o && json_object_object_add(o, "message", json_object_new_string(text)) == 0)
+			call->notify(call->notify_arg, o);
+		lock_take(&g->lock);
+	}
+	lock_drop(&g->lock);
 }
 
 /* The branches' lists in one, in the order of the providers. Takes what they hold. */
@@ -366,7 +443,7 @@ static int merge(struct branch *branches, size_t count, uint64_t limit, struct j
 
 		if (branches[i].r < 0) {
 			failed++;
-			r = add_failure(errors, &branches[i]);
+			r = op_add_failure(errors, branches[i].place.name, NULL, &branches[i].err);
 			continue;
 		}
 		for (size_t k = 0; list && k < json_object_array_length(list) && r == 0; k++)
@@ -387,31 +464,45 @@ static int merge(struct branch *branches, size_t count, uint64_t limit, struct j
 	return 0;
 }
 
+static void run_branches(struct branch *branches, size_t count, const struct op_call *call)
+{
+	struct gathering g = {.count = count};
+
+	lock_init(&g.lock);
+	cond_init(&g.changed);
+	for (size_t i = 0; i < count; i++) {
+		struct branch *b = &branches[i];
+
+		b->gathering = &g;
+		b->call = *call;
+		b->call.notify = call->notify ? note_branch : NULL;
+		b->call.notify_arg = b;
+		b->has_thread = pthread_create(&b->thread, NULL, run_branch, b) == 0;
+		if (!b->has_thread) /* then one after the other */
+			(void)run_branch(b);
+	}
+	if (call->notify)
+		tell_until_done(&g, branches, call);
+	for (size_t i = 0; i < count; i++)
+		if (branches[i].has_thread)
+			(void)pthread_join(branches[i].thread, NULL); /* cannot fail: joinable, once */
+	cond_destroy(&g.changed);
+	lock_destroy(&g.lock);
+}
+
 static int run_all(const struct op *op, const struct op_call *call, const struct op_cloud_place *places,
 		   size_t count, struct json_object **ret, struct error *err)
 {
 	CLEANUP(freep) struct branch *branches = calloc(count + 1, sizeof *branches);
-	struct op_call quiet = *call;
 	size_t used = 0;
 	int r;
 
 	if (!branches)
 		return no_memory(err);
-	quiet.notify = NULL; /* a connection is written to by one thread at a time */
-	for (size_t i = 0; i < count; i++) {
-		struct branch *b = &branches[used];
-
-		if (!op_cloud_slot(op, places[i].driver))
-			continue;
-		used++;
-		*b = (struct branch){.op = op, .call = &quiet, .place = places[i]};
-		b->has_thread = pthread_create(&b->thread, NULL, run_branch, b) == 0;
-		if (!b->has_thread) /* then one after the other */
-			(void)run_branch(b);
-	}
-	for (size_t i = 0; i < used; i++)
-		if (branches[i].has_thread)
-			(void)pthread_join(branches[i].thread, NULL); /* cannot fail: joinable, once */
+	for (size_t i = 0; i < count; i++)
+		if (op_cloud_slot(op, places[i].driver))
+			branches[used++] = (struct branch){.op = op, .place = places[i]};
+	run_branches(branches, used, call);
 	r = used ? merge(branches, used, (uint64_t)json_get_int64(call->params, "limit", 0), ret, err)
 		 : choose_only(op, places, count, &(struct op_cloud_place){NULL, NULL}, err);
 	for (size_t i = 0; i < used; i++)

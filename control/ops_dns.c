@@ -17,6 +17,8 @@ static const char *const active[] = {"active", NULL};
 static const char *const failed[] = {"error", NULL};
 static const struct op_wait wait_zone_made = {"dns.zones.get", "zone", "status", active, failed};
 static const struct op_wait wait_zone_gone = {"dns.zones.get", "zone", "status", NULL, failed};
+static const struct op_wait wait_zone_applied = {"dns.zones.get", "zone", "status", active, failed, .keeps_result = true};
+static const struct op_wait wait_ptr = {"dns.ptrs.get", "address", "status", active, failed};
 static const struct op_wait wait_record = {"dns.records.get", "zone", "status", active, failed};
 static const struct op_wait wait_record_gone = {"dns.records.get", "zone", "status", NULL, failed};
 
@@ -131,13 +133,16 @@ const struct op dns_op_rows[] = {
 	 DNS(records_list)},
 	{.name = "dns.zones.apply",
 	 .summary = "make a zone what a zone file says, by a plan that was seen",
-	 .details = "The plan is made anew and must have the checksum that --plan-id says; so nothing is done that was not\n"
-		    "shown. The SOA record is the provider's own, as are aliases and routing policies: they are left alone.",
+	 .details = "On a terminal the plan is shown and asked about. Elsewhere, and with --yes, the plan is made anew and must\n"
+		    "have the checksum that --plan-id says; so nothing is done that was not shown. The SOA record is the\n"
+		    "provider's own, as are aliases and routing policies: they are left alone.",
 	 .risk = OP_DESTROY,
 	 .params = apply_params,
 	 .result = OP_ONE,
 	 .shape = &shape_dns_plan,
 	 .composed = dns_zone_apply,
+	 .planned_by = "dns.zones.plan",
+	 .wait = &wait_zone_applied,
 	 .example = "skydir dns zones plan example.org example.org.zone\n"
 		    "skydir dns zones apply example.org example.org.zone --plan-id 4f0c...",
 	 DNS(records_set)},
@@ -203,6 +208,7 @@ const struct op dns_op_rows[] = {
 	 .params = ptr_set_params,
 	 .result = OP_ONE,
 	 .shape = &shape_dns_ptr,
+	 .wait = &wait_ptr,
 	 DNS(ptrs_set)},
 	{.name = "dns.ptrs.delete",
 	 .summary = "take the reverse name of a floating IP address away",

@@ -100,19 +100,6 @@ static int add_buckets(struct store *s, struct json_object *list, struct error *
 	return r;
 }
 
-static void add_failure(struct json_object *errors, const char *name, const struct error *why)
-{
-	struct json_object *o = json_object_new_object();
-
-	if (!o || json_object_array_add(errors, o) != 0) {
-		json_object_put(o);
-		return;
-	}
-	json_object_object_add(o, "provider", json_object_new_string(name));
-	json_object_object_add(o, "kind", json_object_new_string(error_name(why->kind)));
-	json_object_object_add(o, "message", json_object_new_string(why->message));
-}
-
 static int list_all_stores(const struct op_call *call, struct json_object *list, struct json_object *errors,
 			   struct error *err)
 {
@@ -124,8 +111,9 @@ static int list_all_stores(const struct op_call *call, struct json_object *list,
 		struct error own = ERROR_INIT;
 		struct store *s = NULL;
 
-		if (op_context_store(call->context, names[i], &s, &own) < 0 || add_buckets(s, list, &own) < 0)
-			add_failure(errors, names[i], &own);
+		if ((op_context_store(call->context, names[i], &s, &own) < 0 || add_buckets(s, list, &own) < 0) &&
+		    op_add_failure(errors, names[i], NULL, &own) < 0)
+			r = no_memory(err);
 	}
 	return r;
 }
@@ -389,7 +377,7 @@ static int delete_keys(const struct storage_place *place, struct json_object *ke
 	r = store_delete_many(place->store, place->bucket, names, count, results, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (results[i].kind != ERR_NONE)
-			add_failure(errors, names[i], &results[i]);
+			r = op_add_failure(errors, place->store->name, names[i], &results[i]) < 0 ? no_memory(err) : 0;
 	return r;
 }
 
@@ -482,15 +470,15 @@ static int presign_put(const struct op_call *call, struct json_object **ret, str
 
 static const char *const on_off[] = { "on", "off", NULL };
 
-#define BUCKET	 { "path", OP_STRING, true, 0, "/STORE/BUCKET", .position = 1 }
-#define PREFIX	 { "path", OP_STRING, true, 0, "/STORE/BUCKET, or /STORE/BUCKET/PREFIX", .position = 1 }
-#define OBJECT	 { "path", OP_STRING, true, 0, "/STORE/BUCKET/KEY", .position = 1 }
+#define BUCKET	 { "path", OP_STRING, true, 0, "/STORE/BUCKET", .position = 1, .is_place = true }
+#define PREFIX	 { "path", OP_STRING, true, 0, "/STORE/BUCKET, or /STORE/BUCKET/PREFIX", .position = 1, .is_place = true }
+#define OBJECT	 { "path", OP_STRING, true, 0, "/STORE/BUCKET/KEY", .position = 1, .is_place = true }
 #define LIMIT	 { "limit", OP_INT, false, 1000000000, "at most so many", .min = 1 }
 #define IF_VERSION { "if_version", OP_STRING, false, STORE_VERSION_MAX, "only if it is still this version" }
 #define VERSION_ID { "version_id", OP_STRING, false, 1024, "an old version of a bucket that keeps them" }
 #define PARALLEL { "parallel", OP_INT, false, 64, "so many requests at once (8)", .min = 1 }
 
-static const struct op_param store_params[] = { { "store", OP_STRING, false, 256, "/STORE; all when left out", .position = 1 },
+static const struct op_param store_params[] = { { "store", OP_STRING, false, 256, "/STORE; all when left out", .position = 1, .is_place = true },
 						OP_PARAM_END };
 static const struct op_param bucket_params[] = { BUCKET, OP_PARAM_END };
 static const struct op_param versioning_params[] = {
@@ -526,7 +514,7 @@ static const struct op_param presign_params[] = {
 static const struct op_param upload_params[] = {
 	{ "files", OP_LIST, true, 4096, "files; with recursive also directories", .position = 1, .is_rest = true, .is_path = true },
 	{ "path", OP_STRING, true, 0, "/STORE/BUCKET/KEY; ending in '/', or for several files, what their names are put behind",
-	  .position = 2, .is_last = true },
+	  .position = 2, .is_last = true, .is_place = true },
 	{ "recursive", OP_BOOL, false, 0, "directories with all that is in them" },
 	{ "content_type", OP_STRING, false, 256, "content type (by the name when left out)" },
 	{ "metadata", OP_MAP, false, 0, "metadata; may be repeated" },
@@ -534,7 +522,7 @@ static const struct op_param upload_params[] = {
 	OP_PARAM_END,
 };
 static const struct op_param download_params[] = {
-	{ "path", OP_STRING, true, 0, "/STORE/BUCKET/KEY; with recursive a prefix", .position = 1 },
+	{ "path", OP_STRING, true, 0, "/STORE/BUCKET/KEY; with recursive a prefix", .position = 1, .is_place = true },
 	{ "file", OP_PATH, true, 0, "file, or a directory that is there", .position = 2 },
 	{ "recursive", OP_BOOL, false, 0, "all objects below the prefix, into a directory" },
 	{ "force", OP_BOOL, false, 0, "replace files that are there" },

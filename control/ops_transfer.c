@@ -89,20 +89,6 @@ static struct json_object *item_record(const struct plan *p, const struct transf
 	return o;
 }
 
-static int add_error(const struct plan *p, const struct transfer_item *item, struct json_object *errors)
-{
-	struct json_object *o = json_object_new_object();
-
-	if (!o || json_object_array_add(errors, o) != 0) {
-		json_object_put(o);
-		return -1;
-	}
-	json_object_object_add(o, "provider", json_object_new_string(p->t.is_upload ? item->file : item->key));
-	json_object_object_add(o, "kind", json_object_new_string(error_name(item->err.kind)));
-	json_object_object_add(o, "message", json_object_new_string(item->err.message));
-	return 0;
-}
-
 /* The only file's failure is the operation's; of several, each is told beside those that went well. */
 static int finish(struct plan *p, struct json_object **ret, struct error *err)
 {
@@ -121,7 +107,9 @@ static int finish(struct plan *p, struct json_object **ret, struct error *err)
 		struct json_object *record;
 
 		if (p->t.items[i].result < 0) {
-			failed += add_error(p, &p->t.items[i], errors) == 0;
+			failed += op_add_failure(errors, p->place.store->name,
+						 p->t.is_upload ? p->t.items[i].file : p->t.items[i].key,
+						 &p->t.items[i].err) == 0;
 			continue;
 		}
 		record = item_record(p, &p->t.items[i]);

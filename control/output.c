@@ -75,7 +75,7 @@ static void error_as_json(const struct error *err)
 	json_object_object_add(o, "message", text_or_null(message));
 	json_object_object_add(o, "retryable",
 			       json_object_new_boolean(error_is_retryable(err->kind)));
-	json_object_object_add(o, "provider", NULL);
+	json_object_object_add(o, "provider", text_or_null(str_of(err->provider)));
 	json_object_object_add(o, "request_id", text_or_null(str_of(err->request_id)));
 	json_object_object_add(o, "hint", text_or_null(hint));
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
@@ -197,10 +197,39 @@ void output_progress_end(struct output_progress *p)
 	p->is_shown = false;
 }
 
+#define COLUMNS_COLOURED 64
+
 struct output_table {
 	struct libscols_table *table;
 	size_t columns;
+	bool has_colour;
+	bool is_status[COLUMNS_COLOURED]; /* by column; those beyond stay plain */
 };
+
+static bool is_status_name(const char *name)
+{
+	return !strcasecmp(name, "status") || !strcasecmp(name, "state");
+}
+
+/* The words of all our vocabularies: how things are, told by colour too. Others stay plain. */
+static const char *colour_of(const char *word)
+{
+	static const struct {
+		const char *colour, *words;
+	} colours[] = {
+		{"green", " active available running used "},
+		{"red", " broken deleted error failed unavailable "},
+		{"yellow", " creating deleting deprecated pending restarting stopping suspended "},
+	};
+	char wanted[32];
+
+	if ((size_t)snprintf(wanted, sizeof wanted, " %s ", word) >= sizeof wanted)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(colours); i++)
+		if (strstr(colours[i].words, wanted))
+			return colours[i].colour;
+	return NULL;
+}
 
 struct output_table *output_table_new(const char *const *columns, size_t count)
 {
@@ -211,6 +240,8 @@ struct output_table *output_table_new(const char *const *columns, size_t count)
 	t->columns = count;
 	t->table = scols_new_table();
 	for (size_t i = 0; t->table && i < count; i++) {
+		if (i < COLUMNS_COLOURED)
+			t->is_status[i] = is_status_name(columns[i]);
 		if (scols_table_new_column(t->table, columns[i], 0, i == 0 ? SCOLS_FL_TRUNC : 0))
 			continue;
 		scols_unref_table(t->table);
@@ -234,8 +265,22 @@ int output_table_row(struct output_table *t, const char *const *cells)
 		r = text_escape(&cell, cells[i]);
 		if (r == 0)
 			r = scols_line_set_data(line, i, buf_cstr(&cell)) == 0 ? 0 : -ENOMEM;
+		if (r == 0 && t->has_colour && ((i < COLUMNS_COLOURED && t->is_status[i]) || (i && is_status_name(cells[0]))))
+			r = scols_cell_set_color(scols_line_get_cell(line, i), colour_of(cells[i])) == 0 ? 0 : -ENOMEM;
 	}
 	return r;
+}
+
+void output_table_cut(struct output_table *t, size_t column)
+{
+	for (size_t i = 0; i < t->columns; i++)
+		(void)scols_column_set_flags(scols_table_get_column(t->table, i), i == column ? SCOLS_FL_TRUNC : 0);
+}
+
+void output_table_colour(struct output_table *t)
+{
+	t->has_colour = true;
+	(void)scols_table_enable_colors(t->table, 1); /* cannot fail */
 }
 
 int output_table_print(struct output_table *t, struct error *err)

@@ -45,4 +45,8 @@ int output_table_print(struct output_table *t, struct error *err) MUST_CHECK;
 /* The same as text, for tests. */
 char *output_table_text(struct output_table *t);
 void output_table_hide_headers(struct output_table *t);
+/* Which column is cut on a narrow terminal instead of the first; one that is none: no column is. */
+void output_table_cut(struct output_table *t, size_t column);
+/* Colours the words of columns named STATUS or STATE, and of rows named so. */
+void output_table_colour(struct output_table *t);
 void output_table_free(struct output_table *t);

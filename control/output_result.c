@@ -321,7 +321,7 @@ static void upper(char *to, size_t size, const char *from)
 }
 
 static int add_table(struct buf *out, const struct columns *columns, struct json_object *items,
-		     bool has_no_headers, struct error *err)
+		     const struct output_choice *choice, struct error *err)
 {
 	char heads[COLUMNS_MAX][64];
 	const char *names[COLUMNS_MAX];
@@ -336,8 +336,11 @@ static int add_table(struct buf *out, const struct columns *columns, struct json
 	t = output_table_new(names, columns->count);
 	if (!t)
 		return no_memory(err);
-	if (has_no_headers)
+	output_table_cut(t, columns->count > 1 ? columns->count - 1 : 1); /* what comes first is needed to go on with */
+	if (choice->has_no_headers)
 		output_table_hide_headers(t);
+	if (choice->has_colour)
+		output_table_colour(t);
 	for (size_t i = 0; i < json_object_array_length(items) && r == 0; i++)
 		r = add_table_row(t, columns, json_object_array_get_idx(items, i));
 	text = r == 0 ? output_table_text(t) : NULL;
@@ -350,8 +353,7 @@ static bool has_lines(struct json_object *value)
 	return json_object_is_type(value, json_type_string) && strchr(json_object_get_string(value), '\n');
 }
 
-/* What a console wrote, or a key: line by line below its name, so that it can be read and copied. */
-static int add_lines(struct buf *out, const char *name, const char *text)
+int output_add_lines(struct buf *out, const char *name, const char *text)
 {
 	struct str rest = str_of(text), line;
 	int r = buf_addf(out, "\n%s:\n", name);
@@ -371,7 +373,7 @@ static int add_lines(struct buf *out, const char *name, const char *text)
 }
 
 /* One thing: a line for each member. */
-static int add_members(struct buf *out, struct json_object *o, struct error *err)
+static int add_members(struct buf *out, struct json_object *o, bool has_colour, struct error *err)
 {
 	static const char *const heads[] = {"NAME", "VALUE"};
 	struct output_table *t = output_table_new(heads, ARRAY_SIZE(heads));
@@ -379,8 +381,12 @@ static int add_members(struct buf *out, struct json_object *o, struct error *err
 	CLEANUP(freep) char *text = NULL;
 	int r = t ? 0 : -ENOMEM;
 
-	if (t)
+	if (t) {
 		output_table_hide_headers(t);
+		output_table_cut(t, ARRAY_SIZE(heads));
+	}
+	if (t && has_colour)
+		output_table_colour(t);
 	json_object_object_foreach(o, name, value)
 	{
 		const char *cells[2] = {name, NULL};
@@ -398,7 +404,7 @@ static int add_members(struct buf *out, struct json_object *o, struct error *err
 	json_object_object_foreach(o, long_name, lines)
 	{
 		if (r == 0 && has_lines(lines))
-			r = add_lines(out, long_name, json_object_get_string(lines));
+			r = output_add_lines(out, long_name, json_object_get_string(lines));
 	}
 	return r < 0 ? no_memory(err) : 0;
 }
@@ -435,7 +441,7 @@ static int add_columns_text(const struct op *op, struct json_object *items, cons
 	if (r < 0)
 		return r;
 	if (choice->format == OUTPUT_TABLE)
-		return add_table(out, &columns, items, choice->has_no_headers, err);
+		return add_table(out, &columns, items, choice, err);
 	return add_csv(out, &columns, items, choice->has_no_headers) < 0 ? no_memory(err) : 0;
 }
 
@@ -459,7 +465,7 @@ int output_result_text(const struct op *op, struct json_object *result, const st
 	if (!json_object_is_type(result, json_type_object))
 		return add_value(out, result) < 0 || buf_addc(out, '\n') < 0 ? no_memory(err) : 0;
 	if (choice->format == OUTPUT_TABLE && !choice->columns)
-		return add_members(out, result, err);
+		return add_members(out, result, choice->has_colour, err);
 	single = json_object_new_array();
 	if (!single || json_object_array_add(single, json_object_get(result)) != 0) {
 		json_object_put(single);

@@ -18,12 +18,16 @@ struct output_choice {
 	const char *const *filters; /* "status=running", "name=web*", "zone!=a" */
 	size_t filter_count;
 	uint64_t limit; /* 0: all */
+	bool has_colour; /* of tables, for a terminal */
 };
 /* Applies filter, sort and limit to result.items; ERR_INVALID for a filter that is none. */
 int output_select(struct json_object *result, const struct output_choice *choice, struct error *err) MUST_CHECK;
 /* The text of a result. */
 int output_result_text(const struct op *op, struct json_object *result, const struct output_choice *choice,
 		       struct buf *out, struct error *err) MUST_CHECK;
+/* What a console wrote, a key, a plan: line by line below its name, so that it can be read and copied; safe for a
+ * terminal. */
+int output_add_lines(struct buf *out, const char *name, const char *text) MUST_CHECK;
 /* Both, on stdout. */
 int output_result(const struct op *op, struct json_object *result, const struct output_choice *choice,
 		  struct error *err) MUST_CHECK;

@@ -201,6 +201,8 @@ struct json_object *rpc_error_data(const struct error *err)
 				       json_object_new_string(err->service_code));
 	if (err->request_id[0])
 		json_object_object_add(o, "request_id", json_object_new_string(err->request_id));
+	if (err->provider[0])
+		json_object_object_add(o, "provider", json_object_new_string(err->provider));
 	return o;
 }
 
@@ -283,5 +285,5 @@ int rpc_error_from(struct json_object *error_object, struct error *ret)
 		  json_get_string(error_object, "data.service_code"));
 	copy_text(ret->request_id, sizeof ret->request_id,
 		  json_get_string(error_object, "data.request_id"));
-	return -error_errnum(kind);
+	return error_provider(ret, -error_errnum(kind), json_get_string(error_object, "data.provider"));
 }

@@ -53,7 +53,7 @@ int rpc_add_request(struct buf *out, int64_t id, const char *method,
 int rpc_add_notification(struct buf *out, const char *method,
 			 struct json_object *params) MUST_CHECK;
 
-/* {kind, retryable, http_status, service_code, request_id} of an error; and back from a response's
+/* {kind, retryable, http_status, service_code, request_id, provider} of an error; and back from a response's
  * error object. */
 struct json_object *rpc_error_data(const struct error *err);
 int rpc_error_from(struct json_object *error_object, struct error *ret);

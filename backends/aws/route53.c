@@ -315,17 +315,8 @@ static int zones_get(struct cloud_call *call, struct json_object **ret, struct e
 /* Where --wait was said: until all name servers know. *change is its ChangeInfo; it becomes the newest. */
 static int wait_for_sync(struct cloud_call *call, struct json_object **change, struct error *err)
 {
-	struct json_object *timeout = cloud_param_json(call, "timeout");
-	struct cloud_call sleeper = *call;
-	uint64_t limit_ms = UINT64_C(10) * 60 * 1000;
-
 	if (!cloud_param_bool(call, "wait", false))
 		return 0;
-	if (timeout && json_object_is_type(timeout, json_type_string))
-		(void)str_to_duration(str_of(json_object_get_string(timeout)), &limit_ms); /* was checked */
-	else if (timeout)
-		limit_ms = (uint64_t)json_object_get_int64(timeout) * 1000;
-	sleeper.deadline_mono_ms = clock_mono_ms() + limit_ms;
 	for (;;) {
 		CLEANUP(json_putp) struct json_object *answer = NULL;
 		const char *status = json_get_string(*change, "Status"), *id = json_get_string(*change, "Id");
@@ -334,7 +325,7 @@ static int wait_for_sync(struct cloud_call *call, struct json_object **change, s
 		if (!id || !status || strcmp(status, "PENDING") != 0)
 			return 0;
 		cloud_progress(call, "status: %s", status);
-		r = cloud_sleep(&sleeper, SYNC_PAUSE_MS, err);
+		r = cloud_sleep(call, SYNC_PAUSE_MS, err);
 		if (r == 0)
 			r = exchange(call, HTTP_GET, "/change", id, "", NULL, &answer, err);
 		if (r < 0)

@@ -31,6 +31,7 @@ static const struct kind {
 	[ERR_THROTTLED] = { "throttled", EBUSY, -32029, 5, true },
 	[ERR_UNAVAILABLE] = { "unavailable", EHOSTUNREACH, -32053, 5, true },
 	[ERR_TIMEOUT] = { "timeout", ETIMEDOUT, -32054, 5, true },
+	[ERR_WAIT_OVER] = { "wait-over", ETIMEDOUT, -32008, 8, true },
 	[ERR_CANCELLED] = { "cancelled", ECANCELED, -32060, 130, false },
 	[ERR_UNSUPPORTED] = { "unsupported", ENOTSUP, -32051, 1, false },
 	[ERR_TOO_LARGE] = { "too-large", EFBIG, -32013, 1, false },
@@ -181,6 +182,13 @@ int error_prefix(struct error *err, int r, const char *format, ...)
 	if (n >= (int)sizeof(err->message))
 		trim_partial_utf8(err->message);
 	flatten(err->message);
+	return r;
+}
+
+int error_provider(struct error *err, int r, const char *name)
+{
+	if (err && name && !err->provider[0])
+		(void)snprintf(err->provider, sizeof(err->provider), "%s", name); /* cut off is fine */
 	return r;
 }
 

@@ -27,6 +27,7 @@ enum error_kind {
 	ERR_THROTTLED,	     /* too many requests; come back later */
 	ERR_UNAVAILABLE,     /* the service or the network is down or failing, for now */
 	ERR_TIMEOUT,	     /* no answer in time */
+	ERR_WAIT_OVER,	     /* what was waited for did not happen in the time given */
 	ERR_CANCELLED,	     /* the caller gave up */
 	ERR_UNSUPPORTED,     /* this provider or server cannot do it */
 	ERR_TOO_LARGE,	     /* over a limit of the service or of ours */
@@ -48,6 +49,7 @@ struct error {
 	uint64_t retry_after_ms;
 	char service_code[48];
 	char request_id[64];
+	char provider[64]; /* whose answer it is: the section or store; empty: nobody's */
 	char message[256];
 };
 #define ERROR_INIT ((struct error){0})
@@ -60,6 +62,9 @@ int error_errno(struct error *err, int errnum, const char *format, ...) PRINTF(3
 
 /* Puts "prefix: " before err's message (err may be NULL) and returns r unchanged. */
 int error_prefix(struct error *err, int r, const char *format, ...) PRINTF(3, 4);
+
+/* Says whose error it is, if nobody has yet (err and name may be NULL), and returns r unchanged. */
+int error_provider(struct error *err, int r, const char *name);
 
 /* The positive errno of a kind; never EAGAIN, which callers of a blocking read() misread. */
 int error_errnum(enum error_kind kind);

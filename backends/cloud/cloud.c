@@ -191,13 +191,13 @@ int cloud_sleep(const struct cloud_call *call, uint64_t ms, struct error *err)
 {
 	struct sleeper s = { .hook = { .fire = wake } };
 	uint64_t until = clock_mono_ms() + ms;
-	bool is_late = call->deadline_mono_ms && until > call->deadline_mono_ms, is_woken;
+	bool is_late = call->wait_until_mono_ms && until > call->wait_until_mono_ms, is_woken;
 
 	lock_init(&s.lock);
 	cond_init(&s.wake);
 	cancel_hook(call->cancel, &s.hook);
 	lock_take(&s.lock);
-	while (!s.is_woken && cond_wait_until(&s.wake, &s.lock, is_late ? call->deadline_mono_ms : until))
+	while (!s.is_woken && cond_wait_until(&s.wake, &s.lock, is_late ? call->wait_until_mono_ms : until))
 		;
 	is_woken = s.is_woken;
 	lock_drop(&s.lock);
@@ -206,5 +206,5 @@ int cloud_sleep(const struct cloud_call *call, uint64_t ms, struct error *err)
 	lock_destroy(&s.lock);
 	if (is_woken)
 		return error_set(err, ERR_CANCELLED, "%s: given up", call->operation);
-	return is_late ? error_set(err, ERR_TIMEOUT, "%s: not done in time", call->operation) : 0;
+	return is_late ? error_set(err, ERR_WAIT_OVER, "%s: not done in time (it goes on; --timeout waits longer)", call->operation) : 0;
 }

@@ -88,7 +88,9 @@ struct cloud_call {
 	const struct record_shape *shape; /* of the result; NULL: it is passed on as it came */
 	struct json_object *params;	/* an object, never NULL */
 	struct cancel *cancel;		/* may be NULL */
-	uint64_t deadline_mono_ms;	/* 0: none */
+	uint64_t deadline_mono_ms;	/* of each request; 0: none */
+	/* Of waiting for what was begun (cloud_sleep), by --timeout; no request is broken off for it. 0: none. */
+	uint64_t wait_until_mono_ms;
 	uint64_t limit;			/* most items of a list that are wanted; 0: all */
 	unsigned page_size;		/* 0: what suits the service */
 	bool wants_raw;
@@ -127,5 +129,5 @@ void cloud_free(struct cloud *cloud); /* NULL is fine */
 #define CLOUD_TOKEN_LEN 36
 void cloud_token(char ret[CLOUD_TOKEN_LEN + 1]);
 
-/* Waits ms, or until the call is cancelled (ERR_CANCELLED) or out of time (ERR_TIMEOUT). */
+/* Waits ms, or until the call is cancelled (ERR_CANCELLED) or out of time (ERR_WAIT_OVER). */
 int cloud_sleep(const struct cloud_call *call, uint64_t ms, struct error *err) MUST_CHECK;

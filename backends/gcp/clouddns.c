@@ -273,17 +273,8 @@ static int list_sets(struct cloud_call *call, const struct dns_zone *zone, const
 /* Until the change is done, where --wait was said. */
 static int wait_for_change(struct cloud_call *call, const char *zone_id, struct json_object **change, struct error *err)
 {
-	struct cloud_call sleeper = *call;
-	struct json_object *timeout = cloud_param_json(call, "timeout");
-	uint64_t limit_ms = UINT64_C(10) * 60 * 1000;
-
 	if (!cloud_param_bool(call, "wait", false))
 		return 0;
-	if (timeout && json_object_is_type(timeout, json_type_string))
-		(void)str_to_duration(str_of(json_object_get_string(timeout)), &limit_ms); /* was checked */
-	else if (timeout)
-		limit_ms = (uint64_t)json_object_get_int64(timeout) * 1000;
-	sleeper.deadline_mono_ms = clock_mono_ms() + limit_ms;
 	for (;;) {
 		const char *status = json_get_string(*change, "status"), *id = json_get_string(*change, "id");
 		CLEANUP(freep) char *path = NULL;
@@ -293,7 +284,7 @@ static int wait_for_change(struct cloud_call *call, const char *zone_id, struct 
 		if (!id || !status || strcmp(status, "pending") != 0)
 			return 0;
 		cloud_progress(call, "status: %s", status);
-		r = cloud_sleep(&sleeper, POLL_MS, err);
+		r = cloud_sleep(call, POLL_MS, err);
 		if (r == 0)
 			r = path_of(call, zone_id, "/changes", id, &path, err);
 		if (r == 0)

@@ -175,7 +175,12 @@ class DesignateContract(Contract):
         made = {"id": str(uuid.uuid4()), "zone_id": zone["id"], "zone_name": zone["name"], "name": name, "type": kind, "ttl": ttl,
                 "records": values, "description": description, "status": "PENDING", "action": "CREATE", "looks": 0}
         self.sets[made["id"]] = made
+        self.touched(zone)
         return made
+
+    def touched(self, zone):
+        """A zone is PENDING until all its name servers have what changed in it."""
+        zone.update(status="PENDING", action="UPDATE", looks=0)
 
     def bad(self, why):
         raise Refused(400, "invalid_object", why)
@@ -197,6 +202,8 @@ class DesignateContract(Contract):
         return as_json(202, self.seen(dict(made)))
 
     def one_set(self, method, found):
+        if method in ("PUT", "DELETE"):
+            self.touched(self.zones[found["zone_id"]])
         if method == "PUT":
             self.members({"ttl", "records", "description"})
             checked_rdata(found["type"], self.body.get("records", found["records"]), self.bad)

@@ -28,6 +28,12 @@ static const struct op start_op = {.name = "things.start",
 				   .interface = CLOUD_COMPUTE,
 				   .wait = &wait_running};
 
+static const struct op rows[] = {
+	{.name = "things.get", .summary = "get", .params = get_params, .result = OP_ONE, .interface = CLOUD_COMPUTE},
+	{.name = NULL},
+};
+const struct op *const op_tables[] = {rows, NULL};
+
 struct world {
 	struct config config;
 	struct op_context *context;
@@ -164,6 +170,126 @@ static void all_providers_are_merged_and_one_failure_does_not_spoil_the_rest(voi
 	assert_string_equal(json_get_string(w->result, "errors.0.message"), "go away");
 }
 
+static int fail_in_full(struct cloud_call *call, struct json_object **ret, struct error *err)
+{
+	int r;
+
+	if (strcmp(call->cloud->name, "beta") != 0)
+		return make_list(call, ret, err);
+	r = error_set(err, ERR_THROTTLED, "slow down");
+	(void)snprintf(err->request_id, sizeof err->request_id, "req-7");
+	(void)snprintf(err->service_code, sizeof err->service_code, "SlowDown");
+	return r;
+}
+
+static void a_failure_says_whose_it_is_and_its_request(void **state)
+{
+	struct world *w = *state;
+
+	fake_clouds.run = fail_in_full;
+	assert_int_equal(run(w, &list_op, "{\"all_providers\":true}"), 0);
+	assert_string_equal(json_get_string(w->result, "errors.0.provider"), "beta");
+	assert_string_equal(json_get_string(w->result, "errors.0.request_id"), "req-7");
+	assert_string_equal(json_get_string(w->result, "errors.0.service_code"), "SlowDown");
+	assert_true(json_get_bool(w->result, "errors.0.retryable", false));
+	assert_true(run(w, &list_op, "{\"provider\":\"beta\"}") < 0);
+	assert_string_equal(w->err.provider, "beta");
+	assert_true(run(w, &list_op, "{\"provider\":\"gamma\"}") < 0);
+	assert_string_equal(w->err.provider, "gamma");
+}
+
+struct notes {
+	pthread_t thread;
+	bool is_of_another_thread;
+	char all[1024];
+};
+
+static void note(void *arg, struct json_object *params)
+{
+	struct notes *n = arg;
+	size_t len = strlen(n->all);
+
+	n->is_of_another_thread |= !pthread_equal(n->thread, pthread_self());
+	(void)snprintf(n->all + len, sizeof n->all - len, "%s\n", json_get_string(params, "message"));
+}
+
+static int say_and_list(struct cloud_call *call, struct json_object **ret, struct error *err)
+{
+	cloud_progress(call, "page 1");
+	return make_list(call, ret, err);
+}
+
+static void the_progress_of_all_providers_comes_from_one_thread(void **state)
+{
+	struct notes notes = {.thread = pthread_self()};
+	struct world *w = *state;
+
+	fake_clouds.run = say_and_list;
+	w->call.notify = note;
+	w->call.notify_arg = &notes;
+	assert_int_equal(run(w, &list_op, "{\"provider\":\"alpha\"}"), 0);
+	assert_ptr_equal(strstr(notes.all, "page 1 ("), notes.all);
+	notes.all[0] = '\0';
+	/* How much is told before all is done, nobody can say; never from another thread. */
+	assert_int_equal(run(w, &list_op, "{\"all_providers\":true}"), 0);
+	assert_int_equal(json_get_int64(w->result, "count", -1), 6);
+	assert_false(notes.is_of_another_thread);
+}
+
+static unsigned looks;
+
+static int become_running(struct cloud_call *call, struct json_object **ret, struct error *err)
+{
+	(void)err;
+	assert_string_equal(cloud_param(call, "id"), "i-1");
+	*ret = json_object_new_object();
+	json_object_object_add(*ret, "status", json_object_new_string(++looks > 2 ? "running" : "creating"));
+	return 0;
+}
+
+static void waiting_asks_until_it_is_so_and_says_how_long_it_may_take(void **state)
+{
+	struct notes notes = {.thread = pthread_self()};
+	struct world *w = *state;
+
+	fake_clouds.run = become_running;
+	looks = 0;
+	w->call.notify = note;
+	w->call.notify_arg = &notes;
+	assert_int_equal(run(w, &start_op, "{\"provider\":\"alpha\",\"id\":\"i-1\",\"wait\":true,\"timeout\":\"5m\"}"), 0);
+	assert_string_equal(json_get_string(w->result, "status"), "running");
+	assert_int_equal(looks, 3);
+	assert_non_null(strstr(notes.all, "status: creating ("));
+	assert_non_null(strstr(notes.all, "s of 5m00s)"));
+}
+
+static int never_ends(struct cloud_call *call, struct json_object **ret, struct error *err)
+{
+	(void)ret;
+	assert_int_not_equal(call->wait_until_mono_ms, 0);
+	for (;;) {
+		int r = cloud_sleep(call, 5, err);
+
+		if (r < 0)
+			return r;
+	}
+}
+
+static void a_wait_ends_when_its_time_is_over(void **state)
+{
+	struct world *w = *state;
+
+	fake_clouds.run = become_running;
+	looks = 0;
+	assert_true(run(w, &start_op, "{\"provider\":\"alpha\",\"id\":\"i-1\",\"wait\":true,\"timeout\":\"10ms\"}") < 0);
+	assert_int_equal(w->err.kind, ERR_WAIT_OVER);
+	assert_int_equal(error_exit_code(w->err.kind), 8);
+	assert_int_equal(looks, 2);
+	fake_clouds.run = never_ends; /* what the driver waits for itself */
+	assert_true(run(w, &start_op, "{\"provider\":\"alpha\",\"id\":\"i-1\",\"timeout\":\"10ms\"}") < 0);
+	assert_int_equal(w->err.kind, ERR_WAIT_OVER);
+}
+
 static void a_limit_cuts_the_list(void **state)
 {
 	struct world *w = *state;
@@ -237,6 +363,10 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(all_providers_are_merged_and_one_failure_does_not_spoil_the_rest, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_failure_says_whose_it_is_and_its_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_progress_of_all_providers_comes_from_one_thread, setup, teardown),
+		cmocka_unit_test_setup_teardown(waiting_asks_until_it_is_so_and_says_how_long_it_may_take, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_wait_ends_when_its_time_is_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_limit_cuts_the_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dry_run_gives_what_would_be_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_parameters_name_what_is_allowed, setup, teardown),
