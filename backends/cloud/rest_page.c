@@ -125,13 +125,44 @@ static int read_query(struct pager *p, struct str query, struct error *err)
 	return r;
 }
 
+/* Whether it is the place just asked, as a service tells it that does not know what stands before it: Glance at
+ * https://host/image says "/v2/images". */
+static bool is_same_place(const struct pager *p, struct str base, struct str path)
+{
+	const char *asked = p->request->path;
+	CLEANUP(freep) char *own = str_format("%.*s/%s", (int)base.len, base.ptr, asked + (*asked == '/'));
+	struct str whole = str_of(own ? own : "");
+
+	return path.len && *path.ptr == '/' && path.len <= whole.len &&
+	       !memcmp(whole.ptr + whole.len - path.len, path.ptr, path.len);
+}
+
+/* The place of the next page, under the service's own: p->request->path. */
+static int take_path(struct pager *p, struct str base, struct str path, struct error *err)
+{
+	while (base.len && base.ptr[base.len - 1] == '/')
+		base.len--;
+	if (path.len < base.len || (base.len && memcmp(path.ptr, base.ptr, base.len) != 0)) {
+		if (is_same_place(p, base, path))
+			return 0;
+		return error_set(err, ERR_PROTOCOL, "%s: the next page is said to be at another place ('%.*s')",
+				 p->call->operation, (int)(path.len < 64 ? path.len : 64), path.ptr);
+	}
+	free(p->path);
+	p->path = str_dup((struct str){ path.ptr + base.len, path.len - base.len });
+	if (!p->path)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	p->request->path = p->path;
+	return 0;
+}
+
 /* An URL that leads elsewhere would take the credentials there (and services behind a proxy name hosts that only they
- * reach): only its path and query are used, and the path must lie under the service's own. Constants of the service's query are sent anyway, so they are not taken twice. */
+ * reach): only its path and query are used, and the path must lie under the service's own. Constants of the service's
+ * query are sent anyway, so they are not taken twice. */
 static int follow_url(struct pager *p, const char *next, struct error *err)
 {
 	struct url own, url;
 	CLEANUP(freep) char *full = NULL;
-	struct str base;
 	int r = url_parse(str_of(p->service->base_url), &own, err);
 
 	if (r < 0)
@@ -145,17 +176,9 @@ static int follow_url(struct pager *p, const char *next, struct error *err)
 	r = url_parse(str_of(full), &url, err);
 	if (r < 0)
 		return error_prefix(err, r, "%s: the next page's address", p->call->operation);
-	base = own.path;
-	while (base.len && base.ptr[base.len - 1] == '/')
-		base.len--;
-	if (url.path.len < base.len || (base.len && memcmp(url.path.ptr, base.ptr, base.len) != 0))
-		return error_set(err, ERR_PROTOCOL, "%s: the next page is said to be at another place ('%.*s')",
-				 p->call->operation, (int)(url.path.len < 64 ? url.path.len : 64), url.path.ptr);
-	free(p->path);
-	p->path = str_dup((struct str){ url.path.ptr + base.len, url.path.len - base.len });
-	if (!p->path)
-		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	p->request->path = p->path;
+	r = take_path(p, own.path, url.path, err);
+	if (r < 0)
+		return r;
 	r = read_query(p, url.query, err);
 	for (const struct http_field *f = p->service->query; f && f->name && r >= 0; f++) {
 		for (size_t i = 0; i < p->request->query.count; i++) {

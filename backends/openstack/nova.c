@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-static const struct openstack_named an_instance = { "compute", "/servers", "servers", "instance", NULL };
+static const struct openstack_named an_instance = { "compute", "/servers", "servers", "instance", NULL, .is_pattern = true };
 static const struct openstack_named an_image = { "image", "/images", "images", "image", NULL };
 static const struct openstack_named a_flavor = { "compute", "/flavors", "flavors", "flavor", NULL };
 

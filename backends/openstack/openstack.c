@@ -331,6 +331,21 @@ static int look(void *arg, struct json_object *item, struct error *err)
 	return s->id ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
+/* Nova takes a name for a regular expression. */
+static char *as_pattern(const char *name)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT(65536);
+	int r = buf_addc(&out, '^');
+
+	for (; *name && r == 0; name++) {
+		if (strchr("\\^$.|?*+()[]{}", *name))
+			r = buf_addc(&out, '\\');
+		if (r == 0)
+			r = buf_addc(&out, *name);
+	}
+	return r == 0 && buf_addc(&out, '$') == 0 ? buf_detach(&out) : NULL;
+}
+
 int openstack_find(struct cloud_call *call, const struct openstack_named *kind, const char *name_or_id, char **ret_id,
 		   struct error *err)
 {
@@ -339,16 +354,17 @@ int openstack_find(struct cloud_call *call, const struct openstack_named *kind, 
 	const struct service *service = NULL;
 	struct rest_page page = { REST_PAGE_URL, REST_QUERY, NULL, links, NULL, 0 };
 	struct search search = { name_or_id, NULL, 0 };
+	CLEANUP(freep) char *pattern = kind->is_pattern ? as_pattern(name_or_id) : NULL;
 	int r;
 
 	if (openstack_is_id(name_or_id)) {
 		*ret_id = strdup(name_or_id);
 		return *ret_id ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 	}
-	r = links ? openstack_service(call, kind->service, &service, err) :
-		    error_set(err, ERR_NO_MEMORY, "out of memory");
+	r = links && (pattern || !kind->is_pattern) ? openstack_service(call, kind->service, &service, err) :
+						      error_set(err, ERR_NO_MEMORY, "out of memory");
 	if (r == 0)
-		r = http_query_add(&request.query, kind->query ? kind->query : "name", name_or_id, err);
+		r = http_query_add(&request.query, kind->query ? kind->query : "name", pattern ? pattern : name_or_id, err);
 	request.path = kind->path;
 	if (r == 0)
 		r = rest_pages(call, service, &request, kind->items, &page, look, &search, err);

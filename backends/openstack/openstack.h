@@ -66,6 +66,7 @@ int openstack_variable(struct cloud_call *call, const char *name, char **ret, st
 struct openstack_named {
 	const char *service, *path, *items, *what;
 	const char *query; /* the filter's name; NULL: "name" */
+	bool is_pattern;   /* the service takes the filter for a regular expression */
 };
 int openstack_find(struct cloud_call *call, const struct openstack_named *kind, const char *name_or_id, char **ret_id,
 		   struct error *err) MUST_CHECK;
