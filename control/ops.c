@@ -7,13 +7,21 @@ extern const struct op mount_ops[];	 /* ops_mount.c */
 extern const struct op compute_op_rows[]; /* ops_compute.c */
 extern const struct op storage_op_rows[]; /* ops_storage.c */
 extern const struct op dns_op_rows[];	 /* ops_dns.c */
+extern const struct op volume_op_rows[];   /* ops_volumes.c */
+extern const struct op network_op_rows[];  /* ops_network.c */
+extern const struct op balancer_op_rows[]; /* ops_balancers.c */
+extern const struct op identity_op_rows[]; /* ops_identity.c */
 extern const struct op meta_ops[];	 /* ops_meta.c */
 
 const struct op *const op_tables[] = {
 	mount_ops,
 	storage_op_rows,
 	compute_op_rows,
+	volume_op_rows,
+	network_op_rows,
+	balancer_op_rows,
 	dns_op_rows,
+	identity_op_rows,
 	meta_ops,
 	NULL,
 };

@@ -427,6 +427,19 @@ int keystone_user(struct keystone *k, char **ret_id, struct error *err)
 	return token_text(k, "user.id", "user", ret_id, err);
 }
 
+int keystone_roles(struct keystone *k, struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *token = NULL;
+	struct json_object *roles;
+	int r = sign_in(k, &token, err);
+
+	if (r < 0)
+		return r;
+	roles = json_get_array(token, "roles");
+	*ret = roles ? json_object_get(roles) : json_object_new_array();
+	return *ret ? 0 : no_memory(err);
+}
+
 int keystone_region(struct keystone *k, char **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *token = NULL;

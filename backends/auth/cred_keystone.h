@@ -31,6 +31,7 @@ struct keystone_options { /* NULL: not given */
 	bool is_http_allowed;
 };
 
+struct json_object;
 struct keystone;
 int keystone_new(const struct cred_host *host, const struct keystone_options *options, struct keystone **ret,
 		 struct error *err) MUST_CHECK;
@@ -48,6 +49,8 @@ int keystone_endpoint(struct keystone *k, const char *types, const char *region,
 /* The project and the user that the token is for; heap strings. */
 int keystone_project(struct keystone *k, char **ret_id, struct error *err) MUST_CHECK;
 int keystone_user(struct keystone *k, char **ret_id, struct error *err) MUST_CHECK;
+/* The roles that the token has: [{id, name}], a new reference. */
+int keystone_roles(struct keystone *k, struct json_object **ret, struct error *err) MUST_CHECK;
 /* The region that is used when none is named: configured, else the only one of the catalogue. */
 int keystone_region(struct keystone *k, char **ret, struct error *err) MUST_CHECK;
 /* The address of Keystone itself, ending in "/v3"; borrowed until keystone_free. */

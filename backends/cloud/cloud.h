@@ -20,6 +20,7 @@
 struct cloud_call;
 struct rest_row;
 struct service;
+struct service_answer;
 
 /* A slot's function: *ret is an array of records for a list, a record for one thing, or stays NULL when there is
  * nothing to tell. */
@@ -79,6 +80,9 @@ struct cloud_driver {
 	/* What {name} in a row's path stands for when no parameter has that name ("project"): 0 with *ret a heap string,
 	 * or an error that says where to set it. NULL: there are none. */
 	int (*variable)(struct cloud_call *call, const char *name, char **ret, struct error *err);
+	/* Waits for what a change began (rest_row.is_later); *answer: the change's own, and at the end what it came to. */
+	int (*settle)(struct cloud_call *call, const struct service *service, struct service_answer *answer,
+		      struct error *err);
 	const void *interfaces[CLOUD_INTERFACES]; /* struct compute_ops and so on, by enum cloud_interface */
 };
 

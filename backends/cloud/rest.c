@@ -21,7 +21,10 @@ static bool has_dots(const char *value)
 	return false;
 }
 
-static int add_variable(struct cloud_call *call, struct str name, struct buf *path, struct error *err)
+enum encoding { FOR_PATH, AS_TEXT };
+
+static int add_variable(struct cloud_call *call, struct str name, enum encoding encoding, struct buf *path,
+			struct error *err)
 {
 	CLEANUP(freep) char *key = NULL;
 	CLEANUP(freep) char *variable = NULL;
@@ -47,21 +50,27 @@ static int add_variable(struct cloud_call *call, struct str name, struct buf *pa
 		return error_set(err, ERR_INVALID, "parameter '%s' must not be empty", key);
 	if (has_dots(value))
 		return error_set(err, ERR_INVALID, "parameter '%s' must not be '%.64s'", key, value);
-	r = url_encode(str_of(value), slash, path);
+	if (encoding == AS_TEXT) {
+		r = buf_adds(path, value);
+	} else {
+		if (slash == URL_KEEP_SLASH && *value == '/' && path->len && path->data[path->len - 1] == '/')
+			value++; /* an identifier that is a path itself */
+		r = url_encode(str_of(value), slash, path);
+	}
 	return r < 0 ? error_set(err, ERR_TOO_LARGE, "parameter '%s' is too long", key) : 0;
 }
 
-int rest_path(struct cloud_call *call, const char *pattern, char **ret, struct error *err)
+static int expand(struct cloud_call *call, const char *pattern, enum encoding encoding, char **ret, struct error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT(16384);
-	int r = *pattern && *pattern != '/' ? buf_addc(&path, '/') : 0;
+	int r = encoding == FOR_PATH && *pattern && *pattern != '/' ? buf_addc(&path, '/') : 0;
 
 	while (*pattern && r == 0) {
 		const char *close = *pattern == '{' ? strchr(pattern, '}') : NULL;
 
 		if (close) {
 			r = add_variable(call, (struct str){ pattern + 1, (size_t)(close - pattern - 1) },
-					 &path, err);
+					 encoding, &path, err);
 			if (r < 0)
 				return r;
 			pattern = close + 1;
@@ -71,6 +80,16 @@ int rest_path(struct cloud_call *call, const char *pattern, char **ret, struct e
 	}
 	*ret = r < 0 ? NULL : buf_detach(&path);
 	return *ret ? 0 : no_memory(err);
+}
+
+int rest_path(struct cloud_call *call, const char *pattern, char **ret, struct error *err)
+{
+	return expand(call, pattern, FOR_PATH, ret, err);
+}
+
+int rest_format(struct cloud_call *call, const char *pattern, char **ret, struct error *err)
+{
+	return expand(call, pattern, AS_TEXT, ret, err);
 }
 
 /* The member or element `name` of *at, made when it is not there; *at becomes an object or a list as the name says. */
@@ -153,32 +172,122 @@ int rest_put(struct json_object **root, const char *place, struct json_object *v
 	return 0;
 }
 
-static int put_constant(const struct rest_field *f, struct service_request *q, struct error *err)
+/* "@token" and "@variable"; *ret a new reference. */
+static int made_value(struct cloud_call *call, const char *name, struct json_object **ret, struct error *err)
+{
+	CLEANUP(freep) char *text = NULL;
+	char token[CLOUD_TOKEN_LEN + 1];
+	int r = 0;
+
+	if (!strcmp(name, "token")) {
+		cloud_token(token);
+		*ret = json_object_new_string(token);
+	} else {
+		r = call->cloud->driver->variable(call, name, &text, err);
+		*ret = r < 0 ? NULL : json_object_new_string(text);
+	}
+	return r < 0 || *ret ? r : no_memory(err);
+}
+
+static struct json_object *their_word(const struct record_word *words, struct json_object *ours)
+{
+	const char *text = json_object_get_string(ours);
+
+	for (; words && words->theirs; words++)
+		if (!strcmp(words->ours, text))
+			return json_object_new_string(words->theirs);
+	return json_object_get(ours);
+}
+
+/* What a field sends: a new reference, or NULL for nothing. */
+static int value_of(struct cloud_call *call, const struct rest_field *f, struct json_object **ret, struct error *err)
+{
+	struct json_object *given = f->param && *f->param != '@' ? cloud_param_json(call, f->param) : NULL;
+	CLEANUP(freep) char *text = NULL;
+	int r = 0;
+
+	*ret = NULL;
+	if (f->param && *f->param == '@')
+		return made_value(call, f->param + 1, ret, err);
+	if (f->format && (given || !f->param)) {
+		r = rest_format(call, f->format, &text, err);
+		*ret = r < 0 ? NULL : json_object_new_string(text);
+		return r < 0 || *ret ? r : no_memory(err);
+	}
+	if (given)
+		*ret = their_word(f->words, given);
+	else if (f->constant && f->where == REST_BODY)
+		return json_parse(str_of(f->constant), 4096, ret, err);
+	else if (f->constant)
+		*ret = json_object_new_string(f->constant);
+	return 0;
+}
+
+/* "Tag.#" */
+static int add_numbered(struct service_request *q, const char *place, size_t n, const char *more, const char *value,
+			struct error *err)
+{
+	const char *sign = strchr(place, '#');
+	CLEANUP(freep) char *name = str_format("%.*s%zu%s%s", (int)(sign - place), place, n, sign + 1, more);
+
+	return name ? http_query_add(&q->form, name, value, err) : no_memory(err);
+}
+
+static int fill_form(struct service_request *q, const char *place, struct json_object *value, struct error *err)
+{
+	size_t n = 0;
+	int r = 0;
+
+	if (json_object_is_type(value, json_type_array) && strchr(place, '#')) {
+		for (size_t i = 0; i < json_object_array_length(value) && r >= 0; i++)
+			r = add_numbered(q, place, i + 1, "",
+					 json_object_get_string(json_object_array_get_idx(value, i)), err);
+		return r;
+	}
+	if (!json_object_is_type(value, json_type_object) || !strchr(place, '#'))
+		return http_query_add(&q->form, place, json_object_get_string(value), err);
+	json_object_object_foreach(value, key, member)
+	{
+		n++;
+		if (r >= 0)
+			r = add_numbered(q, place, n, ".Key", key, err);
+		if (r >= 0)
+			r = add_numbered(q, place, n, ".Value", json_object_get_string(member), err);
+	}
+	return r;
+}
+
+/* What a flag stands for, which may be null. */
+static int fill_when(struct cloud_call *call, const struct rest_field *f, struct service_request *q, struct error *err)
 {
 	struct json_object *value = NULL;
-	int r = json_parse(str_of(f->constant), 4096, &value, err);
+	int r;
 
+	if (!cloud_param_bool(call, f->param, false))
+		return 0;
+	r = json_parse(str_of(f->when), 4096, &value, err);
 	return r < 0 ? r : rest_put(&q->json, f->place, value, err);
 }
 
 static int fill_one(struct cloud_call *call, const struct rest_field *f, struct service_request *q,
 		    struct error *err)
 {
-	struct json_object *value = f->param ? cloud_param_json(call, f->param) : NULL;
-	const char *text = value ? json_object_get_string(value) : f->constant;
+	CLEANUP(json_putp) struct json_object *value = NULL;
+	bool is_null = !f->param && !f->format && f->constant && f->where == REST_BODY &&
+		       !strcmp(f->constant, "null");
+	int r = f->when ? fill_when(call, f, q, err) : value_of(call, f, &value, err);
 
-	if (!text)
-		return 0;
+	if (r < 0 || f->when || (!value && !is_null))
+		return r;
 	switch (f->where) {
 	case REST_BODY:
-		return value ? rest_put(&q->json, f->place, json_object_get(value), err) :
-			       put_constant(f, q, err);
+		return rest_put(&q->json, f->place, steal(value), err);
 	case REST_QUERY:
-		return http_query_add(&q->query, f->place, text, err);
+		return http_query_add(&q->query, f->place, json_object_get_string(value), err);
 	case REST_HEADER:
-		return http_fields_add(&q->headers, f->place, text, err);
+		return http_fields_add(&q->headers, f->place, json_object_get_string(value), err);
 	case REST_FORM:
-		return http_query_add(&q->form, f->place, text, err);
+		return fill_form(q, f->place, value, err);
 	}
 	return 0;
 }
@@ -199,19 +308,75 @@ struct collect {
 	struct json_object *list;
 };
 
+/* "x", ["x"] and [{"id": "x"}] hold x. */
+static bool holds(struct json_object *member, const char *wanted)
+{
+	if (json_object_is_type(member, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(member); i++)
+			if (holds(json_object_array_get_idx(member, i), wanted))
+				return true;
+		return false;
+	}
+	if (json_object_is_type(member, json_type_object))
+		member = json_get(member, "id");
+	return member && !strcmp(json_object_get_string(member), wanted);
+}
+
 static int collect_one(void *arg, struct json_object *item, struct error *err)
 {
 	struct collect *c = arg;
+	const char *wanted;
+
+	for (const struct rest_keep *k = c->row->only; k && k->param; k++) {
+		wanted = cloud_param(c->call, k->param);
+		if (wanted && !holds(record_find(item, k->from), wanted))
+			return 0;
+	}
 
 	return cloud_list_add(c->call, c->row->record, item, &c->list, err);
+}
+
+struct scopes {
+	const char *kind;
+	rest_each_fn *each;
+	void *arg;
+};
+
+/* {"zones/a": {"disks": [...]}, "zones/b": {"warning": ...}} */
+static int each_scope(void *arg, struct json_object *page, struct error *err)
+{
+	struct scopes *s = arg;
+	int r = 0;
+
+	if (!json_object_is_type(page, json_type_object))
+		return error_set(err, ERR_PROTOCOL, "the service answers without places");
+	json_object_object_foreach(page, scope, there)
+	{
+		struct json_object *items = json_get_array(there, s->kind);
+		const char *warning = json_get_string(there, "warning.code");
+
+		if (warning && !strcmp(warning, "UNREACHABLE"))
+			return error_set(err, ERR_UNAVAILABLE, "%s cannot be reached: the list would not be whole", scope);
+		for (size_t i = 0; items && r == 0 && i < json_object_array_length(items); i++)
+			r = s->each(s->arg, json_object_array_get_idx(items, i), err);
+	}
+	return r;
+}
+
+static int run_pages(struct cloud_call *call, const struct rest_row *row, const struct service *service,
+		     struct service_request *request, rest_each_fn *each, void *arg, struct error *err)
+{
+	struct scopes scopes = { row->scoped, each, arg };
+
+	return rest_pages(call, service, request, row->items, row->page, row->scoped ? each_scope : each,
+			  row->scoped ? (void *)&scopes : arg, err);
 }
 
 static int run_list(struct cloud_call *call, const struct rest_row *row, const struct service *service,
 		    struct service_request *request, struct json_object **ret, struct error *err)
 {
 	struct collect c = { call, row, json_object_new_array() };
-	int r = c.list ? rest_pages(call, service, request, row->items, row->page, collect_one, &c, err) :
-			 no_memory(err);
+	int r = c.list ? run_pages(call, row, service, request, collect_one, &c, err) : no_memory(err);
 
 	if (r < 0) {
 		json_object_put(c.list);
@@ -221,13 +386,60 @@ static int run_list(struct cloud_call *call, const struct rest_row *row, const s
 	return 0;
 }
 
+static int ask(struct cloud_call *call, const struct rest_row *row, const struct service *service,
+	       struct service_request *request, struct json_object **ret, struct error *err)
+{
+	CLEANUP(service_answer_release) struct service_answer answer = SERVICE_ANSWER_INIT;
+	int r = service_call(call, service, request, &answer, err);
+
+	if (r == 0 && row->is_later)
+		r = call->cloud->driver->settle(call, service, &answer, err);
+	if (r == 0)
+		*ret = steal(answer.json);
+	return r;
+}
+
+/* Into params, which is made when it is NULL. */
+static int keep(struct cloud_call *call, const struct rest_keep *k, struct json_object *answer,
+		struct json_object **params, struct error *err)
+{
+	if (!*params && json_object_deep_copy(call->params, params, NULL) != 0)
+		return no_memory(err);
+	for (; k->param; k++) {
+		struct json_object *found = record_find(answer, k->from);
+
+		if (!found)
+			return error_set(err, ERR_PROTOCOL, "%s: the service's answer holds no '%s'", call->operation,
+					 k->from);
+		json_object_object_add(*params, k->param, json_object_get(found));
+	}
+	return 0;
+}
+
+static int run_then(struct cloud_call *call, const struct rest_row *row, struct json_object *answer,
+		    struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *kept = NULL;
+	struct json_object *before = call->params;
+	int r = row->keep ? keep(call, row->keep, answer, &kept, err) : 0;
+
+	if (kept)
+		call->params = kept;
+	if (r == 0)
+		r = rest_run(call, row->then, ret, err);
+	call->params = before;
+	return r;
+}
+
 static int run_one(struct cloud_call *call, const struct rest_row *row, const struct service *service,
 		   struct service_request *request, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *answer = NULL;
 	struct json_object *item;
-	int r = service_json(call, service, request, &answer, err);
+	int r = ask(call, row, service, request, &answer, err);
 
+	if (r == 0 && row->then)
+		return run_then(call, row, answer, ret, err);
 	if (r < 0 || !row->item)
 		return r;
 	item = *row->item ? record_find(answer, row->item) : answer;
@@ -237,25 +449,79 @@ static int run_one(struct cloud_call *call, const struct rest_row *row, const st
 	return cloud_record(call, row->record, item, ret, err);
 }
 
-int rest_run(struct cloud_call *call, const struct rest_row *row, struct json_object **ret,
-	     struct error *err)
+static int begin(struct cloud_call *call, const struct rest_row *row, const struct rest_field *fields,
+		 const struct service **ret_service, char **path, struct service_request *request, struct error *err)
+{
+	int r = call->cloud->driver->service(call, row->service, ret_service, err);
+
+	if (r >= 0)
+		r = rest_path(call, row->path, path, err);
+	if (r >= 0)
+		r = rest_fill(call, fields, request, err);
+	request->method = row->method;
+	request->path = *path;
+	request->content_type = row->content_type;
+	request->is_read = row->is_read;
+	request->is_idempotent = row->is_idempotent;
+	return r;
+}
+
+static int run_row(struct cloud_call *call, const struct rest_row *row, struct json_object **ret, struct error *err)
 {
 	CLEANUP(service_request_release) struct service_request request = SERVICE_REQUEST_INIT;
 	CLEANUP(freep) char *path = NULL;
 	const struct service *service = NULL;
-	int r = call->cloud->driver->service(call, row->service, &service, err);
+	int r = begin(call, row, row->fields, &service, &path, &request, err);
 
-	if (r >= 0)
-		r = rest_path(call, row->path, &path, err);
-	if (r >= 0)
-		r = rest_fill(call, row->fields, &request, err);
 	if (r < 0)
 		return r;
-	request.method = row->method;
-	request.path = path;
-	request.content_type = row->content_type;
-	request.is_read = row->is_read;
-	request.is_idempotent = row->is_idempotent;
 	return row->items ? run_list(call, row, service, &request, ret, err) :
 			    run_one(call, row, service, &request, ret, err);
+}
+
+int rest_run(struct cloud_call *call, const struct rest_row *row, struct json_object **ret,
+	     struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *params = NULL;
+	struct json_object *before = call->params;
+	const char *stray = row->is_strict ? rest_stray_param(call, row) : NULL;
+	int r;
+
+	if (stray)
+		return error_set(err, ERR_UNSUPPORTED, "%s: parameter '%s' is not supported by %s", call->operation, stray,
+				 call->cloud->driver->type);
+	r = row->names ? rest_names(call, row->names, &params, err) : 0;
+	if (params)
+		call->params = params;
+	if (r == 0)
+		r = run_row(call, row, ret, err);
+	call->params = before;
+	return r;
+}
+
+int rest_run_with(struct cloud_call *call, const struct rest_row *row, const char *name, struct json_object *value,
+		  struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *owned = value;
+	CLEANUP(json_putp) struct json_object *params = NULL;
+	struct json_object *before = call->params;
+	int r;
+
+	if (!value || json_object_deep_copy(before, &params, NULL) != 0 ||
+	    json_object_object_add(params, name, json_object_get(value)) != 0)
+		return no_memory(err);
+	call->params = params;
+	r = rest_run(call, row, ret, err);
+	call->params = before;
+	return r;
+}
+
+int rest_each(struct cloud_call *call, const struct rest_row *row, rest_each_fn *each, void *arg, struct error *err)
+{
+	CLEANUP(service_request_release) struct service_request request = SERVICE_REQUEST_INIT;
+	CLEANUP(freep) char *path = NULL;
+	const struct service *service = NULL;
+	int r = begin(call, row, row->fields, &service, &path, &request, err);
+
+	return r < 0 ? r : run_pages(call, row, service, &request, each, arg, err);
 }

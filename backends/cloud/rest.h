@@ -18,7 +18,14 @@ struct rest_field {
 	const char *place;
 	enum rest_where where;
 	const char *constant; /* JSON for the body ("\"soft\"", "null"), else text. With a param: what is sent without it */
+	/* "zones/{zone}/diskTypes/{type}": the value is this, with parameters and the driver's variables put in. With a param:
+	 * sent only when that was given. */
+	const char *format;
+	const struct record_word *words; /* theirs for ours; what is in none goes as it is. Ended by theirs NULL */
+	const char *when; /* JSON that is sent, in the body, when the flag is true; nothing otherwise */
 };
+/* param "@token" is a fresh UUID, "@NAME" the driver's variable. In a form, '#' in the place of a list is 1, 2, 3..., and
+ * a map is sent as PLACE.Key and PLACE.Value. */
 
 enum rest_page_style {
 	REST_ONE_PAGE,
@@ -36,6 +43,29 @@ struct rest_page {
 	unsigned size_min; /* the least that the service takes; 0: 1 */
 };
 
+struct rest_row;
+/* What a parameter may name: it is looked for in a list, and its identifier takes the name's place. */
+enum rest_id { REST_NO_ID, REST_ID, REST_STRANGE_ID };
+struct rest_kind {
+	const char *what;		 /* "volume", for messages */
+	const struct rest_row *list;	 /* where they all are; of its fields only those without param are sent */
+	const struct rest_field *filter; /* of param "name", which is what was given; NULL: the list is looked through */
+	const char *names;		 /* members that may be what was given: "name|id" */
+	const char *id;			 /* the member that takes its place */
+	const char *id_part;		 /* for is_id: what an identifier of this kind has in it */
+	enum rest_id (*is_id)(const char *text, const char *id_part); /* NULL: never one */
+	bool (*matches)(struct json_object *thing, const char *text); /* NULL: by names */
+	char *(*make_id)(struct json_object *thing); /* a heap string, NULL: there is none. NULL: by id */
+};
+struct rest_name {
+	const char *param;
+	const struct rest_kind *kind;
+};
+/* Members of the answer that become parameters of `then`; members of items that must be as a parameter says. */
+struct rest_keep {
+	const char *param, *from;
+};
+
 struct rest_row {
 	const char *service; /* of the driver: "compute" */
 	enum http_method method;
@@ -48,7 +78,17 @@ struct rest_row {
 	const char *content_type;
 	bool is_read;	    /* changes nothing, though its method would */
 	bool is_idempotent; /* a POST that may be sent twice */
+	bool is_strict;	    /* a parameter that goes nowhere is an error, not left out */
+	bool is_later;	    /* the driver's settle waits for what it began */
+	const struct rest_name *names; /* ended by param NULL */
+	const struct rest_row *then;   /* runs after it, with the identifiers; its result is given back */
+	const struct rest_keep *keep;  /* ended by param NULL */
+	const struct rest_keep *only;  /* of a list: the items whose member is, or holds, the parameter; NULL: all */
+	/* A list by places: `items` is {"zones/a": {"disks": [...]}}, and this is "disks". What cannot be reached is an error. */
+	const char *scoped;
 };
+
+typedef int rest_each_fn(void *arg, struct json_object *item, struct error *err);
 
 int rest_run(struct cloud_call *call, const struct rest_row *row, struct json_object **ret,
 	     struct error *err) MUST_CHECK;
@@ -59,8 +99,23 @@ int rest_put(struct json_object **root, const char *place, struct json_object *v
 /* Adds the row's fields to a request, by the call's parameters. */
 int rest_fill(struct cloud_call *call, const struct rest_field *fields, struct service_request *request,
 	      struct error *err) MUST_CHECK;
+/* The same for text that is no path: nothing is encoded. */
+int rest_format(struct cloud_call *call, const char *pattern, char **ret, struct error *err) MUST_CHECK;
+/* A copy of the call's parameters with identifiers in the place of names. */
+int rest_names(struct cloud_call *call, const struct rest_name *names, struct json_object **ret,
+	       struct error *err) MUST_CHECK;
+/* The thing that is named, raw, and its identifier (either may be NULL). An identifier is not looked for: no thing. */
+int rest_find(struct cloud_call *call, const struct rest_kind *kind, const char *given, char **ret_id,
+	      struct json_object **ret_thing, struct error *err) MUST_CHECK;
+/* Runs a row's list and hands out its items, raw. */
+int rest_each(struct cloud_call *call, const struct rest_row *row, rest_each_fn *each, void *arg,
+	      struct error *err) MUST_CHECK;
+/* Runs a row with one parameter more, or another value for it (whose reference it takes). */
+int rest_run_with(struct cloud_call *call, const struct rest_row *row, const char *name, struct json_object *value,
+		  struct json_object **ret, struct error *err) MUST_CHECK;
+/* The first parameter that goes nowhere, or NULL. */
+const char *rest_stray_param(const struct cloud_call *call, const struct rest_row *row);
 /* Runs a request page by page and hands out the items, until each returns 1 or a negative. request is the first page's. */
-typedef int rest_each_fn(void *arg, struct json_object *item, struct error *err);
 int rest_pages(struct cloud_call *call, const struct service *service, struct service_request *request,
 	       const char *items, const struct rest_page *page, rest_each_fn *each, void *arg,
 	       struct error *err) MUST_CHECK;

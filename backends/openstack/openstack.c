@@ -185,10 +185,10 @@ static void refine(const struct http_response *response, struct error *err)
 
 	if (id && !err->request_id[0])
 		(void)snprintf(err->request_id, sizeof err->request_id, "%s", id); /* cut off is fine */
-	if (response->status == 403 && strstr(err->message, "uota"))
-		err->kind = ERR_QUOTA;
 	if (response->status == 413 || response->status == 429)
 		err->kind = ERR_THROTTLED;
+	if ((response->status == 403 || response->status == 413) && strstr(err->message, "uota")) /* Cinder: 413 */
+		err->kind = ERR_QUOTA;
 }
 
 /* "https://host/v2.1/PROJECT" has its version; "https://host:9001" gets it. */

@@ -10,7 +10,10 @@
 #include "backends/auth/sign_bearer.h"
 #include "backends/cloud/compute.h"
 #include "backends/cloud/dns.h"
+#include "backends/cloud/identity.h"
+#include "backends/cloud/network.h"
 #include "backends/cloud/rest.h"
+#include "backends/cloud/volumes.h"
 
 struct openstack_services;
 struct openstack {
@@ -76,4 +79,7 @@ int openstack_ask(struct cloud_call *call, const char *service, enum http_method
 bool openstack_is_id(const char *text);
 
 extern const struct compute_ops openstack_compute;
+extern const struct volume_ops openstack_volumes;     /* cinder.c */
+extern const struct network_ops openstack_network;    /* neutron.c, octavia.c */
+extern const struct identity_ops openstack_identity;  /* identity.c */
 extern const struct dns_ops openstack_dns;

@@ -25,5 +25,9 @@ const struct cloud_driver cloud_openstack = {
 	.free = openstack_free,
 	.service = openstack_service,
 	.variable = openstack_variable,
-	.interfaces = { [CLOUD_COMPUTE] = &openstack_compute, [CLOUD_DNS] = &openstack_dns },
+	.interfaces = { [CLOUD_COMPUTE] = &openstack_compute,
+			[CLOUD_DNS] = &openstack_dns,
+			[CLOUD_VOLUMES] = &openstack_volumes,
+			[CLOUD_NETWORK] = &openstack_network,
+			[CLOUD_IDENTITY] = &openstack_identity },
 };
