@@ -8,6 +8,7 @@ extern const struct cloud_driver cloud_gcp;	   /* backends/gcp/cloud_gcp.c */
 extern const struct cloud_driver cloud_openstack;  /* backends/openstack/openstack_cloud.c */
 extern const struct cloud_driver cloud_infomaniak; /* backends/infomaniak/infomaniak_cloud.c */
 extern const struct cloud_driver cloud_infomaniak_domains; /* backends/infomaniak/infomaniak_domains.c */
+extern const struct cloud_driver cloud_coda; /* backends/coda/coda_cloud.c */
 
 /* In the order in which help and tables show them. */
 const struct cloud_driver *const cloud_drivers[] = {
@@ -17,6 +18,7 @@ const struct cloud_driver *const cloud_drivers[] = {
 	&cloud_aws,
 	&cloud_gcp,
 	&cloud_azure,
+	&cloud_coda,
 	NULL,
 };
 

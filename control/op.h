@@ -55,6 +55,8 @@ struct op_wait {
 	const char *const *good; /* ended by NULL; NULL: gone is good */
 	const char *const *bad;
 	bool keeps_result; /* the operation's own result stays; else it is the thing as it became */
+	bool adds_look;	   /* what the last look tells is added to the operation's own result, which stays */
+	const char *result_field; /* with param "": the result's member that names the thing; NULL: "id". None: done */
 };
 
 struct op_call {

@@ -262,7 +262,8 @@ static int wait_params(const struct op *op, const struct op *asked, const struct
 		       struct json_object *result, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *params = json_object_new_object();
-	const char *id = *op->wait->param ? param(call, op->wait->param) : json_get_string(result, "id");
+	const char *field = op->wait->result_field ? op->wait->result_field : "id";
+	const char *id = *op->wait->param ? param(call, op->wait->param) : json_get_string(result, field);
 	const struct op_param *first = NULL, *p;
 
 	if (!params)
@@ -279,6 +280,22 @@ static int wait_params(const struct op *op, const struct op *asked, const struct
 		json_object_object_add(params, first->name, json_object_new_string(id));
 	*ret = steal(params);
 	return op_check_params(asked, *ret, err);
+}
+
+/* The last look takes the result's place, or what it tells is added to it. Takes the look's reference. */
+static void take_look(const struct op_wait *wait, struct json_object *look, struct json_object **result)
+{
+	if (!wait->adds_look || !json_object_is_type(*result, json_type_object)) {
+		json_object_put(*result);
+		*result = look;
+		return;
+	}
+	json_object_object_foreach(look, name, value)
+	{
+		if (value)
+			json_object_object_add(*result, name, json_object_get(value));
+	}
+	json_object_put(look);
 }
 
 static int wait_until_done(const struct op *op, const struct op_call *call, const struct op_cloud_place *place,
@@ -312,8 +329,8 @@ static int wait_until_done(const struct op *op, const struct op_call *call, cons
 			send_text(notifier, text);
 		}
 		if (r == 1 && record && !op->wait->keeps_result) {
-			json_object_put(*result);
-			*result = steal(record);
+			take_look(op->wait, record, result);
+			record = NULL;
 		}
 		json_object_put(record);
 		if (r != 0)
@@ -339,6 +356,8 @@ static int run_one(const struct op *op, const struct op_call *call, const struct
 	start_notifier(&notifier, op, call);
 	if (r == 0)
 		r = call_slot(op, call, place, cloud, &notifier, &result, err);
+	if (is_waiting && op->wait->result_field && r == 0 && !json_get_string(result, op->wait->result_field))
+		is_waiting = false; /* nothing was left to be done */
 	if (r == 0 && is_waiting)
 		r = wait_until_done(op, call, place, cloud, &notifier, &result, err);
 	if (r < 0)
@@ -446,6 +465,8 @@ static int merge(struct branch *branches, size_t count, uint64_t limit, struct j
 			r = op_add_failure(errors, branches[i].place.name, NULL, &branches[i].err);
 			continue;
 		}
+		if (json_object_is_type(list, json_type_object)) /* a list that tells more than its items */
+			list = json_get_array(list, "items");
 		for (size_t k = 0; list && k < json_object_array_length(list) && r == 0; k++)
 			r = json_object_array_add(items, json_object_get(json_object_array_get_idx(list, k)));
 	}

@@ -11,6 +11,8 @@ extern const struct op volume_op_rows[];   /* ops_volumes.c */
 extern const struct op network_op_rows[];  /* ops_network.c */
 extern const struct op balancer_op_rows[]; /* ops_balancers.c */
 extern const struct op identity_op_rows[]; /* ops_identity.c */
+extern const struct op coda_op_rows[];	 /* ops_coda.c */
+extern const struct op coda_table_op_rows[]; /* ops_coda_tables.c */
 extern const struct op meta_ops[];	 /* ops_meta.c */
 
 const struct op *const op_tables[] = {
@@ -22,6 +24,8 @@ const struct op *const op_tables[] = {
 	balancer_op_rows,
 	dns_op_rows,
 	identity_op_rows,
+	coda_op_rows,
+	coda_table_op_rows,
 	meta_ops,
 	NULL,
 };

@@ -163,12 +163,21 @@ static void explain_azure(const struct cred_host *host, const struct config_stor
 	auth_explain_azure(host, has_options, flag_of(s, "use-metadata-service"), steps);
 }
 
+/* One token: the section's, else the first variable that is set. */
+static void explain_token(const struct cred_host *host, const struct config_store *s, const char *const *variables,
+			  struct auth_steps *steps)
+{
+	auth_step(steps, "section", value_of(s, "token") != NULL, "token in the section");
+	for (; *variables; variables++) {
+		const char *value = host->getenv(*variables);
+
+		auth_step(steps, *variables, value && *value, value && *value ? "set" : "not set");
+	}
+}
+
 static void explain_coda(const struct cred_host *host, const struct config_store *s, struct auth_steps *steps)
 {
-	const char *token = host->getenv("CODA_API_TOKEN");
-
-	auth_step(steps, "section", value_of(s, "token") != NULL, "token in the section");
-	auth_step(steps, "CODA_API_TOKEN", token && *token, token && *token ? "set" : "not set");
+	explain_token(host, s, (const char *const[]){"CODA_API_TOKEN", "CODA_API_KEY", NULL}, steps);
 }
 
 static const struct explainer {

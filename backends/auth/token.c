@@ -110,6 +110,36 @@ int token_source_new(const struct token_source_options *options, struct token_so
 	return 0;
 }
 
+static int fetch_fixed(void *arg, struct cancel *cancel, struct token *ret, struct error *err)
+{
+	const struct secret *fixed = arg;
+
+	(void)cancel; /* nothing to wait for */
+	ret->is_fixed = true;
+	return token_set(ret, "the configuration", secret_str(fixed), 0, err);
+}
+
+static void free_fixed(void *arg)
+{
+	struct secret *fixed = arg;
+
+	secret_release(fixed);
+	free(fixed);
+}
+
+int token_source_fixed(const char *noun, const char *token, struct token_source **ret, struct error *err)
+{
+	struct token_source_options options = { .noun = noun, .fetch = fetch_fixed, .free_arg = free_fixed };
+	struct secret *fixed = calloc(1, sizeof *fixed);
+
+	if (!fixed || secret_set(fixed, str_of(token)) < 0) {
+		free(fixed);
+		return error_set(err, ERR_NO_MEMORY, "no memory for a token");
+	}
+	options.arg = fixed;
+	return token_source_new(&options, ret, err);
+}
+
 void token_source_free(struct token_source *s)
 {
 	if (!s)

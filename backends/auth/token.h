@@ -37,6 +37,8 @@ struct token_source;
 /* Takes over options.arg, also when it fails. */
 int token_source_new(const struct token_source_options *options, struct token_source **ret,
 		     struct error *err) MUST_CHECK;
+/* One token that is always the same (it is copied): what a configuration file or a variable holds. */
+int token_source_fixed(const char *noun, const char *token, struct token_source **ret, struct error *err) MUST_CHECK;
 void token_source_free(struct token_source *s);
 bool token_source_is_ready(struct token_source *s);
 int token_source_get(struct token_source *s, struct token *ret, struct error *err) MUST_CHECK;

@@ -35,6 +35,19 @@ const char *cloud_setting(const struct cloud_settings *s, const char *key)
 	return v ? v->value : NULL;
 }
 
+int cloud_setting_or(const struct backend_context *context, const struct cloud_settings *s, const char *key,
+		     const char *variable, const char *fallback, char **ret, struct error *err)
+{
+	const char *value = cloud_setting(s, key);
+
+	if (!value)
+		value = context->getenv(variable);
+	if (!value || !*value)
+		value = fallback;
+	*ret = value ? strdup(value) : NULL;
+	return value && !*ret ? error_set(err, ERR_NO_MEMORY, "out of memory") : 0;
+}
+
 static int bad_setting(const struct provider_value *v, const char *wanted, struct error *err)
 {
 	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", v->origin ? v->origin : "options", v->key,

@@ -61,6 +61,9 @@ struct cloud_settings {
 };
 /* The value of an option that was given with text in it, else NULL; borrowed. */
 const char *cloud_setting(const struct cloud_settings *s, const char *key);
+/* A copy of the option, else of the variable, else of the fallback: heap; NULL stays NULL. */
+int cloud_setting_or(const struct backend_context *context, const struct cloud_settings *s, const char *key,
+		     const char *variable, const char *fallback, char **ret, struct error *err) MUST_CHECK;
 /* yes or no, a number of requests a second: *ret stays as it is when the option was not given. */
 int cloud_setting_flag(const struct cloud_settings *s, const char *key, bool *ret, struct error *err) MUST_CHECK;
 int cloud_setting_rate(const struct cloud_settings *s, const char *key, double *ret, struct error *err) MUST_CHECK;
@@ -102,6 +105,8 @@ struct cloud_call {
 	 * The slot then sees ERR_CANCELLED and passes it on; is_planned says why. */
 	struct json_object *plan;
 	bool is_planned;
+	/* What rest_page.tail names, of the last page that was read; the caller's to put. */
+	struct json_object *tail;
 	/* One line on how far a long operation is; may be NULL. */
 	void (*progress)(void *arg, const char *text);
 	void *progress_arg;

@@ -123,6 +123,8 @@ struct json_object *record_convert(enum record_kind kind, struct json_object *va
 		return json_items(value, "");
 	case RECORD_OBJECT:
 		return json_object_is_type(value, json_type_object) ? json_object_get(value) : NULL;
+	case RECORD_ANY:
+		return json_object_get(value);
 	}
 	return NULL;
 }
@@ -200,9 +202,13 @@ static struct json_object *field_schema(const struct record_field *f)
 		json_object_put(type);
 		return NULL;
 	}
-	json_object_array_add(type, json_object_new_string(types[f->kind]));
-	json_object_array_add(type, json_object_new_string("null"));
-	json_object_object_add(o, "type", type);
+	if (f->kind == RECORD_ANY) { /* no type: any */
+		json_object_put(type);
+	} else {
+		json_object_array_add(type, json_object_new_string(types[f->kind]));
+		json_object_array_add(type, json_object_new_string("null"));
+		json_object_object_add(o, "type", type);
+	}
 	json_object_object_add(o, "description", json_object_new_string(f->help));
 	return o;
 }

@@ -20,6 +20,7 @@ enum record_kind {
 	RECORD_TIME,   /* "2026-11-23T10:00:00.000Z" */
 	RECORD_LIST,   /* an array; one value becomes an array of it */
 	RECORD_OBJECT,
+	RECORD_ANY,    /* whatever it is */
 };
 struct record_field {
 	const char *name; /* "created" */

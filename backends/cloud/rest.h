@@ -41,6 +41,7 @@ struct rest_page {
 	const char *size; /* the name of the page size; NULL: cannot be asked for */
 	unsigned size_max; /* asked for when the call does not say */
 	unsigned size_min; /* the least that the service takes; 0: 1 */
+	const char *tail;  /* a member of the last page that the caller wants, in call->tail; NULL: none */
 };
 
 struct rest_row;

@@ -273,6 +273,8 @@ int rest_pages(struct cloud_call *call, const struct service *service, struct se
 			r = advance(&p, answer, items, err);
 		else if (r > 0)
 			return 0;
+		if (r == 0 && p.page->tail)
+			call->tail = json_object_get(record_find(answer, p.page->tail));
 		if (r == 0)
 			return 0;
 	}

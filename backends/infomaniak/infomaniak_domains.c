@@ -24,15 +24,6 @@ static bool is_configured(const struct backend_context *context)
 	return token && *token;
 }
 
-static int fetch(void *arg, struct cancel *cancel, struct token *ret, struct error *err)
-{
-	const struct infomaniak_domains *d = arg;
-
-	(void)cancel; /* nothing to wait for */
-	ret->is_fixed = true;
-	return token_set(ret, "the configuration", str_of(d->token), 0, err);
-}
-
 static void close_cloud(struct cloud *cloud)
 {
 	struct infomaniak_domains *d = container_of(cloud, struct infomaniak_domains, base);
@@ -52,39 +43,24 @@ static void close_cloud(struct cloud *cloud)
 	free(d);
 }
 
-/* The option, else the variable, else the fallback: a copy; NULL stays NULL. */
-static int choose(const struct backend_context *context, const struct cloud_settings *settings, const char *key,
-		  const char *variable, const char *fallback, char **ret, struct error *err)
-{
-	const char *value = cloud_setting(settings, key);
-
-	if (!value)
-		value = context->getenv(variable);
-	if (!value || !*value)
-		value = fallback;
-	*ret = value ? strdup(value) : NULL;
-	return value && !*ret ? error_set(err, ERR_NO_MEMORY, "out of memory") : 0;
-}
-
 static int configure(struct infomaniak_domains *d, const struct backend_context *context,
 		     const struct cloud_settings *settings, struct error *err)
 {
-	const struct token_source_options token = { .noun = "Infomaniak API token", .fetch = fetch, .arg = d };
 	double rate = 1; /* 60 requests a minute */
 	int r = cloud_setting_rate(settings, "rate-limit", &rate, err);
 
 	lock_destroy(&d->ratelimit.lock);
 	ratelimit_init(&d->ratelimit, rate, rate > 0 ? 30 * rate : 0);
 	if (r == 0)
-		r = choose(context, settings, "token", "INFOMANIAK_TOKEN", NULL, &d->token, err);
+		r = cloud_setting_or(context, settings, "token", "INFOMANIAK_TOKEN", NULL, &d->token, err);
 	if (r == 0)
-		r = choose(context, settings, "endpoint", "INFOMANIAK_API_URL", URL, &d->url, err);
+		r = cloud_setting_or(context, settings, "endpoint", "INFOMANIAK_API_URL", URL, &d->url, err);
 	if (r == 0)
-		r = choose(context, settings, "domains", "INFOMANIAK_DOMAINS", NULL, &d->domains, err);
+		r = cloud_setting_or(context, settings, "domains", "INFOMANIAK_DOMAINS", NULL, &d->domains, err);
 	if (r == 0 && !d->token)
 		r = error_set(err, ERR_UNAUTHENTICATED, "no token is set (token in the section, INFOMANIAK_TOKEN)");
 	if (r == 0)
-		r = token_source_new(&token, &d->source, err);
+		r = token_source_fixed("Infomaniak API token", d->token, &d->source, err);
 	if (r == 0)
 		r = sign_bearer_new(d->source, NULL, &d->signer, err);
 	for (size_t len = r == 0 ? strlen(d->url) : 0; len && d->url[len - 1] == '/'; len--)
