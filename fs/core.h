@@ -86,6 +86,7 @@ struct fs {
 	struct cache_state cache;
 	struct kept *kept;	/* cache files of an earlier mount; kept.h */
 	struct pending_queue queue;
+	struct walk_track *walks; /* walk.h, NULL before the first listing; guarded by lock */
 	uint64_t part_copy_is_good, part_copy_is_bad; /* a bit for each of stores, once tried; guarded by lock */
 	struct parked *parked;	/* every request that waits; guarded by lock */
 	size_t parked_count;

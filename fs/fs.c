@@ -407,6 +407,7 @@ void fs_free(struct fs *fs)
 	if (fs->has_ticker) /* it ran: what it knows is right */
 		kept_save(fs);
 	kept_release(fs);
+	free(fs->walks);
 	if (fs->queue.claims)
 		pending_release(fs);
 	tree_release(&fs->tree);

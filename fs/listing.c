@@ -4,6 +4,7 @@
 #include "fs/file.h"
 #include "fs/naming.h"
 #include "fs/pending.h"
+#include "fs/walk.h"
 #include <sys/stat.h>
 
 /* Attributes remembered for the keys of one page, in order of key. */
@@ -356,7 +357,7 @@ static bool can_take_locked(struct listing *l)
 	return true;
 }
 
-static void take_page(struct listing *l, const struct store_page *page)
+void listing_take(struct listing *l, const struct store_page *page)
 {
 	CLEANUP(remembered_release) struct remembered m = { .arena = ARENA_INIT(16 << 20) };
 	struct fs *fs = l->fs;
@@ -532,7 +533,7 @@ static int list_objects(struct listing *l, bool *ret_is_complete, struct error *
 
 		if (r < 0)
 			return r;
-		take_page(l, &page);
+		listing_take(l, &page);
 		r = settle_doubts(l, err);
 		if (r < 0)
 			return r;
@@ -580,7 +581,7 @@ static int list_buckets(struct listing *l, bool *ret_is_complete, struct error *
 	return 0;
 }
 
-static void listing_finish(struct listing *l, int r, bool is_complete, const struct error *err)
+void listing_end(struct listing *l, int r, bool is_complete, const struct error *err)
 {
 	struct fs *fs = l->fs;
 	struct node *dir = l->dir;
@@ -589,6 +590,7 @@ static void listing_finish(struct listing *l, int r, bool is_complete, const str
 	lock_take(&fs->lock);
 	if (!dir->is_detached)
 		l->is_stale |= question_is_stale_locked(fs, &l->question, dir);
+	l->is_stale |= l->doubt_count > 0; /* nobody looked at them */
 	log_debug("listing.end", "key='%s' began=%llu r=%d complete=%d stale=%d", l->where.key ? l->where.key : "",
 		  (unsigned long long)l->question.began, r, is_complete, l->is_stale);
 	if (r == 0 && is_complete && !l->is_stale && !dir->is_detached) {
@@ -619,42 +621,61 @@ static void listing_run(struct job *job)
 	struct listing *l = container_of(job, struct listing, job);
 	struct error err = ERROR_INIT;
 	bool is_complete = false;
-	int r = l->dir->type == NODE_STORE ? list_buckets(l, &is_complete, &err) :
-					     list_objects(l, &is_complete, &err);
+	int r;
 
-	listing_finish(l, r, is_complete, &err);
+	if (l->walk_root_ino && walk_run(l))
+		return;
+	doubts_forget(l); /* it is listed anew */
+	r = l->dir->type == NODE_STORE ? list_buckets(l, &is_complete, &err) : list_objects(l, &is_complete, &err);
+	listing_end(l, r, is_complete, &err);
 }
 
 static void listing_drop(struct job *job)
 {
+	struct listing *l = container_of(job, struct listing, job);
 	struct error err = ERROR_INIT;
-	int r = error_set(&err, ERR_CANCELLED, "the mount ends");
 
-	listing_finish(container_of(job, struct listing, job), r, false, &err);
+	walk_cancel(l);
+	listing_end(l, error_set(&err, ERR_CANCELLED, "the mount ends"), false, &err);
+}
+
+struct listing *listing_begin_locked(struct fs *fs, struct node *dir, uint64_t began)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	if (tree_remote_key(dir, &l->where) < 0) {
+		free(l);
+		return NULL;
+	}
+	l->fs = fs;
+	l->dir = dir;
+	l->question.began = began;
+	l->progress_ms = clock_mono_ms();
+	tree_pin(dir);
+	dir->listing = l;
+	return l;
 }
 
 int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, struct parked *p, struct job **ret_job)
 {
 	struct listing *l = dir->listing;
-	int r;
 
 	*ret_job = NULL;
 	if (!l) {
-		l = calloc(1, sizeof(*l));
+		CLEANUP(location_release) struct location where = LOCATION_INIT;
+		int r = tree_remote_key(dir, &where);
+
+		if (r < 0)
+			return r;
+		l = listing_begin_locked(fs, dir, 0);
 		if (!l)
 			return -ENOMEM;
-		r = tree_remote_key(dir, &l->where);
-		if (r < 0) {
-			free(l);
-			return r;
-		}
-		l->fs = fs;
-		l->dir = dir;
 		question_ask_locked(fs, &l->question);
 		l->max_pages = max_pages;
+		l->walk_root_ino = max_pages ? 0 : walk_wanted_locked(fs, dir);
 		l->job = (struct job){ .run = listing_run, .drop = listing_drop, .priority = NET_METADATA };
-		tree_pin(dir);
-		dir->listing = l;
 		*ret_job = &l->job;
 	}
 	if (max_pages == 0)

@@ -30,6 +30,7 @@ struct listing {
 	bool is_settling; /* these are looked at: what comes now is known to stay */
 	bool is_stale;	  /* the directory lies elsewhere by now, or memory was short: what was not seen may well be there */
 	unsigned max_pages;	/* guarded by fs.lock; 0: to the end */
+	uint64_t walk_root_ino; /* 0: it is no part of a walk (walk.h) */
 	uint64_t progress_ms;
 	struct parked *waiting; /* guarded by fs.lock */
 };
@@ -51,6 +52,13 @@ bool node_is_news_locked(const struct node *n, uint64_t began);
 /* Hangs p on the directory's listing, starting one if none runs; max_pages 0: to the end. After unlocking, submit *ret_job
  * when not NULL. -ENOMEM, or the error of finding the directory's key. */
 int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, struct parked *p, struct job **ret_job) MUST_CHECK;
+
+/* For walk.c, which gets the pages otherwise. A listing that dir has from now on, of a question asked by the caller; NULL without
+ * memory. What a page of dir shows goes into the tree. The end, and is freed: r and err tell whether the cloud answered, is_complete
+ * whether all of dir was shown. */
+struct listing *listing_begin_locked(struct fs *fs, struct node *dir, uint64_t began);
+void listing_take(struct listing *l, const struct store_page *page);
+void listing_end(struct listing *l, int r, bool is_complete, const struct error *err);
 
 /* Asks the cloud for one name and brings the answer into the tree. Blocks. 0 (found or known absent now) or -errno. */
 int lookup_remote(struct fs *fs, uint64_t dir_ino, const char *name, struct error *err) MUST_CHECK;
