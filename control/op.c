@@ -26,6 +26,13 @@ const char *op_risk_name(enum op_risk risk)
 	return risk == OP_READ ? "read" : risk == OP_CHANGE ? "change" : "destroy";
 }
 
+int op_of_provider(const struct op *op, const char *name, int r, struct error *err)
+{
+	if (name && err->kind == ERR_UNSUPPORTED && !strstr(err->message, "not supported by"))
+		(void)error_prefix(err, r, "%s: not supported by %s", op->name, name);
+	return error_provider(err, r, name);
+}
+
 /* Of an operation on a store: the store's name, which the place begins with. */
 static int of_store(const struct op *op, const struct op_call *call, int r, struct error *err)
 {
@@ -37,7 +44,7 @@ static int of_store(const struct op *op, const struct op_call *call, int r, stru
 			continue;
 		place += *place == '/';
 		name = str_dup((struct str){place, strcspn(place, "/")});
-		return error_provider(err, r, name && *name ? name : NULL);
+		return op_of_provider(op, name && *name ? name : NULL, r, err);
 	}
 	return r;
 }

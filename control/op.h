@@ -129,6 +129,9 @@ int op_cloud_run_at(const struct op *op, const struct op_call *call, const struc
 		    struct json_object **ret, struct error *err) MUST_CHECK;
 /* {"items": list, "count": N}; takes the list's reference. NULL without memory. */
 struct json_object *op_items(struct json_object *list);
+/* An error of a provider or store: says whose it is, and that it is not supported there in the same words everywhere
+ * ("OPERATION: not supported by NAME"). name may be NULL. Returns r. */
+int op_of_provider(const struct op *op, const char *name, int r, struct error *err);
 /* Adds to the `errors` that stand beside items what went wrong at one provider, or with one path (either may be NULL). */
 int op_add_failure(struct json_object *errors, const char *provider, const char *path,
 		   const struct error *why) MUST_CHECK;

@@ -361,7 +361,7 @@ static int run_one(const struct op *op, const struct op_call *call, const struct
 	if (r == 0 && is_waiting)
 		r = wait_until_done(op, call, place, cloud, &notifier, &result, err);
 	if (r < 0)
-		return error_provider(err, r, place->name);
+		return op_of_provider(op, place->name, r, err);
 	*ret = steal(result);
 	return 0;
 }

@@ -59,7 +59,7 @@ class DesignateContract(Contract):
         super().__init__()
         self.zones, self.sets, self.slow, self.page_max = {}, {}, slow, page_max
         self.floating = {f"RegionOne:{uuid.UUID(int=i)}": {"address": f"192.0.2.{i}", "ptrdname": None, "ttl": None,
-                                                           "description": None, "status": "INACTIVE", "action": "NONE"}
+                                                           "description": None, "status": "INACTIVE", "action": "NONE", "looks": 0}
                          for i in (1, 2, 3)}
 
     @property
@@ -215,7 +215,7 @@ class DesignateContract(Contract):
         return as_json(200, self.seen(found))
 
     def reverse(self, method, parts):
-        shown = {k: {"id": k, **v} for k, v in self.floating.items()}
+        shown = {k: {"id": k, **self.seen(v)} for k, v in self.floating.items()}
         if not parts:
             return as_json(200, {"floatingips": list(shown.values()), "links": {"self": self.endpoint},
                                  "metadata": {"total_count": len(shown)}})
@@ -225,8 +225,8 @@ class DesignateContract(Contract):
             self.members({"ptrdname", "ttl", "description"}, {"ptrdname"})
             if self.body["ptrdname"] is not None and not HOST.match(self.body["ptrdname"]):
                 self.bad("ptrdname")
-            self.floating[parts[0]].update(self.body, status="PENDING" if self.body["ptrdname"] else "INACTIVE")
-            return as_json(202, {"id": parts[0], **self.floating[parts[0]]})
+            self.floating[parts[0]].update(self.body, status="PENDING" if self.body["ptrdname"] else "INACTIVE", looks=0)
+            return as_json(202, {"id": parts[0], **self.seen(dict(self.floating[parts[0]]))})
         return as_json(200, shown[parts[0]])
 
     # ---- for tests ----
