@@ -287,5 +287,8 @@ const struct cloud_driver cloud_aws = {
 	.open = aws_open,
 	.free = aws_free,
 	.service = aws_service,
-	.interfaces = { [CLOUD_COMPUTE] = &aws_compute, [CLOUD_DNS] = &aws_dns },
+	.interfaces = { [CLOUD_COMPUTE] = &aws_compute,
+			[CLOUD_DNS] = &aws_dns,
+			[CLOUD_VOLUMES] = &aws_volumes,
+			[CLOUD_NETWORK] = &aws_network },
 };

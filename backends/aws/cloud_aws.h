@@ -10,7 +10,9 @@
 #include "backends/auth/sign_sigv4.h"
 #include "backends/cloud/compute.h"
 #include "backends/cloud/dns.h"
+#include "backends/cloud/network.h"
 #include "backends/cloud/rest.h"
+#include "backends/cloud/volumes.h"
 
 struct aws_services;
 struct aws {
@@ -60,5 +62,12 @@ extern const struct record_source ec2_instance_map[];
 int ec2_find_image(struct cloud_call *call, const char *name_or_id, struct json_object **ret,
 		   struct error *err) MUST_CHECK;
 
+/* Whether it is an identifier: "vol-" and digits. */
+bool ec2_is_id(const char *text, const char *prefix);
+/* The id of the instance that the call names: a heap string. */
+int ec2_instance_id(struct cloud_call *call, char **ret, struct error *err) MUST_CHECK;
+
 extern const struct compute_ops aws_compute;
+extern const struct volume_ops aws_volumes;  /* ec2_volume.c */
+extern const struct network_ops aws_network; /* ec2_network.c */
 extern const struct dns_ops aws_dns;

@@ -6,7 +6,7 @@
  *
  * Source: docs.aws.amazon.com/AWSEC2/latest/APIReference, version 2016-11-15 (read 2026-11).
  */
-#include "backends/aws/cloud_aws.h"
+#include "backends/aws/ec2_rows.h"
 
 #include "backends/base/hash.h"
 #include "backends/base/xml_json.h"
@@ -22,18 +22,6 @@ static const struct record_word states[] = {
 	{ "terminated", "deleted" }, { "stopping", "stopping" }, { "stopped", "stopped" },
 	{ NULL, NULL },
 };
-
-static struct json_object *make_tags(struct json_object *thing)
-{
-	return record_tags(json_get(thing, "tagSet.item"), "key", "value");
-}
-
-static struct json_object *make_name(struct json_object *instance)
-{
-	CLEANUP(json_putp) struct json_object *tags = make_tags(instance);
-
-	return json_object_get(json_get(tags, "Name"));
-}
 
 static void add_address(struct json_object *list, const char *address)
 {
@@ -66,7 +54,7 @@ static struct json_object *make_addresses(struct json_object *instance)
 
 const struct record_source ec2_instance_map[] = {
 	{ "id", "instanceId", NULL, NULL },
-	{ "name", "", NULL, make_name },
+	{ "name", "", NULL, ec2_name },
 	{ "status", "instanceState.name", states, NULL },
 	{ "provider_status", "instanceState.name", NULL, NULL },
 	{ "flavor", "instanceType", NULL, NULL },
@@ -75,7 +63,7 @@ const struct record_source ec2_instance_map[] = {
 	{ "addresses", "", NULL, make_addresses },
 	{ "keypair", "keyName", NULL, NULL },
 	{ "created", "launchTime", NULL, NULL },
-	{ "tags", "", NULL, make_tags },
+	{ "tags", "", NULL, ec2_tags },
 	{ NULL, NULL, NULL, NULL },
 };
 static const struct record_word image_states[] = {
@@ -107,7 +95,7 @@ static const struct record_source image_map[] = {
 	{ "os", "platformDetails|platform", NULL, NULL },
 	{ "min_disk_gb", "", NULL, make_disk },
 	{ "created", "creationDate", NULL, NULL },
-	{ "tags", "", NULL, make_tags },
+	{ "tags", "", NULL, ec2_tags },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -347,7 +335,7 @@ static int find_one(struct cloud_call *call, struct service_request *q, const st
 	return 0;
 }
 
-static bool is_id(const char *text, const char *prefix)
+bool ec2_is_id(const char *text, const char *prefix)
 {
 	size_t len = strlen(prefix);
 
@@ -361,13 +349,13 @@ static int find_instance(struct cloud_call *call, const char *name_or_id, struct
 	CLEANUP(service_request_release) struct service_request q = EC2_REQUEST_INIT;
 	int r = ec2_begin(&q, "DescribeInstances", EC2_READ, err);
 
-	if (r == 0 && is_id(name_or_id, "i-"))
+	if (r == 0 && ec2_is_id(name_or_id, "i-"))
 		r = ec2_add(&q, "InstanceId.1", name_or_id, err);
 	else if (r == 0)
 		r = ec2_filter(&q, 1, "tag:Name", name_or_id, err);
-	if (r == 0 && !is_id(name_or_id, "i-"))
+	if (r == 0 && !ec2_is_id(name_or_id, "i-"))
 		r = ec2_add(&q, "Filter.2.Name", "instance-state-name", err);
-	for (size_t i = 0; r == 0 && !is_id(name_or_id, "i-") && i < ARRAY_SIZE(living); i++) {
+	for (size_t i = 0; r == 0 && !ec2_is_id(name_or_id, "i-") && i < ARRAY_SIZE(living); i++) {
 		char place[48];
 
 		(void)snprintf(place, sizeof place, "Filter.2.Value.%zu", i + 1);
@@ -383,7 +371,7 @@ int ec2_find_image(struct cloud_call *call, const char *name_or_id, struct json_
 	int r = ec2_begin(&q, "DescribeImages", EC2_READ, err);
 
 	if (r == 0)
-		r = is_id(name_or_id, "ami-") ? ec2_add(&q, "ImageId.1", name_or_id, err) :
+		r = ec2_is_id(name_or_id, "ami-") ? ec2_add(&q, "ImageId.1", name_or_id, err) :
 						ec2_filter(&q, 1, "name", name_or_id, err);
 	return r < 0 ? r : find_one(call, &q, &image_pages, keep, "image", name_or_id, ret, err);
 }
@@ -407,14 +395,14 @@ static int images_get(struct cloud_call *call, struct json_object **ret, struct 
 /* ---- changes ---- */
 
 /* The id of the instance that the call names: a heap string. */
-static int instance_id(struct cloud_call *call, char **ret, struct error *err)
+int ec2_instance_id(struct cloud_call *call, char **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *found = NULL;
 	const char *given = cloud_param(call, "instance");
 	const char *id = given;
 	int r = 0;
 
-	if (!is_id(given, "i-")) {
+	if (!ec2_is_id(given, "i-")) {
 		r = find_instance(call, given, &found, err);
 		id = json_get_string(found, "instanceId");
 	}
@@ -434,7 +422,7 @@ static int act(struct cloud_call *call, const char *action, enum ec2_kind kind, 
 	CLEANUP(json_putp) struct json_object *answer = NULL;
 	CLEANUP(json_putp) struct json_object *found = NULL;
 	CLEANUP(freep) char *id = NULL;
-	int r = instance_id(call, &id, err);
+	int r = ec2_instance_id(call, &id, err);
 
 	if (r == 0)
 		r = ec2_begin(&q, action, kind, err);
@@ -496,7 +484,7 @@ static int instances_console(struct cloud_call *call, struct json_object **ret, 
 	CLEANUP(json_putp) struct json_object *answer = NULL;
 	CLEANUP(freep) char *id = NULL;
 	struct json_object *output = NULL;
-	int r = instance_id(call, &id, err);
+	int r = ec2_instance_id(call, &id, err);
 
 	if (r == 0)
 		r = ec2_begin(&q, "GetConsoleOutput", EC2_READ, err);

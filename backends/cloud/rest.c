@@ -220,6 +220,9 @@ static int value_of(struct cloud_call *call, const struct rest_field *f, struct 
 		return json_parse(str_of(f->constant), 4096, ret, err);
 	else if (f->constant)
 		*ret = json_object_new_string(f->constant);
+	else if (f->is_needed)
+		return error_set(err, ERR_INVALID, "parameter '%s' is missing (%s wants it)", f->param,
+				 call->cloud->driver->summary);
 	return 0;
 }
 
@@ -228,7 +231,10 @@ static int add_numbered(struct service_request *q, const char *place, size_t n, 
 			struct error *err)
 {
 	const char *sign = strchr(place, '#');
-	CLEANUP(freep) char *name = str_format("%.*s%zu%s%s", (int)(sign - place), place, n, sign + 1, more);
+	bool has_first = isdigit((unsigned char)sign[1]);
+	size_t first = has_first ? (size_t)(sign[1] - '0') : 1;
+	CLEANUP(freep) char *name = str_format("%.*s%zu%s%s", (int)(sign - place), place, first + n - 1,
+					       sign + 1 + has_first, more);
 
 	return name ? http_query_add(&q->form, name, value, err) : no_memory(err);
 }
@@ -288,6 +294,8 @@ static int fill_one(struct cloud_call *call, const struct rest_field *f, struct 
 		return http_fields_add(&q->headers, f->place, json_object_get_string(value), err);
 	case REST_FORM:
 		return fill_form(q, f->place, value, err);
+	case REST_NOWHERE:
+		break;
 	}
 	return 0;
 }

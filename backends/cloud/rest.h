@@ -11,7 +11,7 @@
  */
 #include "backends/cloud/service.h"
 
-enum rest_where { REST_BODY, REST_QUERY, REST_HEADER, REST_FORM };
+enum rest_where { REST_BODY, REST_QUERY, REST_HEADER, REST_FORM, REST_NOWHERE /* taken, and not needed */ };
 struct rest_field {
 	const char *param; /* of the operation; not sent when not given. NULL: `constant` is always sent */
 	/* The name in query, header or form; in the body a path: "server.name", "names.0", "" for the whole body. */
@@ -23,9 +23,10 @@ struct rest_field {
 	const char *format;
 	const struct record_word *words; /* theirs for ours; what is in none goes as it is. Ended by theirs NULL */
 	const char *when; /* JSON that is sent, in the body, when the flag is true; nothing otherwise */
+	bool is_needed;	  /* of the service, though not of the operation: an error when it was not given */
 };
-/* param "@token" is a fresh UUID, "@NAME" the driver's variable. In a form, '#' in the place of a list is 1, 2, 3..., and
- * a map is sent as PLACE.Key and PLACE.Value. */
+/* param "@token" is a fresh UUID, "@NAME" the driver's variable. In a form, '#' in the place of a list is 1, 2, 3... ('#2'
+ * begins with 2), and a map is sent as PLACE.Key and PLACE.Value. */
 
 enum rest_page_style {
 	REST_ONE_PAGE,
@@ -49,7 +50,8 @@ struct rest_row;
 enum rest_id { REST_NO_ID, REST_ID, REST_STRANGE_ID };
 struct rest_kind {
 	const char *what;		 /* "volume", for messages */
-	const struct rest_row *list;	 /* where they all are; of its fields only those without param are sent */
+	/* Where they all are; of its fields only those without param are sent. NULL: named by identifier only. */
+	const struct rest_row *list;
 	const struct rest_field *filter; /* of param "name", which is what was given; NULL: the list is looked through */
 	const char *names;		 /* members that may be what was given: "name|id" */
 	const char *id;			 /* the member that takes its place */

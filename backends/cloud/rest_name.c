@@ -86,6 +86,8 @@ int rest_find(struct cloud_call *call, const struct rest_kind *kind, const char 
 		*ret_id = strdup(given);
 		return *ret_id ? 0 : no_memory(err);
 	}
+	if (!kind->list)
+		return error_set(err, ERR_INVALID, "'%.100s' is no identifier of a %s", given, kind->what);
 	r = search_list(call, &s, err);
 	found = s.found;
 	if (r < 0)
