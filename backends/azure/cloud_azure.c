@@ -136,6 +136,19 @@ static int configure(struct azure_cloud *a, const struct backend_context *contex
 	return r < 0 ? r : sign_bearer_new(a->tokens, NULL, &a->signer, err);
 }
 
+#define VERSION(text) \
+	{ { (char *)(uintptr_t)"api-version", (char *)(uintptr_t)(text) }, { NULL, NULL } }
+/* What rows call a service is a part of the same one with an api-version of its own. */
+static const struct {
+	const char *name;
+	struct http_field query[2];
+} versions[ARM_VERSIONS] = {
+	{ "compute", VERSION(ARM_COMPUTE) },
+	{ "disks", VERSION("2024-03-02") },
+	{ "network", VERSION(ARM_NETWORK) },
+	{ "deployments", VERSION("2024-03-01") },
+};
+
 static int azure_cloud_open(const struct backend_context *context, const struct cloud_settings *settings,
 			    struct cloud **ret, struct error *err)
 {
@@ -154,16 +167,41 @@ static int azure_cloud_open(const struct backend_context *context, const struct 
 	}
 	a->service = (struct service){ .engine = a->engine, .label = "azure-arm", .base_url = a->url, .signer = a->signer,
 				       .ratelimit = &a->ratelimit };
+	for (size_t i = 0; i < ARM_VERSIONS; i++) {
+		a->versions[i] = a->service;
+		a->versions[i].query = versions[i].query;
+	}
 	*ret = &a->base;
 	return 0;
 }
 
 static int find_service(struct cloud_call *call, const char *name, const struct service **ret, struct error *err)
 {
-	if (strcmp(name, "arm") != 0)
-		return error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
-	*ret = &azure_cloud_of(call)->service;
-	return 0;
+	struct azure_cloud *a = azure_cloud_of(call);
+
+	*ret = strcmp(name, "arm") ? NULL : &a->service;
+	for (size_t i = 0; i < ARM_VERSIONS && !*ret; i++)
+		if (!strcmp(name, versions[i].name))
+			*ret = &a->versions[i];
+	return *ret ? 0 : error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
+}
+
+static int find_variable(struct cloud_call *call, const char *name, char **ret, struct error *err)
+{
+	const struct azure_cloud *a = azure_cloud_of(call);
+	const char *value = a->subscription;
+	int r = 0;
+
+	if (!strcmp(name, "location"))
+		r = arm_location(call, &value, err);
+	else if (!strcmp(name, "resource_group"))
+		r = arm_group(call, &value, err);
+	else if (strcmp(name, "subscription") != 0)
+		return error_set(err, ERR_INVALID, "parameter '%s' is missing", name);
+	else if (!value)
+		r = error_set(err, ERR_CONFIG, "no subscription is set (subscription-id in the section, "
+					       "AZURE_SUBSCRIPTION_ID, or `az account set`)");
+	return r < 0 ? r : copy_text(value, ret, err);
 }
 
 const struct cloud_driver cloud_azure = {
@@ -174,5 +212,10 @@ const struct cloud_driver cloud_azure = {
 	.open = azure_cloud_open,
 	.free = azure_cloud_free,
 	.service = find_service,
-	.interfaces = { [CLOUD_COMPUTE] = &azure_compute, [CLOUD_DNS] = &azure_dns },
+	.variable = find_variable,
+	.settle = arm_settle,
+	.interfaces = { [CLOUD_COMPUTE] = &azure_compute,
+			[CLOUD_DNS] = &azure_dns,
+			[CLOUD_VOLUMES] = &azure_volumes,
+			[CLOUD_NETWORK] = &azure_network },
 };

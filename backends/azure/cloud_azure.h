@@ -9,8 +9,11 @@
 #include "backends/auth/sign_bearer.h"
 #include "backends/cloud/compute.h"
 #include "backends/cloud/dns.h"
+#include "backends/cloud/network.h"
 #include "backends/cloud/rest.h"
+#include "backends/cloud/volumes.h"
 
+#define ARM_VERSIONS 4
 struct azure_cloud {
 	struct cloud base; /* region: where new things are made; may be NULL */
 	struct http_engine *engine;
@@ -19,6 +22,7 @@ struct azure_cloud {
 	struct ratelimit ratelimit;
 	char *url, *subscription, *group; /* subscription, group: NULL when they must be said */
 	struct service service;
+	struct service versions[ARM_VERSIONS]; /* the same, each with the api-version of a row's service; immutable after open */
 };
 static inline struct azure_cloud *azure_cloud_of(const struct cloud_call *call)
 {
@@ -75,5 +79,11 @@ int azvm_create(struct cloud_call *call, struct json_object **ret, struct error 
 /* azvm.c */
 int azvm_show(struct cloud_call *call, const char *path, struct json_object **ret, struct error *err) MUST_CHECK;
 
+/* For rows: what an answer says is under way, to its end. */
+int arm_settle(struct cloud_call *call, const struct service *service, struct service_answer *answer,
+	       struct error *err) MUST_CHECK;
+
 extern const struct compute_ops azure_compute;
+extern const struct volume_ops azure_volumes;  /* azdisk.c */
+extern const struct network_ops azure_network; /* aznet.c */
 extern const struct dns_ops azure_dns; /* azdns.c */

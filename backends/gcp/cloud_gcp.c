@@ -181,11 +181,30 @@ static int gcp_service(struct cloud_call *call, const char *name, const struct s
 	return 0;
 }
 
+/* "europe-west6" of "europe-west6-a" */
+static int region_of(const struct gcp *g, char **ret, struct error *err)
+{
+	const char *dash = g->zone ? strrchr(g->zone, '-') : NULL;
+
+	if (g->base.region)
+		return copy_text(g->base.region, ret, err);
+	if (!dash)
+		return error_set(err, ERR_INVALID, "no region is set (--region, or zone in the section)");
+	*ret = str_dup((struct str){ g->zone, (size_t)(dash - g->zone) });
+	return *ret ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
 static int gcp_variable(struct cloud_call *call, const char *name, char **ret, struct error *err)
 {
 	const char *project = NULL;
 	int r;
 
+	if (!strcmp(name, "region"))
+		return region_of(gcp_of(call), ret, err);
+	if (!strcmp(name, "zone"))
+		return gcp_of(call)->zone ? copy_text(gcp_of(call)->zone, ret, err) :
+					    error_set(err, ERR_INVALID, "parameter 'zone' is missing (--zone, zone in the section, "
+									"or CLOUDSDK_COMPUTE_ZONE)");
 	if (strcmp(name, "project") != 0)
 		return error_set(err, ERR_INVALID, "parameter '%s' is missing", name);
 	r = gcp_project(gcp_of(call), &project, err);
@@ -201,5 +220,9 @@ const struct cloud_driver cloud_gcp = {
 	.free = gcp_free,
 	.service = gcp_service,
 	.variable = gcp_variable,
-	.interfaces = { [CLOUD_COMPUTE] = &gcp_compute, [CLOUD_DNS] = &gcp_dns },
+	.settle = gce_settle,
+	.interfaces = { [CLOUD_COMPUTE] = &gcp_compute,
+			[CLOUD_DNS] = &gcp_dns,
+			[CLOUD_VOLUMES] = &gcp_volumes,
+			[CLOUD_NETWORK] = &gcp_network },
 };

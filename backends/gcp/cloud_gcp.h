@@ -10,7 +10,9 @@
 #include "backends/base/lock.h"
 #include "backends/cloud/compute.h"
 #include "backends/cloud/dns.h"
+#include "backends/cloud/network.h"
 #include "backends/cloud/rest.h"
+#include "backends/cloud/volumes.h"
 
 struct gcp {
 	struct cloud base;
@@ -64,5 +66,11 @@ int gce_keypairs_delete(struct cloud_call *call, struct json_object **ret, struc
 /* "USER:KEY" of the one that is named so: a heap string. */
 int gce_find_key(struct cloud_call *call, const char *name, char **ret, struct error *err) MUST_CHECK;
 
+/* For rows: the operation that an answer holds, to its end. */
+int gce_settle(struct cloud_call *call, const struct service *service, struct service_answer *answer,
+	       struct error *err) MUST_CHECK;
+
 extern const struct compute_ops gcp_compute;
+extern const struct volume_ops gcp_volumes;  /* gce_volume.c */
+extern const struct network_ops gcp_network; /* gce_network.c */
 extern const struct dns_ops gcp_dns; /* clouddns.c */

@@ -69,40 +69,58 @@ static int operation_error(struct json_object *operation, struct error *err)
 	return service_fault(code, json_get_string(operation, "error.errors.0.message"), err);
 }
 
+/* Where an operation is asked for: in its zone, its region, or for the whole project. */
+static int operation_path(struct cloud_call *call, struct json_object *operation, char **ret, struct error *err)
+{
+	const char *zone = gce_tail(json_get_string(operation, "zone"));
+	const char *region = gce_tail(json_get_string(operation, "region"));
+	const char *name = json_get_string(operation, "name");
+	const char *in_zone[] = { "zones", zone, "operations", name, NULL };
+	const char *in_region[] = { "regions", region, "operations", name, NULL };
+	const char *global[] = { "global", "operations", name, NULL };
+
+	if (!name)
+		return error_set(err, ERR_PROTOCOL, "Compute Engine answers without an operation");
+	return gce_path(call, NULL, zone ? in_zone : region ? in_region : global, ret, err);
+}
+
+/* *operation is what began it, and at the end what it came to. */
+static int wait_for(struct cloud_call *call, struct json_object **operation, struct error *err)
+{
+	CLEANUP(freep) char *at = NULL;
+	uint64_t pause_ms = POLL_FIRST_MS;
+	int r = operation_path(call, *operation, &at, err);
+
+	while (r == 0) {
+		const char *status = json_get_string(*operation, "status");
+
+		if (status && !strcmp(status, "DONE"))
+			return operation_error(*operation, err);
+		cloud_progress(call, "%s: %s, %lld%%", call->operation, status ? status : "?",
+			       (long long)json_get_int64(*operation, "progress", 0));
+		r = cloud_sleep(call, pause_ms, err);
+		pause_ms = pause_ms * 3 / 2 < POLL_MOST_MS ? pause_ms * 3 / 2 : POLL_MOST_MS;
+		json_object_put(*operation);
+		*operation = NULL;
+		if (r == 0)
+			r = gce_ask(call, HTTP_GET, at, NULL, operation, err);
+	}
+	return r;
+}
+
+int gce_settle(struct cloud_call *call, const struct service *service, struct service_answer *answer, struct error *err)
+{
+	(void)service; /* only Compute Engine's rows are later */
+	return wait_for(call, &answer->json, err);
+}
+
 int gce_change(struct cloud_call *call, enum http_method method, const char *path, struct json_object *body,
 	       struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *operation = NULL;
-	CLEANUP(freep) char *at = NULL;
-	uint64_t pause_ms = POLL_FIRST_MS;
 	int r = gce_ask(call, method, path, body, &operation, err);
 
-	if (r < 0)
-		return r;
-	if (!json_get_string(operation, "name"))
-		return error_set(err, ERR_PROTOCOL, "Compute Engine answers without an operation");
-	{
-		const char *zone = gce_tail(json_get_string(operation, "zone"));
-		const char *in_zone[] = { "zones", zone, "operations", json_get_string(operation, "name"), NULL };
-		const char *global[] = { "global", "operations", json_get_string(operation, "name"), NULL };
-
-		r = gce_path(call, NULL, zone ? in_zone : global, &at, err);
-	}
-	while (r == 0) {
-		const char *status = json_get_string(operation, "status");
-
-		if (status && !strcmp(status, "DONE"))
-			return operation_error(operation, err);
-		cloud_progress(call, "%s: %s, %lld%%", call->operation, status ? status : "?",
-			       (long long)json_get_int64(operation, "progress", 0));
-		r = cloud_sleep(call, pause_ms, err);
-		pause_ms = pause_ms * 3 / 2 < POLL_MOST_MS ? pause_ms * 3 / 2 : POLL_MOST_MS;
-		json_object_put(operation);
-		operation = NULL;
-		if (r == 0)
-			r = gce_ask(call, HTTP_GET, at, NULL, &operation, err);
-	}
-	return r;
+	return r < 0 ? r : wait_for(call, &operation, err);
 }
 
 int gce_pages(struct cloud_call *call, const char *path, const char *filter, rest_each_fn *each, void *arg,
