@@ -93,27 +93,6 @@ static void continue_locked(struct listing *l, struct buf *names)
 		node_defaults_locked(fs, n);
 }
 
-/* `x` beside `x/`: the directory keeps the name. An empty `x` is a directory marker of some tools and stays out of sight. */
-static void shadow_locked(struct listing *l, struct node *file, struct str segment)
-{
-	struct fs *fs = l->fs;
-	struct node *dir = l->dir;
-	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
-
-	if (naming_encode(segment, NAMING_SHADOWED, &name) < 0)
-		return;
-	if (memchr(name.data, '/', name.len)) {
-		tree_detach(&fs->tree, file);
-		tree_prune(&fs->tree, file);
-		continue_locked(l, &name);
-		return;
-	}
-	if (tree_child(&fs->tree, dir, name.data))
-		return;
-	if (tree_move(&fs->tree, file, dir, name.data) == 0)
-		file->is_shadowed = true;
-}
-
 bool node_is_news_locked(const struct node *n, uint64_t began)
 {
 	if (node_is_local_locked(n) || n->changed > began)
@@ -128,6 +107,40 @@ bool node_is_news_locked(const struct node *n, uint64_t began)
 static bool is_ours_locked(const struct listing *l, const struct node *n)
 {
 	return node_is_local_locked(n) || n->changed > l->question.began;
+}
+
+static bool is_same_object(const struct node *a, const struct node *b)
+{
+	return a->type == b->type && a->size == b->size && a->version && b->version && strcmp(a->version, b->version) == 0;
+}
+
+/* `x` beside `x/`: the directory keeps the name. An empty `x` is a directory marker of some tools and stays out of sight. */
+static void shadow_locked(struct listing *l, struct node *file, struct str segment)
+{
+	struct fs *fs = l->fs;
+	struct node *dir = l->dir, *known;
+	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
+
+	if (naming_encode(segment, NAMING_SHADOWED, &name) < 0)
+		return;
+	if (memchr(name.data, '/', name.len)) {
+		tree_detach(&fs->tree, file);
+		tree_prune(&fs->tree, file);
+		continue_locked(l, &name);
+		return;
+	}
+	known = tree_child(&fs->tree, dir, name.data);
+	if (known && (is_ours_locked(l, known) || is_same_object(known, file))) { /* seen before the directory was forgotten */
+		known->listing_mark = l->question.began;
+		known->expires_ms = file->expires_ms;
+		return;
+	}
+	if (known) {
+		tree_detach(&fs->tree, known);
+		tree_prune(&fs->tree, known);
+	}
+	if (tree_move(&fs->tree, file, dir, name.data) == 0)
+		file->is_shadowed = true;
 }
 
 static struct node *merge_dir_locked(struct listing *l, const char *name, enum node_type type, struct str segment)

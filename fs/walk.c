@@ -231,18 +231,29 @@ static bool is_below(const struct walk *w, const struct level *level, const char
 	return strncmp(key, w->last.data, level->prefix_len) == 0;
 }
 
+/* Keys in order, all below the root: or a directory could count as complete of which keys come later. And nothing but objects: a
+ * store that keeps directories as things of their own tells more in listings of one. */
+static bool can_follow(const struct walk *w, const struct store_page *page)
+{
+	const char *last = w->has_begun ? w->last.data : "";
+
+	for (size_t i = 0; i < page->count; i++) {
+		const struct store_object *o = &page->objects[i];
+
+		if (o->is_prefix || o->is_directory || strcmp(o->key, last) < 0 ||
+		    strncmp(o->key, w->where.key, strlen(w->where.key)) != 0)
+			return false;
+		last = o->key;
+	}
+	return true;
+}
+
 static void take_key(struct walk *w, const struct store_object *object)
 {
-	if (strncmp(object->key, w->where.key, strlen(w->where.key)) != 0) {
-		w->is_broken = true; /* not what was asked for */
-		return;
-	}
 	if (!w->has_begun && strcmp(object->key, w->last.data) < 0)
 		return; /* between where the request begins and the directory */
 	w->has_begun = true;
-	/* A store that keeps directories as things of their own tells more in listings of one. */
-	w->is_broken |= object->is_prefix || object->is_directory || strcmp(object->key, w->last.data) < 0;
-	while (!w->is_broken && w->depth > 1 && !is_below(w, top_of(w), object->key))
+	while (w->depth > 1 && !is_below(w, top_of(w), object->key))
 		pop(w, true);
 	if (w->is_broken)
 		return;
@@ -336,6 +347,7 @@ static int list_page(struct walk *w, const char *start_after, const char *token,
 		w->is_broken = true;
 		return r;
 	}
+	w->is_broken |= !can_follow(w, &page);
 	for (size_t i = 0; i < page.count && !w->is_broken; i++)
 		take_key(w, &page.objects[i]);
 	flush(w); /* what is gathered points into the page */

@@ -151,7 +151,7 @@ static void fill_page(struct cloud *c, const struct store_list_args *args, size_
 		const char *key = c->objects[i].key;
 		const char *cut = args->delimiter ? strchr(key + prefix_len, '/') : NULL;
 
-		if (is_behind(key, args->token, args) || is_behind(key, last, args))
+		if (is_behind(key, args->token ? args->token : args->start_after, args) || is_behind(key, last, args))
 			continue;
 		if (ret->count == most) {
 			ret->next_token = last;
