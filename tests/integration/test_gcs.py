@@ -65,7 +65,8 @@ def test_a_broken_upload_goes_on_where_it_broke(mount):
     sessions = [r for r in fleet.gcs_state(mount.server)["requests"] if r.startswith("session:")]
     assert f"session:bytes */{len(data)}" in sessions, "the service is asked how far it came"
     assert any(s.startswith("session:bytes 52428800-") for s in sessions), sessions
-    assert mount.proxy.counters()["bytes_up"] < len(data) + (20 << 20), "not sent again from its beginning"
+    # From its beginning it would be 50 MiB more; what was on its way when it broke counts too.
+    assert mount.proxy.counters()["bytes_up"] < len(data) + (45 << 20), "not sent again from its beginning"
 
 
 @pytest.mark.stores("gcs")

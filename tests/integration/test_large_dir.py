@@ -27,7 +27,7 @@ def fill(bucket, directories, files):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.stores("s3")
-@pytest.mark.options(timeout="5m")
+@pytest.mark.options(timeout="5m", meta_ttl="10m")
 def test_a_directory_of_100000_objects(mount, versitygw):
     fill(versitygw.buckets / mount.bucket, ["d"], 100_000)
     os.listdir(mount.path)
