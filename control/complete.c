@@ -290,7 +290,12 @@ const char *complete_script(const char *shell)
 			"\t\t_files\n"
 			"\tfi\n"
 			"}\n"
-			"compdef _skydir skydir\n"},
+			/* Loaded from fpath by the first Tab, the file is the function itself; sourced, it is not. */
+			"if [[ ${funcstack[1]} == _skydir ]]; then\n"
+			"\t_skydir \"$@\"\n"
+			"else\n"
+			"\tcompdef _skydir skydir\n"
+			"fi\n"},
 		{"fish", "complete -c skydir -a '(skydir __complete -- (commandline -opc)[2..-1] (commandline -ct) "
 			 "2>/dev/null)'\n"},
 	};
