@@ -82,6 +82,9 @@ int journal_each_readonly(const char *dir, int (*fn)(void *arg, const struct jou
 void journal_attrs_put(struct journal *j, const char *store, const char *bucket, const char *key, const char *version,
 		       struct str blob);
 void journal_attrs_delete(struct journal *j, const char *store, const char *bucket, const char *key);
+/* What was queued of them is in their file when it returns. For a change that leaves the journal at once (journal_delete): what is
+ * remembered of the object it replaced, which may have had the same version, must not outlive the row. Blocks on the disk. */
+void journal_attrs_settle(struct journal *j);
 /* Those of all keys in [from_key, to_key) of a bucket (to_key NULL: no end), in order. Returns 0 at once when there are none
  * for the bucket. fn must not call this function again. */
 int journal_attrs_each(struct journal *j, const char *store, const char *bucket, const char *from_key,

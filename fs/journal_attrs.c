@@ -461,6 +461,18 @@ void journal_attrs_flush(struct journal_attrs *a)
 	}
 }
 
+void journal_attrs_settle(struct journal *j)
+{
+	if (!j->attrs)
+		return;
+	if (journal_attrs_queued(j->attrs)) {
+		journal_attrs_flush(j->attrs);
+		return;
+	}
+	lock_take(&j->attrs->write_lock); /* somebody may be writing it just now */
+	lock_drop(&j->attrs->write_lock);
+}
+
 /* --- reading --- */
 
 static int attrs_bind_range(sqlite3_stmt *stmt, int64_t id, const char *from_key,

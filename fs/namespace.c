@@ -86,8 +86,11 @@ static void forget_rows(struct pending *batch, int r, const struct error *result
 	uint64_t ticket = 0;
 	size_t count = 0, i = 0;
 
-	for (struct pending *op = batch; op; op = op->batch_next)
+	for (struct pending *op = batch; op; op = op->batch_next) {
+		journal_attrs_delete(op->fs->journal, op->store->name, op->bucket, op->key);
 		count++;
+	}
+	journal_attrs_settle(batch->fs->journal);
 	for (struct pending *op = batch; op; op = op->batch_next, i++)
 		if (has_gone(count, r, results ? &results[i] : NULL, err))
 			ticket = pending_forget_row(op);
@@ -133,7 +136,6 @@ void namespace_run_deletes(struct pending *batch)
 			one = -EIO;
 			why = &unforgotten;
 		} else if (one == 0) {
-			journal_attrs_delete(fs->journal, op->store->name, op->bucket, op->key);
 			LOCKED(&fs->lock);
 			if (op->node && op->node->type == NODE_ABSENT) {
 				free(op->node->version);
@@ -216,6 +218,8 @@ static void remember(struct pending *op, const char *version)
 	lock_drop(&op->fs->lock);
 	if (has_attrs)
 		attrs_remember(op->fs, &where, version, &a);
+	else /* what was at the key before may have had the same version */
+		journal_attrs_delete(op->fs->journal, where.store->name, where.bucket, where.key);
 	attrs_release(&a);
 }
 
@@ -449,7 +453,9 @@ void namespace_run(struct pending *op)
 	case PENDING_DELETE:
 		break; /* never come here */
 	}
-	if (r == 0 && (op->kind == PENDING_RENAME || op->kind == PENDING_COPY || op->kind == PENDING_RENAME_TREE))
+	if (r == 0 && (op->kind == PENDING_RENAME || op->kind == PENDING_COPY || op->kind == PENDING_RENAME_TREE)) {
+		journal_attrs_settle(op->fs->journal);
 		r = pending_wait_journal(op->fs, pending_forget_row(op), &err);
+	}
 	finish(op, r, &err);
 }

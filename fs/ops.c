@@ -128,8 +128,8 @@ int ops_wait_names(struct fs *fs)
 		(void)pending_hurry_locked(fs, NULL, up_to);
 		is_waiting = false;
 		for (const struct pending *op = fs->queue.first; op && !errnum; op = op->next) {
-			if (op->kind == PENDING_PUT || op->seq > up_to)
-				continue; /* a file's content follows when it is closed */
+			if (op->kind == PENDING_PUT || op->kind == PENDING_ABORT || op->seq > up_to)
+				continue; /* a file's content follows when it is closed; an abort changes no name */
 			is_waiting = true;
 			if (op->is_failed)
 				errnum = error_errnum(op->error.kind);

@@ -2,6 +2,8 @@
 #include "backends/base/clock.h"
 #include "backends/base/fault.h"
 #include "backends/base/json.h"
+#include "backends/base/log.h"
+#include "fs/upload_private.h"
 
 /* Between their clock, by which the store says when an upload began, and ours, which said when the row was written. */
 #define CLOCKS_DIFFER_NS (INT64_C(900) * 1000000000)
@@ -53,19 +55,59 @@ static int abort_one(struct pending *op, const char *id, struct error *err)
 	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
 }
 
-int owed_run(struct pending *op, struct error *err)
+/* Whether an upload of this mount has the id, or may turn out to have it: it is no leftover. */
+static bool is_in_use(struct pending *op, const char *id)
+{
+	LOCKED(&op->fs->lock);
+	for (const struct pending *p = op->fs->queue.first; p; p = p->next) {
+		const struct upload *u = p->kind == PENDING_PUT && p->node && p->node->file ? p->node->file->upload : NULL;
+
+		if (p->kind != PENDING_PUT || p->store != op->store)
+			continue;
+		if (p->upload_id && strcmp(p->upload_id, id) == 0)
+			return true;
+		if (u && (u->is_beginning ? strcmp(u->key, op->key) == 0 : u->id && strcmp(u->id, id) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Of an upload whose id was never told: every one of its key that began since. */
+static int abort_unnamed(struct pending *op, struct error *err)
 {
 	CLEANUP(store_upload_page_release) struct store_upload_page page = STORE_UPLOAD_PAGE_INIT;
 	int r;
 
-	if (op->upload_id)
-		return abort_one(op, op->upload_id, err);
 	if (!op->store->ops->upload_list)
 		return 0; /* such a store has none that stay */
 	r = store_upload_list(op->store, op->bucket, op->key, &page, err);
 	for (size_t i = 0; i < page.count && r == 0; i++)
 		if (strcmp(page.uploads[i].key, op->key) == 0 &&
-		    page.uploads[i].started_wall_ns >= op->since_ns - CLOCKS_DIFFER_NS)
+		    page.uploads[i].started_wall_ns >= op->since_ns - CLOCKS_DIFFER_NS &&
+		    !is_in_use(op, page.uploads[i].upload_id))
 			r = abort_one(op, page.uploads[i].upload_id, err);
 	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
+}
+
+/* Notes passes that were made; whether more are wanted. */
+static bool again(struct pending *op, unsigned passes)
+{
+	LOCKED(&op->fs->lock);
+	op->passes += passes;
+	op->wants_redo = op->passes < OWED_PASSES;
+	return op->wants_redo;
+}
+
+int owed_run(struct pending *op, struct error *err)
+{
+	bool is_used = op->upload_id && is_in_use(op, op->upload_id);
+	int r;
+
+	if (!again(op, 0) || is_used) /* in this order: an upload that ends makes it over before it lets go of the id */
+		return 0;
+	log_debug("upload.owed", "key='%s' id='%s' pass=%u", op->key, op->upload_id ? op->upload_id : "", op->passes);
+	r = op->upload_id ? abort_one(op, op->upload_id, err) : abort_unnamed(op, err);
+	if (r == 0)
+		(void)again(op, 1);
+	return r;
 }

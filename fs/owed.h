@@ -4,10 +4,16 @@
  *	completed or aborted there. What a crash leaves is aborted by the next mount (PENDING_ABORT).
  *
  * A row that was written before the store told the upload's id has none: then every upload of exactly its key that began
- * since is aborted. That may be another machine's of the same key at the same minute, which begins anew.
+ * since is aborted. That may be another machine's of the same key at the same minute, which begins anew. Those of this mount are
+ * left alone.
+ * A request that was cut short may still be carried out by the server, and bring back what was aborted (S3's documentation says so of
+ * parts; versitygw does it, seen 2026-11), or begin what nobody knows of yet: so everything is done once more a little later.
  * Threads: owed_note and owed_run block on the journal and the network; owed_settle on nothing.
  */
 #include "fs/pending.h"
+
+#define OWED_AGAIN_MS 2000u
+#define OWED_PASSES   2u
 
 /* Before an upload begins: *ret_seq is what owed_name and owed_settle want. */
 int owed_note(struct fs *fs, const struct store *store, const char *bucket, const char *key, uint64_t *ret_seq,

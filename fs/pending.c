@@ -7,6 +7,7 @@
 #include "fs/attrs.h"
 #include "fs/durable.h"
 #include "fs/file.h"
+#include "fs/owed.h"
 #include "fs/pending_heap.h"
 #include "fs/pending_keys.h"
 #include "fs/pending_view.h"
@@ -17,6 +18,7 @@
 #define RETRY_FIRST_MS	 1000u
 #define RETRY_MOST_MS	 60000u
 #define RETRY_REFUSED_MS 300000u
+#define ROOM_AGAIN_MS	 200u
 
 const char *pending_kind_name(enum pending_kind kind)
 {
@@ -70,6 +72,7 @@ void pending_free(struct pending *op)
 	free(op->from_bucket);
 	free(op->from_key);
 	free(op->upload_id);
+	free(op->told.parts);
 	keyset_release(&op->copied);
 	free(op);
 }
@@ -382,6 +385,19 @@ void pending_done_locked(struct pending *op)
 	pending_free(op);
 }
 
+/* How long one that is to be done once more rests before; UINT64_MAX: until its file is closed, since it was written to again
+ * meanwhile. But who waits in close or fsync for what is there now gets it, and so do writers that wait for its room. */
+static uint64_t again_after_ms_locked(const struct pending *op)
+{
+	const struct file *f = op->kind == PENDING_PUT ? op->node->file : NULL;
+
+	if (op->kind == PENDING_ABORT)
+		return OWED_AGAIN_MS;
+	if (!f || !f->writers || f->closing_waiting)
+		return 0;
+	return op->fs->space_waiters ? ROOM_AGAIN_MS : UINT64_MAX;
+}
+
 void pending_retry_locked(struct pending *op, const struct error *err)
 {
 	struct fs *fs = op->fs;
@@ -408,10 +424,12 @@ void pending_retry_locked(struct pending *op, const struct error *err)
 		if (wait_ms < err->retry_after_ms)
 			wait_ms = err->retry_after_ms;
 		fs->queue.failed_total++;
+	} else {
+		wait_ms = again_after_ms_locked(op);
 	}
 	op->wants_redo = false;
-	if (!err && op->kind == PENDING_PUT && op->node->file->writers)
-		op->state = PENDING_BLOCKED; /* written to again meanwhile: until it is closed */
+	if (wait_ms == UINT64_MAX)
+		op->state = PENDING_BLOCKED;
 	else
 		wait_for_locked(op, clock_mono_ms() + wait_ms);
 	cond_broadcast(&fs->changed);
@@ -467,8 +485,7 @@ static int row_detail(const struct pending *op, struct json_object *o)
 		json_object_object_add(o, sent_size_names[i], json_object_new_int64((int64_t)op->sent[i].size));
 		json_object_object_add(o, sent_mtime_names[i], json_object_new_int64(op->sent[i].mtime_ns));
 	}
-	if (op->upload_id)
-		json_object_object_add(o, "upload", json_object_new_string(op->upload_id));
+	upload_describe_locked(op, o);
 	return r;
 }
 
@@ -650,6 +667,31 @@ bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct 
 	return false;
 }
 
+void pending_abort_later_locked(struct fs *fs, const struct location *where, const char *upload_id)
+{
+	struct pending *op = pending_new(fs, PENDING_ABORT, journal_next_seq(fs->journal), where, NULL);
+
+	if (!op)
+		return; /* without memory: what the first abort did not reach stays */
+	op->upload_id = strdup(upload_id);
+	op->passes = 1;
+	pending_insert_locked(fs, op);
+	(void)pending_update_locked(op); /* nobody waits for it */
+	wait_for_locked(op, clock_mono_ms() + OWED_AGAIN_MS);
+}
+
+void pending_abort_over_locked(struct fs *fs, const char *upload_id)
+{
+	for (struct pending *op = fs->queue.first; op; op = op->next) {
+		if (op->kind != PENDING_ABORT || !op->upload_id || strcmp(op->upload_id, upload_id) != 0)
+			continue;
+		op->passes = OWED_PASSES;
+		if (stop_waiting_locked(op))
+			pending_done_locked(op);
+		return;
+	}
+}
+
 bool pending_is_below_locked(const struct pending *op, struct node *dir)
 {
 	CLEANUP(location_release) struct location where = LOCATION_INIT;
@@ -673,6 +715,8 @@ size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
 		if (op->origin_seq > up_to_seq || !pending_is_below_locked(op, dir))
 			continue;
 		count++;
+		if (op->kind == PENDING_ABORT && op->passes)
+			continue; /* its rest is what it is about */
 		if (op->state == PENDING_WAITING && op->due_ms > clock_mono_ms() && (!op->attempts || !op->was_hurried)) {
 			op->was_hurried = op->attempts > 0; /* a failed one is brought forward once; then its own time counts */
 			pending_heap_remove(&fs->queue, op);

@@ -56,6 +56,12 @@ struct attempt { /* of an upload: what the object it makes tells about itself */
 	int64_t mtime_ns;
 };
 
+struct upload_told { /* by the row, at start, of an upload in parts: upload_resume.c */
+	uint64_t meta, plan;
+	int64_t mtime_ns;
+	char *parts;
+};
+
 struct pending {
 	struct job job;
 	struct fs *fs;
@@ -87,7 +93,9 @@ struct pending {
 	bool is_synced;		/* uploads: cache file synced_file and this row are on the disk, with the size they had then; */
 	uint64_t synced_size, synced_file; /* durable.h */
 	int64_t since_ns;	/* PENDING_ABORT: of uploads that began before nothing is known */
+	unsigned passes;	/* PENDING_ABORT: how often it was carried out */
 	char *upload_id;	/* of a multipart upload to take up or abort */
+	struct upload_told told;
 	char expect[STORE_VERSION_MAX]; /* deletes: nothing; recovery of puts */
 	struct attempt sent[PENDING_ATTEMPTS]; /* uploads: what may have arrived though we were not told, the last one first; mtime_ns 0:
 						* nothing */
@@ -123,6 +131,11 @@ int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct locati
 		      uint64_t *ret_ticket, struct error *err) MUST_CHECK;
 /* Takes a waiting operation of that kind at exactly this key out of the queue; false when there is none or it runs. */
 bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct location *where, uint64_t *ret_ticket);
+
+/* An upload in parts was aborted while requests of it were cut short: once more in a while. owed.h */
+void pending_abort_later_locked(struct fs *fs, const struct location *where, const char *upload_id);
+/* An upload that an earlier mount left was completed: there is nothing to abort any more. */
+void pending_abort_over_locked(struct fs *fs, const char *upload_id);
 
 /* Everything at or below dir (NULL: all) is due now. Returns how many there are. */
 size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq);

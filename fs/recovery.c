@@ -10,6 +10,7 @@
 #include "fs/naming.h"
 #include "fs/pending.h"
 #include "fs/pending_view.h"
+#include "fs/upload.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -143,9 +144,7 @@ static int apply_detail(struct node *n, const struct journal_row *row, struct pe
 		n->version = strdup(text);
 	}
 	pending_read_sent(op, o);
-	text = json_get_string(o, "upload");
-	if (text)
-		op->upload_id = strdup(text);
+	upload_read_described(op, o);
 	text = json_get_string(o, "base");
 	if (text)
 		(void)snprintf(op->expect, sizeof(op->expect), "%s", text);

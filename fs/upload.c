@@ -88,12 +88,16 @@ static void abort_job(struct job *job)
 	if (u->id && !u->is_completed && store_upload_abort(u->store, u->bucket, u->key, u->id, &err) < 0)
 		log_warn("upload.abort", "key='%s' error='%s'", u->key, err.message);
 	FAULT_POINT("upload-abort-after");
+	if (err.kind == ERR_NONE && u->id && u->is_cut && !u->is_completed) {
+		LOCKED(&u->fs->lock);
+		pending_abort_later_locked(u->fs, &(struct location){ u->store, u->bucket, u->key }, u->id);
+	}
 	if (err.kind == ERR_NONE || err.kind == ERR_NOT_FOUND)
 		owed_settle(u->fs, u->owed_seq);
 	upload_free(u);
 }
 
-static void upload_unref_locked(struct upload *u)
+void upload_unref_locked(struct upload *u)
 {
 	struct fs *fs = u->fs;
 	struct file *f = u->file;
@@ -126,6 +130,7 @@ void upload_discard_locked(struct file *f)
 	if (!u)
 		return;
 	u->is_discarded = true;
+	u->is_cut = u->running > 0;
 	cancel_fire(&u->cancel);
 	upload_unref_locked(u);
 }
@@ -150,6 +155,8 @@ static void part_ended(struct part *part, int r, const struct store_part *result
 		part->result.size = part->end - part->start;
 		if (part->kind == PARTPLAN_SEND)
 			fs->queue.bytes_sent_total += part->end - part->start;
+		if (part->state == PART_DONE)
+			upload_note_part_locked(u);
 	} else if (err->kind != ERR_CANCELLED && !part->is_stale) { /* cut or written to while it was sent: no wonder */
 		u->error = *err;
 		u->is_copy_refused |= part->kind == PARTPLAN_COPY && !error_is_retryable(err->kind);
@@ -179,6 +186,7 @@ static int send_part(struct part *part, struct store_part *ret, struct error *er
 	if (r == 0)
 		r = intact_check(u->file, part->start, part->end, &source.crc32c, err);
 	source.has_crc32c = true;
+	part->crc32c = source.crc32c; /* ours alone while it runs */
 	return r < 0 ? r : store_upload_part(u->store, u->bucket, u->key, u->id, part->index + 1, &source, &u->cancel, ret, err);
 }
 
@@ -578,6 +586,8 @@ void upload_ended(struct upload *u, struct pending *op, enum upload_end end, con
 	LOCKED(&u->fs->lock);
 	u->is_completed = end == UPLOAD_COMPLETED;
 	u->is_completing = false;
+	if (u->is_completed && u->id)
+		pending_abort_over_locked(u->fs, u->id);
 	/* After success, or when the upload itself is at fault, the next try begins a new one. */
 	if (f->upload == u && (u->is_completed || !u->id || u->is_overtaken || u->is_copy_refused ||
 			       err->kind == ERR_NOT_FOUND || err->kind == ERR_PRECONDITION || err->kind == ERR_INVALID || err->kind == ERR_CORRUPT)) {

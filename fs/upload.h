@@ -52,3 +52,10 @@ uint64_t upload_sent_locked(const struct file *f);
 uint64_t upload_progress_locked(const struct file *f);
 /* Whether so many bytes go as parts. */
 bool upload_wants_parts_locked(const struct file *f, uint64_t size);
+
+/* upload_resume.c: what the row of an upload tells of its parts, and what a row told. */
+void upload_describe_locked(const struct pending *op, struct json_object *o);
+void upload_read_described(struct pending *op, struct json_object *detail);
+/* Takes up the upload that an earlier mount began, with the parts that have arrived and are still what the file holds; or gives it
+ * up. Negative only when the store cannot be asked just now. Blocks; file.busy is held. */
+int upload_take_up(struct pending *op, struct file *f, struct error *err) MUST_CHECK;

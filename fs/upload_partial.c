@@ -6,6 +6,7 @@
  * fetched and sent whole. Anything else that does not pass: whole, this time.
  */
 #include "backends/base/fault.h"
+#include "backends/base/hash.h"
 #include "backends/base/log.h"
 #include "fs/upload_private.h"
 #include <assert.h>
@@ -84,15 +85,31 @@ static int take_plan_locked(struct upload *u, const struct partplan *plan)
 	return 0;
 }
 
-static int new_locked(struct file *f, const struct upload_content *content, const struct partplan *plan,
-		      struct location *base, struct upload **ret)
+/* Two mounts that find the same have the same ranges to copy from the same bytes. */
+static uint64_t hash_of_plan(const struct partplan *plan, const struct location *base, const char *version)
+{
+	uint64_t hash = hash_table64(version, strlen(version), plan->count);
+
+	hash = hash_table64(base->bucket, strlen(base->bucket), hash);
+	hash = hash_table64(base->key, strlen(base->key), hash);
+	for (size_t i = 0; i < plan->count; i++) {
+		const uint64_t part[] = { plan->parts[i].start, plan->parts[i].end, plan->parts[i].kind };
+
+		hash = hash_table64(part, sizeof(part), hash);
+	}
+	return hash ? hash : 1; /* 0 says that there is none */
+}
+
+static int new_locked(struct file *f, uint64_t generation, const struct partplan *plan, struct location *base,
+		      struct upload **ret)
 {
 	struct upload *u = upload_new_locked(f);
 
 	if (!u)
 		return -ENOMEM;
 	u->is_partial = true;
-	u->generation = content->generation;
+	u->generation = generation;
+	u->plan = hash_of_plan(plan, base, f->base_version);
 	u->base = *base;
 	*base = LOCATION_INIT;
 	memcpy(u->base_version, f->base_version, STORE_VERSION_MAX);
@@ -100,7 +117,6 @@ static int new_locked(struct file *f, const struct upload_content *content, cons
 		upload_discard_locked(f);
 		return -ENOMEM;
 	}
-	u->refs++;
 	*ret = u;
 	return 0;
 }
@@ -119,34 +135,62 @@ static bool resume_locked(struct file *f, const struct upload_content *content, 
 	return true;
 }
 
+/* 0, UPLOAD_NOT_PARTIAL or -errno. */
+static int make_plan_locked(struct pending *op, struct file *f, uint64_t size, struct partplan *plan, struct location *base)
+{
+	struct partplan_limits limits = limits_of(f->fs, op->store);
+	int r = partplan_make(&f->dirty, size, &limits, plan);
+
+	if (r == -EFBIG || (r == 0 && plan->copied_bytes < limits.min_part_bytes))
+		return UPLOAD_NOT_PARTIAL;
+	if (r == 0)
+		r = tree_remote_key(f->node, base);
+	return r == 0 && (base->store != op->store || !base->key[0]) ? UPLOAD_NOT_PARTIAL : r;
+}
+
+static bool may_be_partial_locked(struct pending *op, struct file *f, uint64_t size)
+{
+	struct partplan_limits limits = limits_of(f->fs, op->store);
+
+	return can_copy_parts_locked(f->fs, op->store) && has_base_locked(f) && size > 2 * limits.min_part_bytes &&
+	       size > 2 * limits.send_bytes;
+}
+
+struct upload *upload_partial_again_locked(struct pending *op, struct file *f)
+{
+	CLEANUP(partplan_release) struct partplan plan = PARTPLAN_INIT;
+	CLEANUP(location_release) struct location base = LOCATION_INIT;
+	struct upload *u = NULL;
+
+	if (!may_be_partial_locked(op, f, f->node->size) || make_plan_locked(op, f, f->node->size, &plan, &base) != 0 ||
+	    hash_of_plan(&plan, &base, f->base_version) != op->told.plan)
+		return NULL;
+	return new_locked(f, f->generation, &plan, &base, &u) < 0 ? NULL : u;
+}
+
 /* *ret is NULL with UPLOAD_NOT_PARTIAL. */
 static int plan_locked(struct pending *op, struct file *f, const struct upload_content *content, struct upload **ret)
 {
 	CLEANUP(partplan_release) struct partplan plan = PARTPLAN_INIT;
 	CLEANUP(location_release) struct location base = LOCATION_INIT;
-	struct partplan_limits limits = limits_of(f->fs, op->store);
 	int r;
 
 	while (f->upload && f->upload->is_beginning)
 		cond_wait(&f->fs->changed, &f->fs->lock);
 	if (op->is_abandoned || f->node->put != op || f->node->size < content->size)
 		return -ECANCELED;
-	if (!can_copy_parts_locked(f->fs, op->store) || !has_base_locked(f) || content->size <= 2 * limits.min_part_bytes ||
-	    content->size <= 2 * limits.send_bytes)
+	if (!may_be_partial_locked(op, f, content->size))
 		return UPLOAD_NOT_PARTIAL;
 	if (resume_locked(f, content, ret))
 		return 0;
-	r = partplan_make(&f->dirty, content->size, &limits, &plan);
-	if (r == -EFBIG || (r == 0 && plan.copied_bytes < limits.min_part_bytes))
-		return UPLOAD_NOT_PARTIAL;
-	if (r == 0)
-		r = tree_remote_key(f->node, &base);
-	if (r == 0 && (base.store != op->store || !base.key[0]))
-		return UPLOAD_NOT_PARTIAL;
-	if (r < 0)
+	r = make_plan_locked(op, f, content->size, &plan, &base);
+	if (r != 0)
 		return r;
 	upload_discard_locked(f);
-	return new_locked(f, content, &plan, &base, ret);
+	r = new_locked(f, content->generation, &plan, &base, ret);
+	if (r == 0)
+		(*ret)->refs++; /* of the running PENDING_PUT */
+	return r;
 }
 
 /* A server that heeds the range not at all copies the whole object into each part. Looked at once in a mount for each store. */

@@ -21,6 +21,7 @@ struct part {
 	_Atomic uint64_t sent;
 	uint64_t most_sent; /* in any attempt, as far as upload_progress_locked looked */
 	struct store_part result;
+	uint32_t crc32c; /* of what was sent; 0 for a copy */
 };
 
 struct upload {
@@ -32,6 +33,7 @@ struct upload {
 	uint64_t owed_seq; /* of the row that says it must not stay behind; owed.h */
 	unsigned refs;
 	bool is_beginning, is_discarded, is_completed;
+	bool is_cut;	    /* given up while parts were on their way */
 	bool is_completing; /* the parts are put together: none may begin */
 	bool is_partial;
 	bool is_overtaken;    /* a range that was to be copied was written to */
@@ -39,6 +41,8 @@ struct upload {
 	struct location base; /* of a partial one: where the unchanged ranges are */
 	char base_version[STORE_VERSION_MAX];
 	uint64_t generation;  /* of the content that was planned */
+	uint64_t plan;	      /* of a partial one: a hash of the plan and its base; else 0 */
+	unsigned unnoted;     /* parts that arrived since the row last told of them */
 	uint64_t begun_meta;  /* a hash of the metadata that went along with its beginning */
 	int64_t begun_mtime_ns;
 	struct cancel cancel;
@@ -51,6 +55,7 @@ struct upload {
 
 /* file.upload for the key of its PENDING_PUT, with no part yet. NULL without memory. */
 struct upload *upload_new_locked(struct file *f);
+void upload_unref_locked(struct upload *u);
 struct part *upload_part_at_locked(struct upload *u, unsigned index); /* made when there is none; NULL without memory */
 uint64_t upload_meta_hash(const struct store_put_args *args);
 /* Begins it at the store and lets the journal know, so that a crash leaves nothing behind. */
@@ -62,3 +67,8 @@ int upload_complete(struct upload *u, unsigned count, const struct store_put_arg
 /* Gives back the reference of the PENDING_PUT's try. */
 enum upload_end { UPLOAD_COMPLETED, UPLOAD_FAILED };
 void upload_ended(struct upload *u, struct pending *op, enum upload_end end, const struct error *err);
+/* upload_partial.c: the plan that an earlier mount followed, when what is dirty and what it is based on still make the same one; no
+ * part of it is done yet. NULL otherwise. */
+struct upload *upload_partial_again_locked(struct pending *op, struct file *f);
+/* upload_resume.c: a part has arrived: the journal is told, now and then. */
+void upload_note_part_locked(struct upload *u);

@@ -283,22 +283,6 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 	lock_drop(&fs->lock);
 }
 
-/* An unfinished multipart upload of an earlier run is given up: its parts would stay, and cost, for ever. */
-static void abort_inherited(struct pending *op)
-{
-	struct error err = ERROR_INIT;
-	char *id;
-
-	lock_take(&op->fs->lock);
-	id = op->node->file->upload ? NULL : steal(op->upload_id);
-	lock_drop(&op->fs->lock);
-	if (id && op->store->ops->upload_abort &&
-	    store_upload_abort(op->store, op->bucket, op->key, id, &err) < 0 && err.kind != ERR_NOT_FOUND)
-		log_warn("upload.abort", "key='%s' error='%s'", op->key, err.message);
-	FAULT_POINT("upload-abort-inherited");
-	free(id);
-}
-
 void upload_run(struct pending *op)
 {
 	struct fs *fs = op->fs;
@@ -318,10 +302,13 @@ void upload_run(struct pending *op)
 	f->busy++;
 	lock_drop(&fs->lock);
 	passthrough_quiesce(f);
+	if (upload_take_up(op, f, &err) < 0) {
+		finish_failed(op, f, &err);
+		return;
+	}
 	lock_take(&fs->lock);
 	r = snapshot_take_locked(op, &s, &err);
 	lock_drop(&fs->lock);
-	abort_inherited(op);
 	if (r == 0)
 		r = journal_wait(fs->journal, s.ticket, &err);
 	if (r == 0)

@@ -116,9 +116,22 @@ class Cell(harness.Mount):
             self.child.kill()
         self.after_death()
 
+    def server_is_done(self):
+        """The server carries out what the dead daemon had sent whole: it must not be overtaken by the next mount's requests,
+        which a real cloud's way there and back and a machine's start make slower than that. Its end of such a connection is
+        in CLOSE_WAIT until the answer is written."""
+        port = f":{int(self.server.endpoint.rsplit(':', 1)[1]):04X} "
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines():
+            fields = line.split()
+            if fields[3] == "08" and (fields[1] + " ").endswith(port):
+                return False
+        return True
+
     def after_death(self):
         """Waits for the end and takes away what the kernel still holds. Tells how it ended."""
         status = self.child.wait(30) if self.child else 0
+        if self.server:
+            harness.eventually(self.server_is_done, timeout=START_S, what="the server's answers to a dead daemon")
         while harness.is_mounted(self.top):
             if _libc.umount2(os.fsencode(str(self.top)), MNT_DETACH) != 0:
                 subprocess.run(["fusermount3", "-uz", str(self.top)], check=True, capture_output=True)
@@ -179,7 +192,7 @@ class Cell(harness.Mount):
             for key, entry in w.tree.items():
                 (dirs.add if entry.kind == "dir" else lambda k, e=entry: files.__setitem__(k, e))(f"{w.name}/{key}")
         keys = self.client.keys(self.bucket)
-        found = {k for k in keys if not k.endswith("/")}
+        found = {k for k in keys if not k.endswith("/") and trees.ARTEFACT not in k}
         lines = [f"  lost in the store: {k!r} ({files[k].brief()})" for k in sorted(set(files) - found)]
         lines += [f"  came back in the store: {k!r}" for k in sorted(found - set(files))]
         lines += [f"  a marker of no directory: {k!r}" for k in keys if k.endswith("/") and k[:-1] not in dirs]

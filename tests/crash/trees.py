@@ -10,6 +10,9 @@ import stat
 from typing import NamedTuple, Optional
 
 
+ARTEFACT = ".sgwtmp."  # versitygw lists the temporary file of an object that is just being replaced
+
+
 class Entry(NamedTuple):
     kind: str  # "file", "dir" or "link"
     mode: int = 0
@@ -39,6 +42,8 @@ def look(top):
     found, total = {}, 0
     for directory, names, files in os.walk(top, onerror=_raise):
         for name in names + files:
+            if ARTEFACT in name:
+                continue
             path = os.path.join(directory, name)
             key = os.path.relpath(path, top)
             st = os.lstat(path)

@@ -1,0 +1,97 @@
+"""An upload in parts that a kill interrupted is gone on with: what has arrived is not sent again, counted by the proxy."""
+
+import os
+import random
+
+import pytest
+
+from harness import eventually
+
+MiB = 1 << 20
+PART = 5 * MiB
+SIZE = 8 * PART + 12345
+pytestmark = [pytest.mark.stores("s3"), pytest.mark.options(upload_delay="50ms", part_size="5M", passthrough="no", log_level="debug")]
+
+
+def noise(size, seed=1):
+    return random.Random(seed).randbytes(size)
+
+
+def kill_when_all_parts_are_there(mount, before_kill=lambda: None):
+    """The daemon dies while completing fails; the proxy counts anew from there."""
+    eventually(lambda: mount.ops().get("F"), what="an attempt to complete")
+    before_kill()
+    # What was journalled before this file is committed with it at the latest.
+    (mount.path / "last").write_bytes(b"")
+    mount.kill()
+    mount.unmount_lazily()
+    mount.proxy.clear()
+    mount.proxy.reset()
+
+
+def resumed(mount, key="f"):
+    """Mounted again, and all of it uploaded: the operations that took, without those of other files."""
+    mount.mount()
+    mount.sync()
+    eventually(lambda: mount.client.uploads(mount.bucket) == [], what="the end of all uploads in parts")
+    ops = mount.ops()
+    return {op: ops.get(op, 0) for op in "IUKFA"}, mount.client.get(mount.bucket, key)
+
+
+def test_what_has_arrived_is_not_sent_again(mount):
+    data = noise(SIZE)
+    mount.proxy.fault(op="F", kind="reset-before", count=0)
+    (mount.path / "f").write_bytes(data)
+    os.chmod(mount.path / "f", 0o640)
+    kill_when_all_parts_are_there(mount)
+    ops, stored = resumed(mount)
+    assert stored == data
+    assert ops == {"I": 0, "U": 0, "K": 0, "F": 1, "A": 0}
+    assert (mount.path / "f").stat().st_mode & 0o777 == 0o640
+    assert mount.client.meta(mount.bucket, "f")["mode"] == str(0o100640)
+
+
+def test_a_part_that_was_written_to_is_sent_again(mount):
+    data = bytearray(noise(SIZE))
+    mount.proxy.fault(op="F", kind="reset-before", count=0)
+    (mount.path / "f").write_bytes(data)
+
+    def change():
+        sent = mount.ops()["U"]
+        mount.proxy.fault(op="U", kind="reset-before", count=0)
+        with open(mount.path / "f", "r+b") as f:
+            f.seek(3 * PART + 100)
+            f.write(b"changed")
+        data[3 * PART + 100:3 * PART + 107] = b"changed"
+        eventually(lambda: mount.ops()["U"] > sent, what="an attempt to send the part again")
+
+    kill_when_all_parts_are_there(mount, change)
+    ops, stored = resumed(mount)
+    assert stored == data
+    assert ops == {"I": 0, "U": 1, "K": 0, "F": 1, "A": 0}
+
+
+def test_a_change_of_a_big_object_is_gone_on_with(mount):
+    data = bytearray(noise(SIZE))
+    mount.client.put(mount.bucket, "f", bytes(data))
+    mount.proxy.fault(op="F", kind="reset-before", count=0)
+    with open(mount.path / "f", "r+b") as f:
+        f.seek(4 * PART)
+        f.write(b"changed")
+    data[4 * PART:4 * PART + 7] = b"changed"
+    kill_when_all_parts_are_there(mount)
+    ops, stored = resumed(mount)
+    assert stored == data
+    assert ops == {"I": 0, "U": 0, "K": 0, "F": 1, "A": 0}
+
+
+def test_an_upload_that_is_gone_is_begun_anew(mount):
+    data = noise(SIZE)
+    mount.proxy.fault(op="F", kind="reset-before", count=0)
+    (mount.path / "f").write_bytes(data)
+    kill_when_all_parts_are_there(mount)
+    for upload in mount.client.s3.list_multipart_uploads(Bucket=mount.bucket)["Uploads"]:
+        mount.client.s3.abort_multipart_upload(Bucket=mount.bucket, Key="f", UploadId=upload["UploadId"])
+    ops, stored = resumed(mount)
+    assert stored == data
+    assert (ops["I"], ops["U"], ops["F"]) == (1, 9, 1)
