@@ -9,12 +9,14 @@ extern const struct cloud_driver cloud_openstack;  /* backends/openstack/opensta
 extern const struct cloud_driver cloud_infomaniak; /* backends/infomaniak/infomaniak_cloud.c */
 extern const struct cloud_driver cloud_infomaniak_domains; /* backends/infomaniak/infomaniak_domains.c */
 extern const struct cloud_driver cloud_coda; /* backends/coda/coda_cloud.c */
+extern const struct cloud_driver cloud_infomaniak_newsletter; /* backends/infomaniak/newsletter_cloud.c */
 
 /* In the order in which help and tables show them. */
 const struct cloud_driver *const cloud_drivers[] = {
 	&cloud_openstack,
 	&cloud_infomaniak,
 	&cloud_infomaniak_domains,
+	&cloud_infomaniak_newsletter,
 	&cloud_aws,
 	&cloud_gcp,
 	&cloud_azure,

@@ -13,6 +13,7 @@ extern const struct op balancer_op_rows[]; /* ops_balancers.c */
 extern const struct op identity_op_rows[]; /* ops_identity.c */
 extern const struct op coda_op_rows[];	 /* ops_coda.c */
 extern const struct op coda_table_op_rows[]; /* ops_coda_tables.c */
+extern const struct op newsletter_op_rows[]; /* ops_newsletter.c */
 extern const struct op meta_ops[];	 /* ops_meta.c */
 
 const struct op *const op_tables[] = {
@@ -26,6 +27,7 @@ const struct op *const op_tables[] = {
 	identity_op_rows,
 	coda_op_rows,
 	coda_table_op_rows,
+	newsletter_op_rows,
 	meta_ops,
 	NULL,
 };

@@ -180,6 +180,11 @@ static void explain_coda(const struct cred_host *host, const struct config_store
 	explain_token(host, s, (const char *const[]){"CODA_API_TOKEN", "CODA_API_KEY", NULL}, steps);
 }
 
+static void explain_newsletter(const struct cred_host *host, const struct config_store *s, struct auth_steps *steps)
+{
+	explain_token(host, s, (const char *const[]){"INFOMANIAK_NEWSLETTER_TOKEN", NULL}, steps);
+}
+
 static const struct explainer {
 	const char *type;
 	void (*fn)(const struct cred_host *host, const struct config_store *section, struct auth_steps *steps);
@@ -187,6 +192,7 @@ static const struct explainer {
 	{"aws", explain_aws},		{"s3", explain_aws},	      {"gcp", explain_gcp},
 	{"gcs", explain_gcp},		{"azure", explain_azure},     {"openstack", explain_openstack},
 	{"swift", explain_openstack},	{"infomaniak", explain_infomaniak}, {"coda", explain_coda},
+	{"infomaniak-newsletter", explain_newsletter},
 };
 
 static const char *environment(const char *name)
@@ -211,7 +217,8 @@ static size_t explain_one(struct json_object *list, const char *name, const char
 
 static int run_explain(const struct op_call *call, struct json_object **ret, struct error *err)
 {
-	static const char *const standard[] = {"aws", "gcp", "azure", "openstack", "infomaniak", "coda"};
+	static const char *const standard[] = {"aws", "gcp", "azure", "openstack", "infomaniak", "coda",
+						"infomaniak-newsletter"};
 	const char *asked = call->params ? json_get_string(call->params, "name") : NULL;
 	const struct config *config = call->context ? op_context_config(call->context) : NULL;
 	struct json_object *list = json_object_new_array();
