@@ -226,6 +226,28 @@ int client_call(struct client *c, const char *method, struct json_object *params
 	return 0;
 }
 
+struct breaker {
+	struct cancel_hook hook;
+	int fd;
+};
+
+static void break_off(struct cancel_hook *hook)
+{
+	(void)shutdown(container_of(hook, struct breaker, hook)->fd, SHUT_RDWR); /* who reads it sees its end */
+}
+
+int client_call_cancellable(struct client *c, const char *method, struct json_object *params, struct cancel *cancel,
+			    client_progress_fn *on_progress, void *arg, struct json_object **ret, struct error *err)
+{
+	struct breaker breaker = {.hook = {.fire = break_off}, .fd = c->fd};
+	int r;
+
+	cancel_hook(cancel, &breaker.hook);
+	r = client_call(c, method, params, 0, on_progress, arg, ret, err);
+	cancel_unhook(cancel, &breaker.hook);
+	return r < 0 && cancel_is_fired(cancel) ? error_set(err, ERR_CANCELLED, "%s: given up", method) : r;
+}
+
 bool client_wait_end(struct client *c, unsigned timeout_ms)
 {
 	CLEANUP(closep) int pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);

@@ -7,6 +7,7 @@
  * clients_release closes all. Errors: what the daemon answered comes back as its kind; UNAVAILABLE
  * when it went away; TIMEOUT.
  */
+#include "backends/base/cancel.h"
 #include "control/rpc.h"
 
 #include <sys/types.h>
@@ -35,5 +36,10 @@ typedef void client_progress_fn(void *arg, struct json_object *params);
 int client_call(struct client *c, const char *method, struct json_object *params,
 		unsigned timeout_ms, client_progress_fn *on_progress, void *arg,
 		struct json_object **ret, struct error *err) MUST_CHECK;
+/* The same, given up when cancel fires (ERR_CANCELLED): the connection is then of no more use, and the daemon gives the
+ * call up too. cancel may be NULL. */
+int client_call_cancellable(struct client *c, const char *method, struct json_object *params, struct cancel *cancel,
+			    client_progress_fn *on_progress, void *arg, struct json_object **ret,
+			    struct error *err) MUST_CHECK;
 /* Waits for the daemon's process to end; false when the time is over. */
 bool client_wait_end(struct client *c, unsigned timeout_ms);

@@ -120,7 +120,7 @@ struct json_object *mcp_progress(struct json_object *token, unsigned count, stru
 	if (!o)
 		return NULL;
 	if (!message && files >= 0) {
-		(void)snprintf(text, sizeof text, "%lld files left", (long long)files);
+		(void)snprintf(text, sizeof text, "%lld file%s left", (long long)files, files == 1 ? "" : "s");
 		message = text;
 	}
 	json_object_object_add(o, "progressToken", json_object_get(token));

@@ -96,24 +96,19 @@ static void place_release(struct place *p)
 static int open_place(struct op_context *context, struct place *ret, struct error *err)
 {
 	const char *access_key = getenv("INFOMANIAK_S3_ACCESS_KEY"), *secret = getenv("INFOMANIAK_S3_SECRET_KEY");
-	const char *endpoint = getenv("INFOMANIAK_S3_ENDPOINT");
-	const struct provider_value values[] = {{"endpoint", endpoint, "INFOMANIAK_S3_ENDPOINT"},
-						{"access-key-id", access_key, "INFOMANIAK_S3_ACCESS_KEY"},
-						{"secret-access-key", secret, "INFOMANIAK_S3_SECRET_KEY"}};
+	static const struct provider_value values[] = {{"face", "s3", "tool"}}; /* the rest it finds by the variables */
 	const struct backend_context *backend;
 	const char *const *names;
 	size_t count;
 	int r;
 
-	if (access_key || secret || endpoint) {
-		if (!access_key || !secret || !endpoint)
+	if (access_key || secret || getenv("INFOMANIAK_S3_ENDPOINT")) {
+		if (!access_key || !secret)
 			return error_set(err, ERR_CONFIG, "%s is not set",
-					 !access_key ? "INFOMANIAK_S3_ACCESS_KEY"
-					 : !secret   ? "INFOMANIAK_S3_SECRET_KEY"
-						     : "INFOMANIAK_S3_ENDPOINT");
+					 !access_key ? "INFOMANIAK_S3_ACCESS_KEY" : "INFOMANIAK_S3_SECRET_KEY");
 		r = op_context_backend(context, &backend, err);
 		if (r == 0)
-			r = provider_store_new(backend, "s3", "infomaniak-s3", values, ARRAY_SIZE(values), &ret->own,
+			r = provider_store_new(backend, "infomaniak", "infomaniak", values, ARRAY_SIZE(values), &ret->own,
 					       err);
 		ret->store = ret->own;
 		return r;
@@ -126,8 +121,7 @@ static int open_place(struct op_context *context, struct place *ret, struct erro
 	}
 	return r < 0 ? r
 		     : error_set(err, ERR_UNAUTHENTICATED,
-				 "no S3 store is configured (set INFOMANIAK_S3_ACCESS_KEY, INFOMANIAK_S3_SECRET_KEY and "
-				 "INFOMANIAK_S3_ENDPOINT)");
+				 "no S3 store is configured (set INFOMANIAK_S3_ACCESS_KEY and INFOMANIAK_S3_SECRET_KEY)");
 }
 
 static int run_buckets(const struct op_call *call, struct json_object **ret, struct error *err)

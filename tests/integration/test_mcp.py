@@ -32,9 +32,9 @@ def environment(place):
             "SKYDIR_CONFIG": str(place / "conf")}
 
 
-def talk(place, work, mode, *args, **client):
+def talk(place, work, mode, *args, command=str(SKYDIR), **client):
     """Runs work(client) against a server of its own."""
-    server = StdioServerParameters(command=str(SKYDIR), args=["mcp", *args], env=environment(place))
+    server = StdioServerParameters(command=command, args=["mcp", *args], env=environment(place))
 
     async def run():
         async with Client(stdio_client(server), mode=mode, **client) as c:
