@@ -65,66 +65,6 @@ static const struct op rows[] = {
 extern const struct op mount_ops[], meta_ops[];
 const struct op *const op_tables[] = {rows, mount_ops, meta_ops, NULL};
 
-/* ---- one row, every surface ---- */
-
-static int list_here(const struct op *op, struct json_object *params, struct json_object **ret, struct error *err)
-{
-	struct op_call call = {.params = params};
-
-	return op_run(op, &call, ret, err);
-}
-
-#define COMPLETE(out, ...)                                                                                             \
-	do {                                                                                                           \
-		const char *typed[] = {__VA_ARGS__};                                                                       \
-		buf_clear(out);                                                                                        \
-		assert_int_equal(complete_words((int)ARRAY_SIZE(typed), (char *const *)typed, list_here, out), 0);                    \
-	} while (0)
-
-static void a_row_added_to_the_table_is_in_every_surface(void **state)
-{
-	CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
-	CLEANUP(json_putp) struct json_object *discovered = NULL;
-	char *words[] = {(char[]){"widgets"}, (char[]){"spin"}};
-	struct op_call call = {.context = NULL};
-	struct error err = ERROR_INIT;
-	int used = 0;
-
-	(void)state;
-	assert_ptr_equal(cli_op_find(2, words, &used), &rows[1]);
-	assert_int_equal(cli_op_help_all(&out), 0);
-	assert_non_null(strstr(buf_cstr(&out), "widgets"));
-	buf_clear(&out);
-	assert_int_equal(cli_op_help(&rows[1], &out), 0);
-	assert_non_null(strstr(buf_cstr(&out), "--speed"));
-	buf_clear(&out);
-	assert_int_equal(man_page("widgets", &out), 0);
-	assert_non_null(strstr(buf_cstr(&out), "skydir widgets spin"));
-	assert_non_null(strstr(buf_cstr(&out), "\\-\\-speed"));
-	assert_int_equal(man_page("nothing", &out), -EINVAL);
-	assert_int_equal(op_run(op_find("rpc.discover"), &call, &discovered, &err), 0);
-	assert_non_null(strstr(json_object_to_json_string(discovered), "\"widgets.spin\""));
-	COMPLETE(&out, "wid");
-	assert_string_equal(buf_cstr(&out), "widgets\toperations\n");
-	COMPLETE(&out, "widgets", "sp");
-	assert_string_equal(buf_cstr(&out), "spin\tturn a widget round\n");
-}
-
-static void completion_offers_options_choices_and_live_names_that_are_safe(void **state)
-{
-	CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
-
-	(void)state;
-	COMPLETE(&out, "widgets", "spin", "--sp");
-	assert_string_equal(buf_cstr(&out), "--speed\thow fast\n");
-	COMPLETE(&out, "widgets", "spin", "--colour", "");
-	assert_string_equal(buf_cstr(&out), "red\t\nblue\t\n");
-	COMPLETE(&out, "widgets", "spin", "--speed", "3", "");
-	assert_string_equal(buf_cstr(&out), "left\tw1\n"); /* $(reboot) is left out */
-	COMPLETE(&out, "widgets", "spin", "left", "");
-	assert_string_equal(buf_cstr(&out), "");
-}
-
 /* ---- MCP ---- */
 
 struct world {
@@ -219,6 +159,74 @@ static bool is_listed(struct world *w, const char *name)
 		is_found |= !strcmp(json_get_string(t, "name"), name);
 	}
 	return is_found;
+}
+
+/* ---- one row, every surface ---- */
+
+static int list_here(const struct op *op, struct json_object *params, struct json_object **ret, struct error *err)
+{
+	struct op_call call = {.params = params};
+
+	return op_run(op, &call, ret, err);
+}
+
+#define COMPLETE(out, ...)                                                                                             \
+	do {                                                                                                           \
+		const char *typed[] = {__VA_ARGS__};                                                                       \
+		buf_clear(out);                                                                                        \
+		assert_int_equal(complete_words((int)ARRAY_SIZE(typed), (char *const *)typed, list_here, out), 0);                    \
+	} while (0)
+
+static void a_row_added_to_the_table_is_in_every_surface(void **state)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+	CLEANUP(json_putp) struct json_object *discovered = NULL;
+	char *words[] = {(char[]){"widgets"}, (char[]){"spin"}};
+	struct op_call call = {.context = NULL};
+	struct error err = ERROR_INIT;
+	int used = 0;
+
+	(void)state;
+	assert_ptr_equal(cli_op_find(2, words, &used), &rows[1]);
+	assert_int_equal(cli_op_help_all(&out), 0);
+	assert_non_null(strstr(buf_cstr(&out), "widgets"));
+	buf_clear(&out);
+	assert_int_equal(cli_op_help(&rows[1], &out), 0);
+	assert_non_null(strstr(buf_cstr(&out), "--speed"));
+	buf_clear(&out);
+	assert_int_equal(man_page("widgets", &out), 0);
+	assert_non_null(strstr(buf_cstr(&out), "skydir widgets spin"));
+	assert_non_null(strstr(buf_cstr(&out), "\\-\\-speed"));
+	assert_int_equal(man_page("nothing", &out), -EINVAL);
+	assert_int_equal(op_run(op_find("rpc.discover"), &call, &discovered, &err), 0);
+	assert_non_null(strstr(json_object_to_json_string(discovered), "\"widgets.spin\""));
+	buf_clear(&out);
+	assert_int_equal(op_answer(&call,
+				   STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"widgets.spin\",\"params\":{\"widget\":\"a\","
+				       "\"speed\":7}}"),
+				   &out),
+			 0);
+	assert_non_null(strstr(buf_cstr(&out), "\"result\":{\"speed\":7}"));
+	assert_true(is_listed(world_of(OP_CHANGE), "widgets.spin"));
+	COMPLETE(&out, "wid");
+	assert_string_equal(buf_cstr(&out), "widgets\toperations\n");
+	COMPLETE(&out, "widgets", "sp");
+	assert_string_equal(buf_cstr(&out), "spin\tturn a widget round\n");
+}
+
+static void completion_offers_options_choices_and_live_names_that_are_safe(void **state)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+
+	(void)state;
+	COMPLETE(&out, "widgets", "spin", "--sp");
+	assert_string_equal(buf_cstr(&out), "--speed\thow fast\n");
+	COMPLETE(&out, "widgets", "spin", "--colour", "");
+	assert_string_equal(buf_cstr(&out), "red\t\nblue\t\n");
+	COMPLETE(&out, "widgets", "spin", "--speed", "3", "");
+	assert_string_equal(buf_cstr(&out), "left\tw1\n"); /* $(reboot) is left out */
+	COMPLETE(&out, "widgets", "spin", "left", "");
+	assert_string_equal(buf_cstr(&out), "");
 }
 
 static void only_what_is_allowed_is_listed_and_called(void **state)

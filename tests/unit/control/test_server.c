@@ -98,6 +98,53 @@ static void the_socket_is_ours_alone(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+#define NOBODY 65534
+
+/* In a child: as another user, to whom somebody opened directory and socket. 0: it was told nothing but that it may not. */
+static int ask_as_another_user(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"version\"}\n";
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char line[1024];
+	ssize_t n;
+
+	(void)snprintf(address.sun_path, sizeof address.sun_path, "%d.sock", (int)getppid());
+	if (chdir(dir) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+		return 2;
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+		return 3;
+	(void)send(fd, request, sizeof request - 1, MSG_NOSIGNAL); /* it may be closed already */
+	n = recv(fd, line, sizeof line - 1, 0);
+	line[n > 0 ? n : 0] = '\0';
+	return strstr(line, "\"result\"") || strstr(line, "mountpoint") ? 4 : 0;
+}
+
+static void another_user_is_not_served_even_if_the_socket_is_open_to_all(void **state)
+{
+	int status = -1, fd;
+	char line[512];
+	pid_t child;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* only root can become another */
+	assert_int_equal(chmod(dir, 0711), 0);
+	assert_int_equal(chmod(server_path(server), 0666), 0);
+	child = fork();
+	if (child == 0)
+		_exit(ask_as_another_user());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	fd = raw_connect(); /* we still are */
+	raw_send(fd, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"version\"}\n");
+	raw_read(fd, line, sizeof line);
+	assert_non_null(strstr(line, "mountpoint"));
+	(void)close(fd);
+}
+
 static void a_client_finds_the_daemon_and_calls_it(void **state)
 {
 	CLEANUP(clients_release) struct clients all = CLIENTS_INIT;
@@ -399,6 +446,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(the_socket_is_ours_alone),
+		TEST(another_user_is_not_served_even_if_the_socket_is_open_to_all),
 		TEST(a_client_finds_the_daemon_and_calls_it),
 		TEST(progress_comes_before_the_answer),
 		TEST(garbage_gets_an_error_and_the_connection_goes_on),
