@@ -351,6 +351,24 @@ def test_mount_t_skydir(make_mount):
     assert (m.top / "f").read_bytes() == b"by fstab"
 
 
+def test_what_is_installed_is_found_by_mount_8(make_mount):
+    """mount(8) looks for its helpers in /sbin; a link there leads to where we are, and from there to the program."""
+    build = pathlib.Path(SKYDIR).parent
+    if os.getuid() != 0 or not shutil.which("cmake") or not (build / "cmake_install.cmake").exists():
+        pytest.skip("needs root, cmake and a build directory")
+    m = make_mount("local")
+    m.client.create_bucket(m.bucket)
+    m.client.put(m.bucket, "f", b"installed")
+    m.write_config()
+    dest = m.dir / "dest"
+    run("cmake", "--install", build, "--prefix", "/usr/local", env={**os.environ, "DESTDIR": str(dest)})
+    assert os.readlink(dest / "sbin/mount.skydir") == "/usr/local/sbin/mount.skydir"
+    os.symlink(dest / "usr/local/sbin/mount.skydir", m.dir / "mount.skydir")
+    run(m.dir / "mount.skydir", f"/local/{m.bucket}", m.top, "-o", f"rw,config={m.config}", env=m.environment())
+    assert (m.top / "f").read_bytes() == b"installed"
+    assert os.readlink(f"/proc/{m.pid}/exe") == str(dest / "usr/local/bin/skydir")
+
+
 def test_reads_go_on_while_an_upload_is_slow(make_mount):
     m = make_mount("s3", options={"upload-delay": "10ms"}).start()
     m.client.put(m.bucket, "other", b"readable")
