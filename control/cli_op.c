@@ -190,7 +190,14 @@ static void show_progress(void *arg, struct json_object *params)
 	const char *text = json_get_string(params, "message");
 	CLEANUP(buf_release) struct buf line = BUF_INIT(1024);
 
-	if (!text || !isatty(STDERR_FILENO) || text_escape(&line, text) < 0)
+	if (!text || text_escape(&line, text) < 0)
+		return;
+	if (json_get(params, "event")) { /* stays, also where nobody looks */
+		(void)fprintf(stderr, "%s%s\n", run->has_progress ? "\r\033[K" : "", buf_cstr(&line));
+		run->has_progress = false;
+		return;
+	}
+	if (!isatty(STDERR_FILENO))
 		return;
 	(void)fprintf(stderr, "\r\033[K%s", buf_cstr(&line));
 	(void)fflush(stderr);

@@ -56,6 +56,8 @@ struct op_wait {
 	const char *const *bad;
 	bool keeps_result; /* the operation's own result stays; else it is the thing as it became */
 	bool adds_look;	   /* what the last look tells is added to the operation's own result, which stays */
+	/* An operation that lists events of the thing ("stacks.events"): new ones are told while it waits. NULL: none. */
+	const char *follow;
 	const char *result_field; /* with param "": the result's member that names the thing; NULL: "id". None: done */
 };
 

@@ -298,9 +298,87 @@ static void take_look(const struct op_wait *wait, struct json_object *look, stru
 	json_object_put(look);
 }
 
+/* Events that were told: their identifiers are members of *seen. */
+struct follower {
+	const struct op *op;
+	struct op_call call; /* its params are owned */
+	struct json_object *seen;
+};
+
+static void follower_release(struct follower *f)
+{
+	json_object_put(f->call.params);
+	json_object_put(f->seen);
+}
+
+static void tell_event(struct notifier *n, struct json_object *event)
+{
+	static const char *const members[] = {"time", "resource", "type", "provider_status", "reason"};
+	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
+	CLEANUP(buf_release) struct buf text = BUF_INIT(4096);
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+		const char *value = json_get_string(event, members[i]);
+
+		if (value && *value && buf_addf(&text, "%s%s", text.len ? "  " : "", value) < 0)
+			break; /* cut off is fine */
+	}
+	if (!n->call->notify || !o)
+		return;
+	json_object_object_add(o, "message", json_object_new_string(buf_cstr(&text)));
+	json_object_object_add(o, "event", json_object_get(event));
+	n->call->notify(n->call->notify_arg, o);
+}
+
+/* Looks at the events; new ones are told (to: NULL: only noted). A failure is none of the waiting's. */
+static void follow(struct follower *f, const struct op_cloud_place *place, struct cloud *cloud, struct notifier *quiet,
+		   struct notifier *to)
+{
+	CLEANUP(json_putp) struct json_object *events = NULL;
+	struct error ignored = ERROR_INIT;
+	size_t count;
+	bool is_newest_first;
+
+	if (!f->op || !f->seen || call_slot(f->op, &f->call, place, cloud, quiet, &events, &ignored) < 0 ||
+	    !json_object_is_type(events, json_type_array))
+		return;
+	count = json_object_array_length(events);
+	{
+		const char *first = count ? json_get_string(json_object_array_get_idx(events, 0), "time") : NULL;
+		const char *last = count ? json_get_string(json_object_array_get_idx(events, count - 1), "time") : NULL;
+
+		is_newest_first = first && last && strcmp(first, last) > 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *event = json_object_array_get_idx(events, is_newest_first ? count - 1 - i : i);
+		const char *id = json_get_string(event, "id");
+
+		if (!id || json_object_object_get_ex(f->seen, id, NULL))
+			continue;
+		json_object_object_add(f->seen, id, NULL);
+		if (to)
+			tell_event(to, event);
+	}
+}
+
+/* What is there before the operation begins is old. id: NULL: the thing is not there yet. */
+static void follow_begin(struct follower *f, const struct op *op, const struct op_call *call,
+			 const struct op_cloud_place *place, struct cloud *cloud, struct notifier *quiet, const char *id)
+{
+	f->op = op_find(op->wait->follow);
+	f->call = *call;
+	f->call.notify = NULL;
+	f->call.params = json_object_new_object();
+	f->seen = json_object_new_object();
+	if (!id || !f->op || !f->call.params)
+		return;
+	json_object_object_add(f->call.params, f->op->params[0].name, json_object_new_string(id));
+	follow(f, place, cloud, quiet, NULL);
+}
+
 static int wait_until_done(const struct op *op, const struct op_call *call, const struct op_cloud_place *place,
-			   struct cloud *cloud, struct notifier *notifier, struct json_object **result,
-			   struct error *err)
+			   struct cloud *cloud, struct notifier *notifier, struct follower *follower,
+			   struct json_object **result, struct error *err)
 {
 	const struct op *asked = op_find(op->wait->operation);
 	struct op_call ask = *call;
@@ -315,6 +393,9 @@ static int wait_until_done(const struct op *op, const struct op_call *call, cons
 	sleeper.cancel = call->cancel;
 	sleeper.operation = op->name;
 	sleeper.wait_until_mono_ms = deadline_of(notifier);
+	if (follower->op && follower->call.params && !*op->wait->param && json_get_string(*result, "id"))
+		json_object_object_add(follower->call.params, follower->op->params[0].name,
+				       json_object_new_string(json_get_string(*result, "id")));
 	for (;;) {
 		struct json_object *record = NULL;
 		const char *state;
@@ -322,6 +403,8 @@ static int wait_until_done(const struct op *op, const struct op_call *call, cons
 		r = call_slot(asked, &ask, place, cloud, notifier, &record, err);
 		r = judge(op, r, record, err);
 		state = record ? json_get_string(record, op->wait->field) : NULL;
+		if (record) /* after the state: the events that led to it are there */
+			follow(follower, place, cloud, notifier, notifier);
 		if (r == 0 && state) {
 			char text[128];
 
@@ -348,18 +431,22 @@ static int run_one(const struct op *op, const struct op_call *call, const struct
 {
 	CLEANUP(json_putp) struct json_object *result = NULL;
 	struct notifier notifier;
+	CLEANUP(follower_release) struct follower follower = {.op = NULL};
 	struct cloud *cloud = NULL;
 	bool is_plan = call->params && json_get_bool(call->params, "dry_run", false);
 	bool is_waiting = op->wait && !is_plan && call->params && json_get_bool(call->params, "wait", false);
 	int r = op_context_cloud(call->context, place, param(call, "profile"), param(call, "region"), &cloud, err);
 
 	start_notifier(&notifier, op, call);
+	if (r == 0 && is_waiting && op->wait->follow)
+		follow_begin(&follower, op, call, place, cloud, &notifier,
+			     *op->wait->param ? param(call, op->wait->param) : NULL);
 	if (r == 0)
 		r = call_slot(op, call, place, cloud, &notifier, &result, err);
 	if (is_waiting && op->wait->result_field && r == 0 && !json_get_string(result, op->wait->result_field))
 		is_waiting = false; /* nothing was left to be done */
 	if (r == 0 && is_waiting)
-		r = wait_until_done(op, call, place, cloud, &notifier, &result, err);
+		r = wait_until_done(op, call, place, cloud, &notifier, &follower, &result, err);
 	if (r < 0)
 		return op_of_provider(op, place->name, r, err);
 	*ret = steal(result);

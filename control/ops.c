@@ -11,6 +11,7 @@ extern const struct op volume_op_rows[];   /* ops_volumes.c */
 extern const struct op network_op_rows[];  /* ops_network.c */
 extern const struct op balancer_op_rows[]; /* ops_balancers.c */
 extern const struct op identity_op_rows[]; /* ops_identity.c */
+extern const struct op stack_op_rows[];	   /* ops_stacks.c */
 extern const struct op coda_op_rows[];	 /* ops_coda.c */
 extern const struct op coda_table_op_rows[]; /* ops_coda_tables.c */
 extern const struct op newsletter_op_rows[]; /* ops_newsletter.c */
@@ -24,6 +25,7 @@ const struct op *const op_tables[] = {
 	network_op_rows,
 	balancer_op_rows,
 	dns_op_rows,
+	stack_op_rows,
 	identity_op_rows,
 	coda_op_rows,
 	coda_table_op_rows,

@@ -14,8 +14,10 @@ static const struct {
 	const char *name, *label, *variable, *host;
 	enum service_dialect dialect;
 	const char *region; /* that it is signed for; NULL: the connection's */
+	void (*refine)(const struct http_response *response, struct error *err);
 } service_rows[] = {
 	{ "ec2", "aws-ec2", "EC2", "ec2.%s", SERVICE_XML, NULL },
+	{ "cloudformation", "aws-cloudformation", "CLOUDFORMATION", "cloudformation.%s", SERVICE_XML, NULL, cloudformation_refine },
 	/* One for all regions; its signatures say us-east-1. */
 	{ "route53", "aws-route53", "ROUTE_53", "route53", SERVICE_XML, "us-east-1" },
 };
@@ -239,6 +241,7 @@ static int make_service(struct aws *a, size_t row, struct made_service **ret, st
 		.dialect = service_rows[row].dialect,
 		.signer = m->signer,
 		.ratelimit = &a->ratelimit,
+		.refine = service_rows[row].refine,
 	};
 	*ret = m;
 	return 0;
@@ -290,5 +293,6 @@ const struct cloud_driver cloud_aws = {
 	.interfaces = { [CLOUD_COMPUTE] = &aws_compute,
 			[CLOUD_DNS] = &aws_dns,
 			[CLOUD_VOLUMES] = &aws_volumes,
-			[CLOUD_NETWORK] = &aws_network },
+			[CLOUD_NETWORK] = &aws_network,
+			[CLOUD_STACKS] = &aws_stacks },
 };

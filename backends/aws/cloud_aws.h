@@ -11,6 +11,7 @@
 #include "backends/cloud/compute.h"
 #include "backends/cloud/dns.h"
 #include "backends/cloud/network.h"
+#include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
 #include "backends/cloud/volumes.h"
 
@@ -70,4 +71,7 @@ int ec2_instance_id(struct cloud_call *call, char **ret, struct error *err) MUST
 extern const struct compute_ops aws_compute;
 extern const struct volume_ops aws_volumes;  /* ec2_volume.c */
 extern const struct network_ops aws_network; /* ec2_network.c */
+extern const struct stack_ops aws_stacks;    /* cloudformation.c */
+/* A stack that is not there is a ValidationError like any other. */
+void cloudformation_refine(const struct http_response *response, struct error *err);
 extern const struct dns_ops aws_dns;

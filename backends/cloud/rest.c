@@ -226,27 +226,45 @@ static int value_of(struct cloud_call *call, const struct rest_field *f, struct 
 	return 0;
 }
 
-/* "Tag.#" */
-static int add_numbered(struct service_request *q, const char *place, size_t n, const char *more, const char *value,
+/* "Tag.#", "Tag.#2", "Parameters.member.#|ParameterKey|ParameterValue", taken apart. */
+struct numbered {
+	struct str before;
+	size_t first;
+	struct str key, value; /* of a map's members */
+};
+
+static struct numbered read_place(const char *place)
+{
+	struct str rest = str_of(place), before = str_split(&rest, '#'), number = str_split(&rest, '|');
+	struct numbered n = { before, 1, STR("Key"), STR("Value") };
+
+	if (number.len && isdigit((unsigned char)*number.ptr))
+		n.first = (size_t)(*number.ptr - '0');
+	if (rest.ptr) {
+		n.key = str_split(&rest, '|');
+		n.value = rest;
+	}
+	return n;
+}
+
+static int add_numbered(struct service_request *q, const struct numbered *n, size_t i, struct str member, const char *value,
 			struct error *err)
 {
-	const char *sign = strchr(place, '#');
-	bool has_first = isdigit((unsigned char)sign[1]);
-	size_t first = has_first ? (size_t)(sign[1] - '0') : 1;
-	CLEANUP(freep) char *name = str_format("%.*s%zu%s%s", (int)(sign - place), place, first + n - 1,
-					       sign + 1 + has_first, more);
+	CLEANUP(freep) char *name = str_format("%.*s%zu%s%.*s", (int)n->before.len, n->before.ptr, n->first + i,
+					       member.len ? "." : "", (int)member.len, member.len ? member.ptr : "");
 
 	return name ? http_query_add(&q->form, name, value, err) : no_memory(err);
 }
 
 static int fill_form(struct service_request *q, const char *place, struct json_object *value, struct error *err)
 {
-	size_t n = 0;
+	struct numbered n = read_place(place);
+	size_t i = 0;
 	int r = 0;
 
 	if (json_object_is_type(value, json_type_array) && strchr(place, '#')) {
-		for (size_t i = 0; i < json_object_array_length(value) && r >= 0; i++)
-			r = add_numbered(q, place, i + 1, "",
+		for (; i < json_object_array_length(value) && r >= 0; i++)
+			r = add_numbered(q, &n, i, (struct str){ NULL, 0 },
 					 json_object_get_string(json_object_array_get_idx(value, i)), err);
 		return r;
 	}
@@ -254,11 +272,11 @@ static int fill_form(struct service_request *q, const char *place, struct json_o
 		return http_query_add(&q->form, place, json_object_get_string(value), err);
 	json_object_object_foreach(value, key, member)
 	{
-		n++;
 		if (r >= 0)
-			r = add_numbered(q, place, n, ".Key", key, err);
+			r = add_numbered(q, &n, i, n.key, key, err);
 		if (r >= 0)
-			r = add_numbered(q, place, n, ".Value", json_object_get_string(member), err);
+			r = add_numbered(q, &n, i, n.value, json_object_get_string(member), err);
+		i++;
 	}
 	return r;
 }

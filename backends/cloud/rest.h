@@ -26,7 +26,8 @@ struct rest_field {
 	bool is_needed;	  /* of the service, though not of the operation: an error when it was not given */
 };
 /* param "@token" is a fresh UUID, "@NAME" the driver's variable. In a form, '#' in the place of a list is 1, 2, 3... ('#2'
- * begins with 2), and a map is sent as PLACE.Key and PLACE.Value. */
+ * begins with 2), and a map is sent as PLACE.Key and PLACE.Value
+ * ('#|A|B': as PLACE.A and PLACE.B). */
 
 enum rest_page_style {
 	REST_ONE_PAGE,
@@ -53,6 +54,7 @@ struct rest_kind {
 	/* Where they all are; of its fields only those without param are sent. NULL: named by identifier only. */
 	const struct rest_row *list;
 	const struct rest_field *filter; /* of param "name", which is what was given; NULL: the list is looked through */
+	const struct rest_field *id_filter; /* the filter of what is an identifier, where that is no whole one */
 	const char *names;		 /* members that may be what was given: "name|id" */
 	const char *id;			 /* the member that takes its place */
 	const char *id_part;		 /* for is_id: what an identifier of this kind has in it */

@@ -45,7 +45,7 @@ static int look(void *arg, struct json_object *thing, struct error *err)
 }
 
 /* The list's constants, then the filter by what was given. */
-static int search_list(struct cloud_call *call, struct search *s, struct error *err)
+static int search_list(struct cloud_call *call, struct search *s, const struct rest_field *filter, struct error *err)
 {
 	const struct rest_row *list = s->kind->list;
 	struct rest_field fields[16];
@@ -61,7 +61,7 @@ static int search_list(struct cloud_call *call, struct search *s, struct error *
 	for (const struct rest_field *f = list->fields; f && f->place && n < ARRAY_SIZE(fields) - 1; f++)
 		if (!f->param)
 			fields[n++] = *f;
-	for (const struct rest_field *f = s->kind->filter; f && f->place && n < ARRAY_SIZE(fields) - 1; f++)
+	for (const struct rest_field *f = filter; f && f->place && n < ARRAY_SIZE(fields) - 1; f++)
 		fields[n++] = *f;
 	fields[n] = (struct rest_field){ .place = NULL };
 	row.fields = fields;
@@ -82,13 +82,13 @@ int rest_find(struct cloud_call *call, const struct rest_kind *kind, const char 
 
 	if (id == REST_STRANGE_ID)
 		return error_set(err, ERR_INVALID, "'%.200s' is no identifier of a thing of kind %s", given, kind->what);
-	if (id == REST_ID && ret_id) {
+	if (id == REST_ID && ret_id && !kind->id_filter) {
 		*ret_id = strdup(given);
 		return *ret_id ? 0 : no_memory(err);
 	}
 	if (!kind->list)
 		return error_set(err, ERR_INVALID, "'%.100s' is no identifier of a %s", given, kind->what);
-	r = search_list(call, &s, err);
+	r = search_list(call, &s, id == REST_ID && kind->id_filter ? kind->id_filter : kind->filter, err);
 	found = s.found;
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include "backends/cloud/dns.h"
 #include "backends/cloud/identity.h"
 #include "backends/cloud/network.h"
+#include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
 #include "backends/cloud/volumes.h"
 
@@ -82,4 +83,5 @@ extern const struct compute_ops openstack_compute;
 extern const struct volume_ops openstack_volumes;     /* cinder.c */
 extern const struct network_ops openstack_network;    /* neutron.c, octavia.c */
 extern const struct identity_ops openstack_identity;  /* identity.c */
+extern const struct stack_ops openstack_stacks;	      /* heat.c */
 extern const struct dns_ops openstack_dns;

@@ -29,5 +29,6 @@ const struct cloud_driver cloud_openstack = {
 			[CLOUD_DNS] = &openstack_dns,
 			[CLOUD_VOLUMES] = &openstack_volumes,
 			[CLOUD_NETWORK] = &openstack_network,
-			[CLOUD_IDENTITY] = &openstack_identity },
+			[CLOUD_IDENTITY] = &openstack_identity,
+			[CLOUD_STACKS] = &openstack_stacks },
 };

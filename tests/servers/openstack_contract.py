@@ -131,6 +131,8 @@ class OpenStackContract(Contract):
 
     def refuse(self, error):
         shapes = {"network": {"NeutronError": {"type": error.code, "message": error.message, "detail": ""}},
+                  "heat": {"code": error.status, "title": "-", "explanation": "There was an error.",
+                           "error": {"message": error.message, "type": error.code, "traceback": None}},
                   "lb": {"faultcode": "Client", "faultstring": error.message, "debuginfo": None}}
         name = "overLimit" if error.status == 413 else "itemNotFound" if error.status == 404 else "badRequest"
         return as_json(error.status, shapes.get(self.part, {name: {"code": error.status, "message": error.message}}),
@@ -480,3 +482,141 @@ class OpenStackContract(Contract):
         """What was asked for that is no look and no sign-in: "POST volumes"."""
         return [f"{r.method} {re.sub('^/(volume/v3/p1|network/v2.0|lb/v2/lbaas|compute/v2.1)/', '', r.path)}" for r in self.requests
                 if r.method != "GET" and "/identity/" not in r.path]
+
+
+HEAT_WORDS = {"create": "CREATE", "update": "UPDATE", "delete": "DELETE", "suspend": "SUSPEND", "resume": "RESUME"}
+
+
+class HeatContract(OpenStackContract):
+    """Heat: a template is JSON here: {"parameters": {name: {type, default}}, "resources": {name: {type}}, "outputs": {name: ...}}.
+    Each look at a stack is a step: one resource is done, then the stack."""
+
+    CATALOG = {**OpenStackContract.CATALOG, "orchestration": "/heat/v1/p1"}
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.stacks = {}
+
+    def handle(self, request):
+        if not request.path.startswith("/heat/v1/p1/"):
+            return super().handle(request)
+        self.part = "heat"
+        if request.headers.get("X-Auth-Token") != "token-1":
+            raise Refused(401, "Unauthorized", "no token")
+        self.body, self.query = json.loads(request.body) if request.body else None, request.query
+        parts = request.path.removeprefix("/heat/v1/p1/").split("/")
+        if parts == ["stacks"] and request.method == "GET":
+            return self.marked("stacks", [self.step(s) for s in self.stacks.values()], {"name": "stack_name", "id": "id"})
+        if parts in (["stacks"], ["stacks", "preview"], ["validate"]) and request.method == "POST":
+            return self.begin_stack(parts[-1])
+        stack = self.stacks.get(parts[2]) if len(parts) > 2 else None
+        if not stack or stack["stack_name"] != parts[1] or stack["stack_status"] == "DELETE_COMPLETE":
+            raise Refused(404, "StackNotFound", f"The Stack ({'/'.join(parts[1:])}) could not be found.")
+        return self.of_stack(request, stack, parts[3:])
+
+    def marked(self, name, rows, filters):
+        query = dict(self.query)
+        if set(query) - set(filters) - {"limit", "marker"}:
+            raise Refused(400, "BadRequest", f"unknown query {query}")
+        rows = [r for r in rows if all(r[member] == query[f] for f, member in filters.items() if f in query)]
+        if "marker" in query:
+            rows = rows[[r["id"] for r in rows].index(query["marker"]) + 1:]
+        limit = min(int(query.get("limit", 1000)), self.page_max)
+        return as_json(200, {name: [{k: v for k, v in r.items() if k[0] != "_"} for r in rows[:limit]]})
+
+    def read_template(self, text, given):
+        try:
+            template = json.loads(text)
+            check(template, {"heat_template_version": TEXT, "description": TEXT, "resources": {"*": {"type": TEXT}},
+                             "parameters": {"*": {"type": TEXT, "default": TEXT}}, "outputs": {"*": {"value": ANY, "description": TEXT}}}, "t")
+        except (ValueError, AttributeError):
+            raise Refused(400, "InvalidTemplate", "Template format version not found.") from None
+        for name in given:
+            if name not in template.get("parameters", {}):
+                raise Refused(400, "UnknownUserParameter", f"The Parameter ({name}) was not defined in template.")
+        for name, about in template.get("parameters", {}).items():
+            if "default" not in about and name not in given:
+                raise Refused(400, "UserParameterMissing", f"The Parameter ({name}) was not provided.")
+        return template
+
+    def begin_stack(self, what):
+        shape = {"template": TEXT, "parameters": {"*": TEXT}, "environment": TEXT}
+        if what != "validate":
+            shape = {**shape, "stack_name": TEXT, "disable_rollback": FLAG, "timeout_mins": NUMBER}
+        check(self.body, shape, "body")
+        if what == "validate":
+            template = self.read_template(self.body["template"], self.body.get("parameters", ()))
+            return as_json(200, {"Description": template.get("description", ""), "Parameters": {
+                n: {"Type": p["type"], "Default": p.get("default")} for n, p in template.get("parameters", {}).items()}})
+        template = self.read_template(self.body["template"], self.body.get("parameters", {}))
+        if what == "preview":
+            return as_json(200, {"stack": {"resources": [{"resource_name": n, "resource_type": r["type"]}
+                                                         for n, r in template["resources"].items()]}})
+        if any(s["stack_name"] == self.body["stack_name"] and s["stack_status"] != "DELETE_COMPLETE" for s in self.stacks.values()):
+            raise Refused(409, "StackExists", f"The Stack ({self.body['stack_name']}) already exists.")
+        made = {"id": uid(), "stack_name": self.body["stack_name"], "description": template.get("description", ""), "outputs": [],
+                "parameters": self.body.get("parameters", {}), "creation_time": "2026-11-23T10:00:00Z", "updated_time": None,
+                "tags": None, "_template": template, "_events": [], "_left": []}
+        self.stacks[made["id"]] = made
+        self.last_body = self.body
+        self.start(made, "create")
+        return as_json(201, {"stack": {"id": made["id"], "links": []}})
+
+    def event(self, stack, name, status, reason=""):
+        stack["_events"].append({"id": uid(), "event_time": f"2026-11-23T10:00:{len(stack['_events']):02}Z", "resource_name": name,
+                                 "resource_status": status, "resource_status_reason": reason})
+
+    def start(self, stack, action):
+        stack["stack_status"] = HEAT_WORDS[action] + "_IN_PROGRESS"
+        stack["stack_status_reason"] = f"Stack {HEAT_WORDS[action]} started"
+        stack["_left"] = list(stack["_template"]["resources"])
+        self.event(stack, stack["stack_name"], stack["stack_status"])
+
+    def step(self, stack):
+        if not stack["stack_status"].endswith("_IN_PROGRESS"):
+            return stack
+        word = stack["stack_status"].split("_")[0]
+        if stack["_left"]:
+            name = stack["_left"].pop(0)
+            is_bad = stack["_template"]["resources"][name]["type"] == "OS::Test::Broken" and word == "CREATE"
+            self.event(stack, name, word + ("_FAILED" if is_bad else "_COMPLETE"), "it broke" if is_bad else "state changed")
+            stack["_left"] = [] if is_bad else stack["_left"]
+            if is_bad:
+                stack.update(stack_status=word + "_FAILED", stack_status_reason="Resource CREATE failed: it broke")
+            return stack
+        stack.update(stack_status=word + "_COMPLETE", outputs=[{"output_key": n, "output_value": o["value"], "description": ""}
+                                                              for n, o in stack["_template"].get("outputs", {}).items()])
+        self.event(stack, stack["stack_name"], stack["stack_status"])
+        return stack
+
+    def of_stack(self, request, stack, parts):
+        resources = [{"resource_name": n, "resource_type": r["type"], "physical_resource_id": f"id-{n}",
+                      "resource_status": stack["stack_status"], "updated_time": "2026-11-23T10:00:00Z"}
+                     for n, r in stack["_template"]["resources"].items()]
+        if request.method == "GET" and not parts:
+            return as_json(200, {"stack": {k: v for k, v in self.step(stack).items() if k[0] != "_"}})
+        if request.method == "GET" and parts == ["resources"]:
+            return as_json(200, {"resources": resources})
+        if request.method == "GET" and parts == ["events"]:
+            return self.marked("events", stack["_events"], {})
+        if request.method == "GET" and parts == ["template"]:
+            return as_json(200, stack["_template"])
+        if request.method == "GET" and parts[0] == "resources":
+            found = [r for r in resources if r["resource_name"] == parts[1]]
+            if not found:
+                raise Refused(404, "ResourceNotFound", f"The Resource ({parts[1]}) could not be found.")
+            return as_json(200, {"resource": found[0]})
+        if request.method == "DELETE" and not parts:
+            self.start(stack, "delete")
+            return 204, {}, ""
+        if request.method == "PATCH" and not parts:
+            check(self.body, {"template": TEXT, "parameters": {"*": TEXT}, "environment": TEXT}, "body")
+            stack["parameters"].update(self.body.get("parameters", {}))
+            if "template" in self.body:
+                stack["_template"] = self.read_template(self.body["template"], stack["parameters"])
+            self.start(stack, "update")
+            return 202, {}, ""
+        if request.method == "POST" and parts == ["actions"] and self.body in ({"suspend": None}, {"resume": None}):
+            self.start(stack, next(iter(self.body)))
+            return 202, {}, ""
+        return self.no(request)
