@@ -217,5 +217,6 @@ const struct cloud_driver cloud_azure = {
 	.interfaces = { [CLOUD_COMPUTE] = &azure_compute,
 			[CLOUD_DNS] = &azure_dns,
 			[CLOUD_VOLUMES] = &azure_volumes,
-			[CLOUD_NETWORK] = &azure_network },
+			[CLOUD_NETWORK] = &azure_network,
+			[CLOUD_STACKS] = &azure_stacks },
 };

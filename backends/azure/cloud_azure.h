@@ -10,6 +10,7 @@
 #include "backends/cloud/compute.h"
 #include "backends/cloud/dns.h"
 #include "backends/cloud/network.h"
+#include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
 #include "backends/cloud/volumes.h"
 
@@ -86,4 +87,5 @@ int arm_settle(struct cloud_call *call, const struct service *service, struct se
 extern const struct compute_ops azure_compute;
 extern const struct volume_ops azure_volumes;  /* azdisk.c */
 extern const struct network_ops azure_network; /* aznet.c */
+extern const struct stack_ops azure_stacks;    /* azdeploy.c */
 extern const struct dns_ops azure_dns; /* azdns.c */

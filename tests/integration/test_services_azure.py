@@ -1,6 +1,8 @@
 """Azure's volumes, security groups and addresses through the command line, against a server written after the public REST
 reference."""
 
+import json
+
 import pytest
 
 from az_services_contract import AzServicesContract
@@ -95,3 +97,54 @@ def test_a_dry_run_changes_nothing(cli, arm):
     before = dict(arm.things)
     plan = cli("volumes", "create", "x", "1", "--dry-run").json["would_send"]
     assert plan[0]["method"] == "PUT" and SECRET not in str(plan) and arm.things == before
+
+
+TEMPLATE = {"$schema": "https://schema.example/deploymentTemplate.json#", "contentVersion": "1.0.0.0",
+            "parameters": {"size": {"type": "string"}, "count": {"type": "int", "defaultValue": 1}},
+            "resources": [{"type": "Microsoft.Test/things", "name": "one"}, {"type": "Microsoft.Test/things", "name": "two"}],
+            "outputs": {"url": {"type": "string", "value": "http://192.0.2.7"}, "all": {"type": "object", "value": {"a": [1]}}}}
+
+
+@pytest.fixture
+def template(tmp_path):
+    (tmp_path / "t.json").write_text(json.dumps(TEMPLATE))
+    return str(tmp_path / "t.json")
+
+
+def test_a_stack_from_its_creation_to_its_end(cli, arm, template):
+    done = cli("stacks", "create", "web", template, "--parameter", "size=small", "--parameter", "count=3", "--tag", "a=b", "--wait")
+    made = done.json
+    assert (made["name"], made["status"], made["parameters"], made["tags"]) == (
+        "web", "complete", {"size": "small", "count": "3"}, {"a": "b"})
+    assert arm.last_body["properties"]["parameters"]["count"] == {"value": 3}
+    assert [line.split()[1:4] for line in done.err.splitlines()][:2] == [["one", "Microsoft.Test/things", "Succeeded"],
+                                                                       ["two", "Microsoft.Test/things", "Succeeded"]]
+    assert [r["name"] for r in cli("stacks", "resources", "web").items] == ["one", "two"]
+    assert cli("stacks", "resource", "web", "TWO").json["id"].endswith("/Microsoft.Test/things/two")
+    refused(cli("stacks", "resource", "web", "three"), 3, "no resource")
+    assert {o["name"]: o["value"] for o in cli("stacks", "outputs", "web").items} == {"url": "http://192.0.2.7", "all": '{"a":[1]}'}
+    assert json.loads(cli("stacks", "template", made["id"]).json["template"]) == TEMPLATE
+    refused(cli("stacks", "create", "web", template, "--parameter", "size=s"), 6, "already")
+    updated = cli("stacks", "update", "web", "--parameter", "size=big", "--wait").json
+    assert updated["parameters"] == {"size": "big", "count": "3"} and arm.last_body["properties"]["template"] == TEMPLATE
+    refused(cli("stacks", "suspend", "web"), 1, "not supported by azure")
+    assert cli("stacks", "delete", "web", "--yes", "--wait").code == 0 and cli("stacks", "list").items == []
+
+
+def test_a_stack_that_fails_and_templates_that_are_wrong(cli, arm, template, tmp_path):
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"resources": [{"type": "Microsoft.Test/broken", "name": "x"}]}))
+    done = cli("stacks", "create", "bad", str(bad), "--wait")
+    refused(done, 6, "it became 'failed'")
+    assert "it broke" in done.err and cli("stacks", "get", "bad").json["reason"] == "At least one resource failed."
+    assert cli("stacks", "validate", template, "--parameter", "size=s").json["valid"] is True
+    refused(cli("stacks", "validate", template, "--parameter", "nope=s"), 2, "'nope' is not found")
+    changes = cli("stacks", "preview", "new", template, "--parameter", "size=s").items
+    assert [(c["action"], c["type"], c["details"]) for c in changes] == [("create", "Microsoft.Test/things", ["properties.x"])] * 2
+    bad.write_text("param size string")
+    arm.requests.clear()
+    refused(cli("stacks", "validate", str(bad)), 2, "no JSON")
+    assert not [r for r in arm.requests if "deployments" in r.path]
+    for name in ("a", "b", "c"):
+        assert cli("stacks", "create", name, template, "--parameter", "size=s").code == 0
+    assert [s["name"] for s in cli("stacks", "list").items] == ["bad", "a", "b", "c"]

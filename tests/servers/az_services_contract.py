@@ -17,6 +17,8 @@ SHAPES = {
     "networkSecurityGroups": TAGGED,
     "publicIPAddresses": {**TAGGED, "sku": {"name": TEXT}, "properties": {"publicIPAllocationMethod": TEXT}},
 }
+DEPLOYMENT = {"tags": {"*": TEXT}, "properties": {"mode": TEXT, "template": {"*": object}, "parameters": {"*": {"value": object}},
+                                                  "onErrorDeployment": {"type": TEXT}}}
 VERSIONS = {"disks": "2024-03-02", "snapshots": "2024-03-02"}
 BASE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
 
@@ -32,7 +34,76 @@ class AzServicesContract(AzvmContract):
             raise Refused(404, "ResourceNotFound", f"The Resource '{path}' was not found.")
         return self.things[path.lower()]
 
+    def deployments(self, request, query, path):
+        parts = path.split("/")[8:]  # behind "deployments"
+        body = json.loads(request.body) if request.body else None
+        if not parts:
+            found = [t for k, t in self.things.items() if "/deployments/" in k]
+            return self.page(request, query, [self.shown(t) for t in found])
+        name, verb = parts[0], parts[1] if len(parts) > 1 else None
+        if body is not None:
+            check(body, DEPLOYMENT if verb is None else {"properties": DEPLOYMENT["properties"]})
+            template = body["properties"]["template"]
+            if "resources" not in template:
+                raise Refused(400, "InvalidTemplate", "Deployment template validation failed: no resources")
+            for given in body["properties"]["parameters"]:
+                if given not in template.get("parameters", {}):
+                    raise Refused(400, "InvalidTemplate", f"The template parameter '{given}' is not found")
+        if verb == "validate":
+            return as_json(200, {"properties": {"provisioningState": "Succeeded"}})
+        if verb == "whatIf":
+            return self.what_if(template)
+        if request.method == "PUT":
+            return self.deploy(path, name, body, template)
+        thing = self.thing(path.rsplit("/", 1)[0] if verb else path)
+        if verb == "operations":
+            return self.page(request, query, thing["operations"][:thing["looks"]])
+        if verb == "exportTemplate":
+            return as_json(200, {"template": thing["template"]})
+        if request.method == "DELETE":
+            return self.later(202, {}, lambda: self.things.pop(path.lower()))
+        thing["looks"] += 1
+        if thing["looks"] > len(thing["operations"]):
+            bad = [o for o in thing["operations"] if o["properties"]["provisioningState"] == "Failed"]
+            thing["properties"]["provisioningState"] = "Failed" if bad else "Succeeded"
+            if bad:
+                thing["properties"]["error"] = {"code": "DeploymentFailed", "message": "At least one resource failed."}
+        return as_json(200, self.shown(thing))
+
+    @staticmethod
+    def shown(thing):
+        return {k: v for k, v in thing.items() if k not in ("operations", "template", "looks")}
+
+    def what_if(self, template):
+        changes = [{"resourceId": f"{BASE}/{r['type']}/{r['name']}", "changeType": "Create", "delta": [{"path": "properties.x"}]}
+                   for r in template["resources"]]
+        name = "whatif-" + str(len(self.operations))
+        self.operations[name] = changes
+        return as_json(202, {}, **{"Location": f"{self.endpoint}/whatif/{name}?api-version=2024-03-01", "Retry-After": "0"})
+
+    def deploy(self, path, name, body, template):
+        operations = [{"operationId": f"{len(self.requests)}-{r['name']}", "properties": {
+            "timestamp": f"2026-11-23T10:00:0{n}Z", "provisioningState": "Failed" if r["type"].endswith("broken") else "Succeeded",
+            "statusMessage": {"error": {"message": "it broke"}} if r["type"].endswith("broken") else None,
+            "targetResource": {"id": f"{BASE}/{r['type']}/{r['name']}", "resourceName": r["name"], "resourceType": r["type"]}}}
+            for n, r in enumerate(template["resources"])]
+        operations.append({"operationId": f"{len(self.requests)}-end", "properties": {
+            "timestamp": "2026-11-23T10:00:09Z", "provisioningState": "Succeeded", "provisioningOperation": "EvaluateDeploymentOutput"}})
+        made = {"id": path, "name": name, "tags": body.get("tags", {}), "template": template, "operations": operations, "looks": 0,
+                "properties": {"provisioningState": "Accepted", "timestamp": "2026-11-23T10:00:00Z", "mode": "Incremental",
+                               "parameters": {k: {"type": "String", **v} for k, v in body["properties"]["parameters"].items()},
+                               "outputs": {k: {"type": "String", "value": v["value"]} for k, v in template.get("outputs", {}).items()}}}
+        self.things[path.lower()] = made
+        self.last_body = body
+        return as_json(201, self.shown(made), **{"Azure-AsyncOperation": f"{self.endpoint}/operations/x?api-version=2024-03-01"})
+
     def route(self, request, path, query):
+        if path.startswith("/whatif/"):
+            return as_json(200, {"status": "Succeeded", "properties": {"changes": self.operations[path.rsplit("/", 1)[1]]}})
+        if "/providers/Microsoft.Resources/deployments" in path:
+            if dict(request.query)["api-version"] != "2024-03-01" or not path.startswith(BASE):
+                raise Refused(400, "InvalidApiVersion", "2024-03-01")
+            return self.deployments(request, query, path)
         asked = dict(request.query)["api-version"]
         rule = re.fullmatch(rf"({BASE}/Microsoft\.Network/networkSecurityGroups/[\w-]+)/securityRules(?:/([\w-]+))?", path, re.IGNORECASE)
         if rule:

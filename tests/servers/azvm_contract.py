@@ -39,7 +39,7 @@ def check(value, shape, at="body"):
     elif isinstance(shape, list):
         for member in value:
             check(member, shape[0], at)
-    elif type(value) is not shape:
+    elif shape is not object and type(value) is not shape:
         raise Refused(400, "InvalidRequestContent", f"{at} has the wrong type")
 
 
