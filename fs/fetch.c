@@ -215,12 +215,14 @@ static bool adopts_current(struct fetch *t)
 	return true;
 }
 
-/* An upload of ours that we were not told of, before a crash: what is missing here is the same in it. */
+/* An upload of ours that we were not told of, before a crash or while we asked: what is missing here is the same in it. */
 static bool is_our_own(struct fetch *t)
 {
-	if (!conflict_rebase(t->file->node))
-		return false;
+	bool is_rebased = conflict_rebase(t->file->node);
+
 	LOCKED(&t->fs->lock);
+	if (!is_rebased && strcmp(t->file->base_version, t->version) == 0)
+		return false;
 	memcpy(t->version, t->file->base_version, sizeof(t->version));
 	return true;
 }

@@ -139,10 +139,10 @@ static void truncate_try(struct parked *p)
 		r = file_truncate(f, size, &err);
 		lock_take(&fs->lock);
 		file_change_end_locked(f);
-		if (r == 0 && n->put && !f->writers) {
-			(void)pending_update_locked(n->put);
+		if (r == 0 && n->put && (!f->writers || file_keeps_log_locked(f)))
+			ticket = pending_update_locked(n->put); /* of a mixture the row tells what was cut off */
+		if (r == 0 && n->put && !f->writers)
 			pending_put_due_locked(fs, n, fs->options.upload_delay_ms);
-		}
 		file_rest_locked(f);
 		lock_drop(&fs->lock);
 	}

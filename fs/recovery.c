@@ -176,16 +176,31 @@ static void keep_time(int fd, int64_t time_ns)
 		log_warn("recovery.time", "error='%s'", strerror(errno));
 }
 
+/* Of a mixture that grew past the size its row tells: as far as its map has the growth, which is written before a write is answered.
+ * What lies behind is of a write that never was; taken for the base's, it would be asked of an object that has no such bytes. */
+static int cut_unmapped_growth(struct file *f, int fd, uint64_t row_size, uint64_t *size, struct error *err)
+{
+	struct extent hole;
+
+	if (!row_size || *size <= row_size || !extents_next_gap(&f->dirty, row_size, *size, &hole))
+		return 0;
+	if (ftruncate(fd, (off_t)hole.start) < 0)
+		return error_errno(err, errno, "cannot cut a cache file");
+	*size = hole.start;
+	return 0;
+}
+
 /* The cache file of a dirty object: whole, or a mixture whose map lies beside it. row_ns: when its row was written. */
 static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *row, struct pending *op, int64_t row_ns,
 		      struct error *err)
 {
 	int64_t written_ns = last_write_ns(fs, row->file_id, row->flags & PENDING_FLAG_WHOLE);
 	bool is_whole = row->flags & PENDING_FLAG_WHOLE;
+	uint64_t row_size = n->size;
 	char name[24];
 	struct stat st;
 	struct file *f;
-	int fd;
+	int fd, r;
 
 	fs_cache_name(row->file_id, name);
 	fd = openat(fs->cache_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -210,6 +225,9 @@ static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *r
 		f->log_fd = extentlog_open(fs->cache_fd, name, &f->present, &f->dirty, err);
 		if (f->log_fd < 0)
 			return f->log_fd;
+		r = cut_unmapped_growth(f, fd, row_size, &n->size, err);
+		if (r < 0)
+			return r;
 		/* A cut to nothing may have ended half-way: what the map says beyond the file's end is not there. */
 		extents_truncate(&f->present, n->size);
 		extents_truncate(&f->dirty, n->size);

@@ -156,7 +156,16 @@ class Cell(harness.Mount):
                 if line.startswith("  '") for part in [line.split("'")[1]]}
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         told = [line for line in lines if any(f"/{k}'" in line for k in keys)]
-        return "\n".join(["log of these:", *told[-60:], "end of the log:", *lines[-8:]])
+        return "\n".join(["log of these:", *told[-60:], *self.stored_now(keys), "end of the log:", *lines[-8:]])
+
+    def stored_now(self, names):
+        """What the store has under such names."""
+        try:
+            found = [k for k in self.client.keys(self.bucket) if k.rsplit("/", 1)[-1] in names]
+            meta = getattr(self.client, "meta", lambda *_: "")
+            return ["in the store:", *(f"  {k!r}: {len(self.client.get(self.bucket, k))} bytes {meta(self.bucket, k)}" for k in found[:30])]
+        except Exception as e:  # this is about another failure
+            return [f"the store cannot be looked at: {e}"]
 
     def guarded(self, call):
         """call(), where a daemon that dies meanwhile shows as DaemonDied."""

@@ -9,8 +9,9 @@ import sqlite3
 import traceback
 import types
 
+import trees
 from cell import Cell
-from work import DaemonDied, Wrong
+from work import DEAD, DaemonDied, Wrong
 
 
 def outside_server():
@@ -162,7 +163,39 @@ def kept_list(cell, plan, tally):
         raise Wrong("a kept file has other bytes")
 
 
-SCENES = [(conflict, ["conflict-copy-named:1", "conflict-copy-journalled:1", "none:1"]),
+def unmapped_growth(cell, plan, tally):
+    """A write behind the end of a file that is partly here reaches the cache file, and the daemon dies before the map has it:
+    the write never was, and what was written before it goes up."""
+    cell.client.put(cell.bucket, "log", b"x" * 50)
+    _up(cell, plan, options={"upload-delay": "1h"})
+    fd = os.open(cell.path / "log", os.O_RDWR)
+    written = 0
+    try:
+        written += os.pwrite(fd, b"y" * 17, 16)
+        written += os.pwrite(fd, b"z" * 3000, 49)
+    except OSError as e:
+        if e.errno not in DEAD:
+            raise
+    try:
+        os.close(fd)
+    except OSError:
+        pass
+    now = b"x" * 16 + b"y" * 17 + b"x" * 17
+    if plan != "none:1":
+        cell.after_death()
+        tally.take("kill", plan.split(":")[0])
+        _up(cell, options={"upload-delay": "0s"})
+    if written > 17 or plan.startswith("extentlog-append-after"):
+        now = now[:49] + b"z" * 3000
+    if (cell.path / "log").read_bytes() != now:
+        raise Wrong(f"the file is {trees.Entry('file', 0, (cell.path / 'log').read_bytes()).brief()}, not {len(now)} bytes; {written} were acknowledged")
+    cell.sync_all()
+    if cell.client.get(cell.bucket, "log") != now:
+        raise Wrong("the object is not what the file is")
+
+
+SCENES = [(unmapped_growth, ["extentlog-append-before:1", "extentlog-append-after:1", "none:1"]),
+          (conflict, ["conflict-copy-named:1", "conflict-copy-journalled:1", "none:1"]),
           (damaged_journal, ["journal-rescue-rows:1", "journal-rescue-aside:1", "journal-rescue-renamed:1", "none:1"]),
           (lost_journal, ["rescue-moved:3", "none:1"]),
           (power_loss, ["rescue-moved:2", "recovery-end:1", "none:1"]),
