@@ -221,7 +221,7 @@ static bool is_our_own(struct fetch *t)
 	bool is_rebased = conflict_rebase(t->file->node);
 
 	LOCKED(&t->fs->lock);
-	if (!is_rebased && strcmp(t->file->base_version, t->version) == 0)
+	if (!is_rebased && (!t->file->base_version[0] || strcmp(t->file->base_version, t->version) == 0))
 		return false;
 	memcpy(t->version, t->file->base_version, sizeof(t->version));
 	return true;

@@ -271,8 +271,8 @@ static bool place_levels_locked(struct walk *w, struct node *root)
 	size_t count = 0;
 
 	for (struct node *n = w->first->dir; n != root; n = n->parent) {
-		if (!n || n->is_detached || count == DEPTH_MOST - 1)
-			return false;
+		if (!n || n->is_detached || count == DEPTH_MOST - 1 || n->remote_key)
+			return false; /* what lies elsewhere is not followed by what follows it in the tree */
 		path[count++] = n;
 	}
 	path[count++] = root;

@@ -271,6 +271,25 @@ static void a_file_beside_a_directory_stays_when_its_listing_begins_anew(void **
 	bench_expect_names(b, "d", "%~x%= x/ z ");
 }
 
+/* What follows it in the order of keys is the rest of where it was, of which the beginning was not seen. */
+static void a_directory_that_is_being_renamed_begins_no_walk(void **state)
+{
+	struct bench *b = *state;
+	const char *const keys[] = { "d1/00", "d2/00", "d3/a", "d3/k/00", "d3/k/01", "d3/z", "d4/00" };
+
+	bench_put_all(b, keys, 7);
+	bench_list(b, "");
+	bench_list(b, "d3");
+	bench_list(b, "d1");
+	cloud_hold(b->cloud, true);
+	bench_rename(b, "d3/k", b->bucket, "x");
+	bench_list(b, "x");
+	bench_expect_names(b, "x", "00 01 ");
+	bench_expect_names(b, "d3", "a z ");
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +302,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_server_that_answers_otherwise_is_not_followed, bench_setup,
 						bench_teardown),
 		cmocka_unit_test_setup_teardown(a_file_beside_a_directory_stays_when_its_listing_begins_anew, bench_setup,
+						bench_teardown),
+		cmocka_unit_test_setup_teardown(a_directory_that_is_being_renamed_begins_no_walk, bench_setup,
 						bench_teardown),
 		cmocka_unit_test_setup_teardown(a_walk_shows_what_listings_of_each_directory_show, bench_setup,
 						bench_teardown),
