@@ -273,13 +273,35 @@ static int copy_object(struct pending *op, char *version, struct error *err)
 	return r;
 }
 
+/* One request instead of a copy and a delete, where the store moves objects. 1: it is to be copied, because the store cannot, or
+ * there is nothing to move: then the copy finds out whether it was moved before a crash. */
+static int move_object(struct pending *op, char *version, struct error *err)
+{
+	unsigned caps = __atomic_load_n(&op->store->caps, __ATOMIC_RELAXED);
+	int r;
+
+	if (op->kind != PENDING_RENAME || !(caps & STORE_CAP_RENAME) || strcmp(op->from_bucket, op->bucket) != 0 ||
+	    !*op->from_key || str_ends(str_of(op->from_key), "/") || str_ends(str_of(op->key), "/"))
+		return 1;
+	r = store_rename(op->store, op->bucket, op->from_key, op->key, NULL, version, err);
+	if (r < 0 && !error_is_retryable(err->kind) && err->kind != ERR_CANCELLED) {
+		*err = ERROR_INIT;
+		return 1;
+	}
+	return r;
+}
+
 static int run_rename(struct pending *op, struct error *err)
 {
 	char version[STORE_VERSION_MAX] = "";
+	bool is_moved;
 	int r;
 
 	FAULT_POINT("rename-before");
-	r = copy_object(op, version, err);
+	r = move_object(op, version, err);
+	is_moved = r == 0;
+	if (r == 1)
+		r = copy_object(op, version, err);
 	FAULT_POINT("rename-copied");
 	if (r < 0)
 		return r;
@@ -289,7 +311,8 @@ static int run_rename(struct pending *op, struct error *err)
 	lock_drop(&op->fs->lock);
 	if (op->kind == PENDING_COPY)
 		return 0;
-	r = store_delete(op->store, op->from_bucket, op->from_key, NULL, NULL, err);
+	if (!is_moved)
+		r = store_delete(op->store, op->from_bucket, op->from_key, NULL, NULL, err);
 	FAULT_POINT("rename-deleted");
 	if (r == 0)
 		journal_attrs_delete(op->fs->journal, op->store->name, op->from_bucket, op->from_key);

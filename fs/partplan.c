@@ -216,3 +216,29 @@ int partplan_make(const struct extents *dirty, uint64_t size, const struct partp
 	*ret = plan;
 	return 0;
 }
+
+int partplan_append(const struct extents *dirty, uint64_t size, const struct partplan_limits *limits, struct partplan *ret)
+{
+	struct partplan plan = PARTPLAN_INIT;
+	struct partplan_limits now = *limits;
+	struct extent tail;
+	int r = -EFBIG;
+
+	if (!extents_next(dirty, 0, size, &tail) || tail.end != size || !tail.start)
+		return -EFBIG;
+	for (unsigned tries = 0; r == -EFBIG && tries < 64; tries++) {
+		plan.count = 0;
+		plan.sent_bytes = plan.copied_bytes = 0;
+		r = add_parts(&plan, (struct group){ 0, tail.start }, PARTPLAN_COPY, 1);
+		if (r == 0)
+			r = add_split(&plan, (struct group){ tail.start, size }, PARTPLAN_SEND, &now);
+		now.send_bytes = twice(now.send_bytes, now.max_part_bytes);
+	}
+	if (r < 0) {
+		partplan_release(&plan);
+		return r;
+	}
+	partplan_release(ret);
+	*ret = plan;
+	return 0;
+}

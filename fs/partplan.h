@@ -37,3 +37,7 @@ void partplan_release(struct partplan *p);
  * parts is within the limits. */
 int partplan_make(const struct extents *dirty, uint64_t size, const struct partplan_limits *limits,
 		  struct partplan *ret) MUST_CHECK;
+/* The same for a store that copies whole objects only: all before the first dirty byte is one part, all behind it is sent. Whether
+ * the old version ends there the plan cannot tell. -EFBIG when something before the end is not dirty. */
+int partplan_append(const struct extents *dirty, uint64_t size, const struct partplan_limits *limits,
+		    struct partplan *ret) MUST_CHECK;

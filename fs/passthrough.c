@@ -103,7 +103,7 @@ static bool wants_ranges(const struct fs *fs, const struct file *f)
 		return false;
 	while (n && n->type != NODE_STORE)
 		n = n->parent;
-	return n && (__atomic_load_n(&n->store->caps, __ATOMIC_RELAXED) & STORE_CAP_PART_COPY);
+	return n && (__atomic_load_n(&n->store->caps, __ATOMIC_RELAXED) & (STORE_CAP_PART_COPY | STORE_CAP_PART_WHOLE));
 }
 
 static bool may_begin(const struct fs *fs, struct file *f, enum passthrough_open how)

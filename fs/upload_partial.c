@@ -1,6 +1,9 @@
 /*
  * A changed object is put together by the store from ranges of its old version and the parts that are sent.
  *
+ * A store that cannot copy ranges may still take the whole old version as its first part (STORE_CAP_PART_WHOLE): then what is
+ * appended is sent alone, and a change within the old version goes whole.
+ *
  * What may go wrong with the copies, and what follows: the old version is gone (412, 404, a range beyond its end): the caller finds out
  * what is there now. The server cannot copy parts (501), or does it wrong: remembered for this mount, logged once, and the file is
  * fetched and sent whole. Anything else that does not pass: whole, this time.
@@ -23,11 +26,17 @@ static size_t store_index(const struct fs *fs, const struct store *store)
 	return i;
 }
 
+static bool copies_ranges(const struct store *store)
+{
+	return __atomic_load_n(&store->caps, __ATOMIC_RELAXED) & STORE_CAP_PART_COPY;
+}
+
 static bool can_copy_parts_locked(const struct fs *fs, const struct store *store)
 {
 	size_t i = store_index(fs, store);
+	unsigned caps = __atomic_load_n(&store->caps, __ATOMIC_RELAXED);
 
-	return (__atomic_load_n(&store->caps, __ATOMIC_RELAXED) & STORE_CAP_PART_COPY) && store->ops->part_copy && store->ops->upload_begin && i < 64 &&
+	return (caps & (STORE_CAP_PART_COPY | STORE_CAP_PART_WHOLE)) && store->ops->part_copy && store->ops->upload_begin && i < 64 &&
 	       !(fs->part_copy_is_bad >> i & 1);
 }
 
@@ -139,7 +148,8 @@ static bool resume_locked(struct file *f, const struct upload_content *content, 
 static int make_plan_locked(struct pending *op, struct file *f, uint64_t size, struct partplan *plan, struct location *base)
 {
 	struct partplan_limits limits = limits_of(f->fs, op->store);
-	int r = partplan_make(&f->dirty, size, &limits, plan);
+	int r = copies_ranges(op->store) ? partplan_make(&f->dirty, size, &limits, plan) :
+					   partplan_append(&f->dirty, size, &limits, plan);
 
 	if (r == -EFBIG || (r == 0 && plan->copied_bytes < limits.min_part_bytes))
 		return UPLOAD_NOT_PARTIAL;
@@ -205,7 +215,7 @@ static int check_copies(struct upload *u, unsigned count, struct error *err)
 	lock_take(&fs->lock);
 	is_known = fs->part_copy_is_good & bit;
 	lock_drop(&fs->lock);
-	if (is_known || !u->store->ops->upload_parts)
+	if (is_known || !u->store->ops->upload_parts || !copies_ranges(u->store))
 		return 0;
 	if (store_upload_parts(u->store, u->bucket, u->key, u->id, &parts, &found, err) < 0)
 		return -error_errnum(err->kind);
@@ -238,6 +248,8 @@ static int judge(struct upload *u, int r, struct error *err)
 		distrust(u, "the server cannot copy parts");
 		return UPLOAD_NOT_PARTIAL;
 	default:
+		if (err->kind == ERR_INVALID && !copies_ranges(u->store))
+			return UPLOAD_NOT_PARTIAL; /* it was cut before it grew: what is left is not the whole object */
 		log_warn("upload.part_copy", "key='%s' error='%s' note='sent whole'", u->key, err->message);
 		return UPLOAD_NOT_PARTIAL;
 	}

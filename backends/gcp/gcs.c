@@ -52,7 +52,7 @@ static const struct store_ops gcs_ops = {
 	.set_meta = gcs_set_meta,
 	.upload_begin = gcs_upload_begin,
 	.upload_part = gcs_upload_part,
-	.part_copy = NULL, /* no range of an object can be copied, nor composed */
+	.part_copy = gcs_part_copy,
 	.upload_complete = gcs_upload_complete,
 	.upload_abort = gcs_upload_abort,
 	.upload_parts = gcs_upload_parts,
@@ -90,7 +90,8 @@ static void set_powers(struct gcs_store *s, const struct gcs_options *options)
 	s->has_no_conditions = options->has_no_conditions;
 	s->makes_hierarchical = options->makes_hierarchical;
 	s->base.limits = gcs_limits;
-	s->base.caps = STORE_CAP_COPY | STORE_CAP_APPEND | STORE_CAP_COMPOSE | STORE_CAP_RENAME |
+	/* No range of an object can be copied, nor composed: only all of it. */
+	s->base.caps = STORE_CAP_COPY | STORE_CAP_PART_WHOLE | STORE_CAP_APPEND | STORE_CAP_COMPOSE | STORE_CAP_RENAME |
 		       STORE_CAP_RENAME_DIR | STORE_CAP_LIST_METADATA | STORE_CAP_DELETE_MANY |
 		       STORE_CAP_VERSIONING | STORE_CAP_BUCKETS | STORE_CAP_FLAT;
 	if (!s->has_no_conditions)

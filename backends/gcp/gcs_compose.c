@@ -170,6 +170,39 @@ int gcs_compose(struct store *store, const char *bucket, const char *const *keys
 	return r;
 }
 
+int gcs_part_copy(struct store *store, const char *from_bucket, const char *from_key,
+		  const char *if_source_version, uint64_t offset, uint64_t length,
+		  const char *bucket, const char *key, const char *upload_id, unsigned number,
+		  struct cancel *cancel, struct store_part *ret, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_part part = { .number = number, .size = length };
+	char crc[GCS_CRC_MAX] = "";
+	struct store_object now;
+	int r;
+
+	(void)upload_id; /* nothing is made for it */
+	if (number != 1 || offset || strcmp(from_bucket, bucket) != 0 || strcmp(from_key, key) != 0)
+		return error_set(err, ERR_INVALID, "only the object itself can be a part of it");
+	r = gcs_head_with(gcs_of(store), bucket, key, NULL, cancel, &arena, &now, crc, err);
+	if (r < 0)
+		return r;
+	if (if_source_version && *if_source_version && strcmp(if_source_version, now.version) != 0)
+		return error_set(err, ERR_PRECONDITION, "it has been changed meanwhile");
+	if (now.size != length)
+		return error_set(err, ERR_INVALID, "only all of the object can be a part of it");
+	if (snprintf(part.tag, sizeof(part.tag), "=%s", now.version) >= (int)sizeof(part.tag))
+		return error_set(err, ERR_PROTOCOL, "the service's generations are too long");
+	(void)snprintf(part.checksum, sizeof(part.checksum), "%s", crc);
+	*ret = part;
+	return 0;
+}
+
+const char *gcs_part_kept(const struct store_part *part)
+{
+	return part->tag[0] == '=' ? part->tag + 1 : NULL;
+}
+
 /* What is new, as a piece of its own. */
 static int put_piece(struct gcs_store *s, const char *bucket, const struct store_source *source,
 		     struct gcs_piece *ret, struct error *err)

@@ -242,6 +242,13 @@ int gcs_compose(struct store *s, const char *bucket, const char *const *keys, si
 int gcs_append(struct store *s, const char *bucket, const char *key, uint64_t at,
 	       const struct store_source *source, const char *if_version, char *ret_version,
 	       struct error *err);
+/* All of the object that an upload replaces, as its first part: its bytes stay where they are. */
+int gcs_part_copy(struct store *s, const char *from_bucket, const char *from_key,
+		  const char *if_source_version, uint64_t offset, uint64_t length,
+		  const char *bucket, const char *key, const char *upload_id, unsigned number,
+		  struct cancel *cancel, struct store_part *ret, struct error *err);
+/* The generation in the tag of such a part; NULL: it is another. */
+const char *gcs_part_kept(const struct store_part *part);
 /* Deletes those pieces for good, also where the bucket keeps versions; what cannot be deleted is left. */
 void gcs_delete_pieces(struct gcs_store *s, const char *bucket, const struct gcs_piece *pieces,
 		       size_t count);

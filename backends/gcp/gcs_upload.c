@@ -336,12 +336,18 @@ static int pieces_of(const struct gcs_upload *u, const struct store_part *parts,
 	if (!pieces)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < count; i++) {
-		if (!gcs_is_generation(parts[i].tag) ||
+		const char *kept = i == 0 ? gcs_part_kept(&parts[i]) : NULL;
+		const char *generation = kept ? kept : parts[i].tag;
+
+		if (!gcs_is_generation(generation) ||
 		    (i && parts[i].number <= parts[i - 1].number))
 			return error_set(err, ERR_INVALID, "part %u is not of this upload",
 					 parts[i].number);
-		part_key(u->id, parts[i].number, pieces[i].key, sizeof(pieces[i].key));
-		memcpy(pieces[i].generation, parts[i].tag, STORE_VERSION_MAX);
+		if (kept)
+			(void)snprintf(pieces[i].key, sizeof(pieces[i].key), "%s", u->key);
+		else
+			part_key(u->id, parts[i].number, pieces[i].key, sizeof(pieces[i].key));
+		(void)snprintf(pieces[i].generation, sizeof(pieces[i].generation), "%s", generation);
 	}
 	*ret = steal(pieces);
 	return 0;
@@ -378,6 +384,20 @@ static void clean_up(struct gcs_store *s, struct gcs_upload *u, const struct gcs
 	free(all);
 }
 
+/* What is kept is of one generation: no other may be there when the rest is added to it. */
+static int bind_to_kept(const struct store_part *parts, size_t count, struct gcs_condition *condition,
+			struct error *err)
+{
+	const char *kept = count ? gcs_part_kept(&parts[0]) : NULL, *wanted = condition->if_version;
+
+	if (!kept)
+		return 0;
+	if (condition->if_absent || (wanted && *wanted && strcmp(wanted, kept) != 0))
+		return error_set(err, ERR_PRECONDITION, "the object has been changed meanwhile");
+	condition->if_version = kept;
+	return 1;
+}
+
 static int complete(struct gcs_store *s, struct gcs_upload *u, const struct store_part *parts,
 		    size_t count, const struct store_put_args *args,
 		    char version[STORE_VERSION_MAX], struct error *err)
@@ -401,9 +421,11 @@ static int complete(struct gcs_store *s, struct gcs_upload *u, const struct stor
 	char crc[GCS_CRC_MAX];
 	bool has_crc = combined_crc(parts, count, crc);
 	int r = pieces_of(u, parts, count, &pieces, err);
+	int kept = r < 0 ? r : bind_to_kept(parts, count, &c.condition, err);
 
-	if (r < 0)
-		return r;
+	if (kept < 0)
+		return kept;
+	ours.if_version = c.condition.if_version;
 	for (size_t i = 0; i < count; i++)
 		ours.size += parts[i].size;
 	ours.crc = crc;
@@ -417,8 +439,10 @@ static int complete(struct gcs_store *s, struct gcs_upload *u, const struct stor
 		r = error_set(err, ERR_CORRUPT,
 			      "the service put other bytes together than were sent");
 	}
+	if (r < 0 && kept && err->kind == ERR_NOT_FOUND)
+		r = error_set(err, ERR_PRECONDITION, "the object has been deleted meanwhile");
 	if (r == 0)
-		clean_up(s, u, pieces, count);
+		clean_up(s, u, pieces + kept, count - (size_t)kept);
 	return r;
 }
 

@@ -40,6 +40,7 @@ enum store_caps {
 	STORE_CAP_PRESIGN = 1 << 12,
 	STORE_CAP_BUCKETS = 1 << 13,	    /* buckets can be listed and made */
 	STORE_CAP_FLAT = 1 << 14,	    /* `a` and `a/b` may both exist */
+	STORE_CAP_PART_WHOLE = 1 << 15,	    /* the first part may be the object that is replaced, whole; no range of it */
 };
 
 struct store_limits {
@@ -224,6 +225,7 @@ struct store_ops {
 	int (*upload_part)(struct store *s, const char *bucket, const char *key, const char *upload_id,
 			   unsigned number, const struct store_source *source, struct cancel *cancel,
 			   struct store_part *ret, struct error *err);
+	/* Where only STORE_CAP_PART_WHOLE is there, anything but all of this very object as part 1 is INVALID. */
 	int (*part_copy)(struct store *s, const char *from_bucket, const char *from_key,
 			 const char *if_source_version, uint64_t offset, uint64_t length, const char *bucket,
 			 const char *key, const char *upload_id, unsigned number, struct cancel *cancel,

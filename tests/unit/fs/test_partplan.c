@@ -200,6 +200,32 @@ static void random_changes_are_planned_within_the_limits(void **state)
 	}
 }
 
+static void what_is_appended_is_sent_behind_the_whole_old_version(void **state)
+{
+	static const struct partplan_limits limits = { .max_part_bytes = GIB, .send_bytes = 8 * MIB, .max_parts = 4 };
+	CLEANUP(extents_release) struct extents dirty = EXTENTS_INIT;
+	CLEANUP(partplan_release) struct partplan plan = PARTPLAN_INIT;
+
+	(void)state;
+	assert_int_equal(partplan_append(&dirty, 10 * MIB, &limits, &plan), -EFBIG); /* nothing is dirty */
+	assert_int_equal(extents_add(&dirty, 5 * GIB, 5 * GIB + 3), 0);
+	assert_int_equal(partplan_append(&dirty, 5 * GIB + 3, &limits, &plan), 0);
+	assert_int_equal(plan.count, 2);
+	assert_int_equal(plan.parts[0].kind, PARTPLAN_COPY);
+	assert_int_equal(plan.parts[0].end, 5 * GIB);
+	assert_int_equal(plan.parts[1].end, 5 * GIB + 3);
+	assert_int_equal(plan.sent_bytes, 3);
+	assert_int_equal(extents_add(&dirty, 5 * GIB, 5 * GIB + 100 * MIB), 0);
+	assert_int_equal(partplan_append(&dirty, 5 * GIB + 100 * MIB, &limits, &plan), 0);
+	assert_in_range(plan.count, 2, 4); /* larger parts, since there may be few */
+	assert_int_equal(plan.sent_bytes, 100 * MIB);
+	assert_int_equal(plan.copied_bytes, 5 * GIB);
+	/* Not to the end, and a change inside too. */
+	assert_int_equal(partplan_append(&dirty, 6 * GIB, &limits, &plan), -EFBIG);
+	assert_int_equal(extents_add(&dirty, 7, 8), 0);
+	assert_int_equal(partplan_append(&dirty, 5 * GIB + 100 * MIB, &limits, &plan), -EFBIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +239,7 @@ int main(void)
 		cmocka_unit_test(parts_grow_where_ten_thousand_would_not_do),
 		cmocka_unit_test(what_no_parts_can_hold_is_refused),
 		cmocka_unit_test(random_changes_are_planned_within_the_limits),
+		cmocka_unit_test(what_is_appended_is_sent_behind_the_whole_old_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
