@@ -194,15 +194,20 @@ bool namespace_moved_locked(struct pending *op, struct node *n, const char *key)
 static void arrived_locked(struct pending *op, const char *version)
 {
 	struct node *n = op->node;
+	bool came_along;
 
 	if (!n || n->type == NODE_ABSENT)
 		return;
-	if (n->remote_key && n->remote_seq <= op->seq && strcmp(n->remote_key, op->from_key) == 0 &&
-	    strcmp(n->remote_bucket, op->from_bucket) == 0)
+	came_along = n->remote_key && n->remote_seq <= op->seq && strcmp(n->remote_key, op->from_key) == 0 &&
+		     strcmp(n->remote_bucket, op->from_bucket) == 0;
+	if (came_along)
 		namespace_moved_locked(op, n, op->key);
-	if (version[0] && !goes_elsewhere(op))
+	if (version[0] && !goes_elsewhere(op)) {
+		/* The second of two renames: the first gave the file another base than the node's version. */
+		if (came_along && n->file && n->file->base_version[0] && !n->file->is_new_version)
+			file_set_base_locked(n->file, version);
 		namespace_renew_version_locked(n, version);
-	else if (version[0] && n->file && !n->file->is_whole && n->remote_key && strcmp(n->remote_key, op->key) == 0) {
+	} else if (version[0] && n->file && !n->file->is_whole && n->remote_key && strcmp(n->remote_key, op->key) == 0) {
 		file_set_base_locked(n->file, version); /* only what its missing parts are read from */
 	}
 }

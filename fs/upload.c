@@ -590,7 +590,8 @@ void upload_ended(struct upload *u, struct pending *op, enum upload_end end, con
 		pending_abort_over_locked(u->fs, u->id);
 	/* After success, or when the upload itself is at fault, the next try begins a new one. */
 	if (f->upload == u && (u->is_completed || !u->id || u->is_overtaken || u->is_copy_refused ||
-			       err->kind == ERR_NOT_FOUND || err->kind == ERR_PRECONDITION || err->kind == ERR_INVALID || err->kind == ERR_CORRUPT)) {
+			       err->kind == ERR_NOT_FOUND || err->kind == ERR_PRECONDITION || err->kind == ERR_INVALID || err->kind == ERR_CORRUPT ||
+			       err->kind == ERR_UNSUPPORTED)) {
 		upload_discard_locked(f);
 		free(op->upload_id);
 		op->upload_id = NULL;

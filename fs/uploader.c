@@ -119,7 +119,9 @@ static int send_whole(struct pending *op, struct file *f, struct snapshot *s, co
 	if (s->wants_parts) {
 		r = upload_multipart(op, f, content, ret_version, err);
 		s->has_old_attrs = r == UPLOAD_OLD_ATTRS;
-		return r < 0 ? r : 0;
+		if (r >= 0 || err->kind != ERR_UNSUPPORTED || s->size > op->store->limits.max_put_bytes)
+			return r < 0 ? r : 0;
+		*err = ERROR_INIT; /* what is there is of a kind that is not replaced in parts, as an append blob of Azure */
 	}
 	source.fd = f->fd;
 	source.length = s->size;

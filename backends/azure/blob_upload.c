@@ -234,6 +234,8 @@ int az_part_copy(struct store *store, const char *from_container, const char *fr
 		r = az_block_copy(s, from_container, from_key, if_source_version, offset, length, container, key,
 				  part.tag, cancel, err);
 	}
+	if (r < 0 && az_error_is(err, "InvalidBlobType")) /* of this blob, not of the service */
+		return error_set(err, ERR_INVALID, "'%.64s' is a blob that is not made of blocks", key);
 	if (r >= 0)
 		*ret = part;
 	return r;

@@ -100,6 +100,7 @@ int swift_store_new(const char *name, struct http_engine *engine, const struct s
 	lock_init(&s->lock);
 	ratelimit_init(&s->ratelimit, options->rate_per_s, options->rate_per_s * 2);
 	s->engine = engine;
+	s->bulk_max = STORE_DELETE_MAX;
 	r = s->base.name ? dup_option(&s->region, options->region, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
 	if (r == 0)
 		r = dup_option(&s->temp_url_key, options->temp_url_key, err);

@@ -24,7 +24,7 @@ static int no_memory(struct error *err)
 	return error_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
-static void key_folder(const char *key, char ret[2 * HASH_SHA256_LEN + 1])
+void swift_key_folder(const char *key, char ret[2 * HASH_SHA256_LEN + 1])
 {
 	unsigned char digest[HASH_SHA256_LEN];
 
@@ -38,7 +38,7 @@ int swift_folder_of(const char *bucket, const char *key, const char *upload_id, 
 
 	if (strlen(upload_id) != 2 * SWIFT_ID_LEN || strspn(upload_id, "0123456789abcdef") != 2 * SWIFT_ID_LEN)
 		return error_set(err, ERR_NOT_FOUND, "there is no such upload");
-	key_folder(key, digest);
+	swift_key_folder(key, digest);
 	(void)snprintf(ret->path, sizeof ret->path, SWIFT_OURS "%s/%s/", digest, upload_id); /* fits */
 	return swift_segments_of(bucket, ret->container, err);
 }

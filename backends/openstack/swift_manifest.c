@@ -138,7 +138,7 @@ int swift_manifest_get(struct swift_store *s, const char *bucket, const char *ke
 }
 
 /* Old versions go on naming their segments, also where versioning was turned off since. */
-static bool may_have_versions(struct swift_store *s, const char *bucket)
+bool swift_may_have_versions(struct swift_store *s, const char *bucket)
 {
 	CLEANUP(swift_call_release) struct swift_call c = SWIFT_CALL_INIT(s, HTTP_HEAD, "HeadContainer");
 	struct error ignored = ERROR_INIT;
@@ -148,25 +148,36 @@ static bool may_have_versions(struct swift_store *s, const char *bucket)
 	       swift_answer(&c, "x-versions-location") || swift_answer(&c, "x-history-location");
 }
 
-void swift_manifest_clean(struct swift_store *s, const char *bucket, struct json_object *old, struct json_object *kept)
+int swift_manifest_segments(const char *bucket, struct json_object *old, struct json_object *kept, struct swift_names *ret,
+			    struct error *err)
 {
-	CLEANUP(swift_names_release) struct swift_names names = { .items = NULL };
 	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
-	struct error err = ERROR_INIT;
 	size_t len;
+	int r = swift_segments_of(bucket, container, err);
 
-	if (!old || swift_segments_of(bucket, container, &err) < 0 || may_have_versions(s, bucket))
-		return;
+	if (r < 0)
+		return r;
 	len = strlen(container);
-	for (size_t i = 0; i < json_object_array_length(old); i++) {
+	for (size_t i = 0; i < json_object_array_length(old) && r == 0; i++) {
 		const char *path = json_get_string(json_object_array_get_idx(old, i), "name");
 
 		/* Only in the bucket's own container of segments: elsewhere they may be somebody's objects. */
 		if (!path || *path != '/' || strncmp(path + 1, container, len) != 0 || path[len + 1] != '/' ||
 		    swift_manifest_names(kept, path))
 			continue;
-		if (swift_names_add(&names, path + len + 2, &err) < 0)
-			return;
+		r = swift_names_add(ret, path + len + 2, err);
 	}
+	return r;
+}
+
+void swift_manifest_clean(struct swift_store *s, const char *bucket, struct json_object *old, struct json_object *kept)
+{
+	CLEANUP(swift_names_release) struct swift_names names = { .items = NULL };
+	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
+	struct error err = ERROR_INIT;
+
+	if (!old || swift_may_have_versions(s, bucket) || swift_segments_of(bucket, container, &err) < 0 ||
+	    swift_manifest_segments(bucket, old, kept, &names, &err) < 0)
+		return;
 	swift_delete_all(s, container, (const char *const *)names.items, names.count);
 }

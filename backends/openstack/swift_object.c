@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+#define PLAIN_COPY_MAX (UINT64_C(32) << 20)
+
 int swift_look_at(struct swift_store *s, const char *bucket, const char *key, struct cancel *cancel, struct arena *arena,
 		  struct swift_look *ret, struct error *err)
 {
@@ -228,6 +230,34 @@ static int copy_once(struct swift_store *s, const char *from_bucket, const char 
 	return r < 0 ? r : swift_version_set(swift_answer(&c, "etag"), version, err);
 }
 
+/* Whether nothing has to be known of the source before it is copied. A large object that is copied like any other arrives whole, as
+ * an object in one piece: right, but dear where it is really large, and not possible over 5 GiB. */
+static bool needs_no_look(struct swift_store *s, const char *from_bucket, const struct store_copy_args *args)
+{
+	if (args->if_absent || (args->if_source_version && *args->if_source_version))
+		return false;
+	return (args->source_size && args->source_size <= PLAIN_COPY_MAX) || !swift_has_segments(s, from_bucket);
+}
+
+/* One request. TOO_LARGE: it has to be copied by its segments. */
+static int copy_unseen(struct swift_store *s, const char *from_bucket, const char *from_key, const char *bucket, const char *key,
+		       const struct store_copy_args *args, char *ret_version, struct error *err)
+{
+	const struct swift_look unknown = { .is_large = false };
+	CLEANUP(json_putp) struct json_object *old = NULL;
+	char version[STORE_VERSION_MAX] = "";
+	int r = prepare_target(s, bucket, key, args->if_version, args->cancel, &old, err);
+
+	if (r == 0)
+		r = copy_once(s, from_bucket, from_key, bucket, key, args, &unknown, version, err);
+	if (r < 0)
+		return r;
+	swift_manifest_clean(s, bucket, old, NULL);
+	if (ret_version)
+		memcpy(ret_version, version, sizeof version);
+	return 0;
+}
+
 int swift_copy(struct store *store, const char *from_bucket, const char *from_key, const char *bucket, const char *key,
 	       const struct store_copy_args *args, char *ret_version, struct error *err)
 {
@@ -239,6 +269,13 @@ int swift_copy(struct store *store, const char *from_bucket, const char *from_ke
 	struct swift_look source;
 	int r = swift_check_key(key, err);
 
+	if (r == 0 && !is_itself && needs_no_look(s, from_bucket, args)) {
+		r = copy_unseen(s, from_bucket, from_key, bucket, key, args, ret_version, err);
+		if (r == 0 || err->kind != ERR_TOO_LARGE)
+			return r;
+		*err = ERROR_INIT;
+		r = 0;
+	}
 	if (r == 0)
 		r = swift_look_at(s, from_bucket, from_key, args->cancel, &arena, &source, err);
 	if (r < 0)

@@ -38,11 +38,21 @@ struct swift_store {
 	char *url;		/* its base_url, owned */
 	struct swift_known known[SWIFT_BUCKETS_KNOWN]; /* guarded by lock */
 	unsigned known_count, known_next;	       /* guarded by lock */
+	_Atomic unsigned bulk_max;		       /* names that a bulk delete takes */
 };
 static inline struct swift_store *swift_of(struct store *s)
 {
 	return container_of(s, struct swift_store, base);
 }
+
+/* swift_manifest.c: a list of names */
+
+struct swift_names {
+	char **items;
+	size_t count, capacity;
+};
+void swift_names_release(struct swift_names *n);
+int swift_names_add(struct swift_names *n, const char *name, struct error *err) MUST_CHECK;
 
 /* swift_call.c: one exchange */
 
@@ -130,6 +140,12 @@ int swift_list_container(struct swift_store *s, const char *container, const str
 
 int swift_delete(struct store *s, const char *bucket, const char *key, const char *if_version, const char *version_id,
 		 struct error *err);
+/* Without a look at what it is; what is not there counts as deleted. */
+int swift_delete_one(struct swift_store *s, const char *bucket, const char *key, const char *version_id, bool is_large,
+		     struct error *err) MUST_CHECK;
+
+/* swift_bulk.c */
+
 int swift_delete_many(struct store *s, const char *bucket, const char *const *keys, size_t count, struct error *results,
 		      struct error *err);
 /* Deletes objects of a container for good where it can; what is left is left. */
@@ -158,6 +174,12 @@ int swift_manifest_slice(struct json_object *manifest, uint64_t offset, uint64_t
 int swift_manifest_get(struct swift_store *s, const char *bucket, const char *key, struct cancel *cancel,
 		       struct json_object **ret, struct error *err) MUST_CHECK;
 /* Deletes those of `old` that are ours and that `kept` (may be NULL) does not name. */
+/* Adds the names of what `old` has in the bucket's own container of segments, and `kept` has not: elsewhere they may be somebody's
+ * objects. */
+int swift_manifest_segments(const char *bucket, struct json_object *old, struct json_object *kept, struct swift_names *ret,
+			    struct error *err) MUST_CHECK;
+/* Old versions go on naming their segments. */
+bool swift_may_have_versions(struct swift_store *s, const char *bucket);
 void swift_manifest_clean(struct swift_store *s, const char *bucket, struct json_object *old, struct json_object *kept);
 
 /* swift_large.c: uploads in parts */
@@ -199,6 +221,7 @@ struct swift_folder {
 	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
 	char path[160]; /* ".skydir/SHA256/ID/" */
 };
+void swift_key_folder(const char *key, char ret[2 * HASH_SHA256_LEN + 1]); /* the digest that names a key's folder */
 int swift_folder_of(const char *bucket, const char *key, const char *upload_id, struct swift_folder *ret,
 		    struct error *err) MUST_CHECK;
 void swift_segment_name(const struct swift_folder *f, unsigned number, const char *suffix, char ret[200]);
@@ -213,13 +236,6 @@ int swift_put_manifest(struct swift_store *s, const char *bucket, const char *ke
 		       char ret_version[STORE_VERSION_MAX], struct error *err) MUST_CHECK;
 int swift_get_json(struct swift_store *s, const char *container, const char *name, struct cancel *cancel,
 		   struct json_object **ret, struct error *err) MUST_CHECK;
-struct swift_names {
-	char **items;
-	size_t count, capacity;
-};
-void swift_names_release(struct swift_names *n);
-int swift_names_add(struct swift_names *n, const char *name, struct error *err) MUST_CHECK;
-
 /* swift_bucket.c */
 
 int swift_bucket_list(struct store *s, struct store_bucket_page *ret, struct error *err);

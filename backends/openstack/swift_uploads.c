@@ -90,6 +90,26 @@ static int collect_part(void *arg, const struct store_object *o, struct error *e
 	return 0;
 }
 
+/* The list says how large the text of a copied part is, not what it stands for. */
+static int measure_copied(struct swift_store *s, const struct swift_folder *f, struct store_part *part, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *ranges = NULL;
+	char name[200];
+	int r;
+
+	swift_segment_name(f, part->number, ".ref", name);
+	r = swift_get_json(s, f->container, name, NULL, &ranges, err);
+	part->size = 0;
+	for (size_t i = 0; r == 0 && json_object_is_type(ranges, json_type_array) && i < json_object_array_length(ranges); i++) {
+		struct swift_entry e;
+
+		r = swift_entry_read(json_object_array_get_idx(ranges, i), &e, err);
+		if (r == 0)
+			part->size += e.last - e.first + 1;
+	}
+	return r;
+}
+
 int swift_upload_parts(struct store *store, const char *bucket, const char *key, const char *upload_id,
 		       struct store_part **ret_parts, size_t *ret_count, struct error *err)
 {
@@ -102,6 +122,9 @@ int swift_upload_parts(struct store *store, const char *bucket, const char *key,
 		r = swift_each_segment(swift_of(store), folder.container, folder.path, collect_part, &parts, err);
 	if (r == 0 && !parts.has_record)
 		r = error_set(err, ERR_NOT_FOUND, "there is no such upload");
+	for (size_t i = 0; r == 0 && i < parts.count; i++)
+		if (!strcmp(parts.items[i].tag, "ref"))
+			r = measure_copied(swift_of(store), &folder, &parts.items[i], err);
 	if (r < 0) {
 		free(parts.items);
 		return r;

@@ -121,6 +121,8 @@ static void a_part_comes_from_a_file_or_an_object(void **state)
 	struct store_source source = { .fd = fd, .offset = 5 };
 	struct store_put_args none = { 0 };
 	struct store_source whole = STORE_SOURCE_INIT;
+	struct store_part *there = NULL;
+	size_t count = 0;
 	struct parts p;
 	char version[STORE_VERSION_MAX], old[STORE_VERSION_MAX];
 
@@ -131,6 +133,10 @@ static void a_part_comes_from_a_file_or_an_object(void **state)
 	OK(store_part_copy(s->store, s->bucket, "from", version, p.part_bytes, p.part_bytes,
 			   s->bucket, "k", p.upload_id, 2, NULL, &p.list[1], &s->err));
 	OK(send_part(&p, "k", 1));
+	OK(store_upload_parts(s->store, s->bucket, "k", p.upload_id, &there, &count, &s->err));
+	assert_int_equal(count, 2);
+	assert_int_equal(there[1].size, p.part_bytes); /* by which a copy of another range is found out */
+	free(there);
 	source.length = part_length(&p, 3);
 	assert_int_equal(pwrite(fd, p.data + 2 * p.part_bytes, source.length, 5), source.length);
 	OK(store_upload_part(s->store, s->bucket, "k", p.upload_id, 3, &source, NULL, &p.list[2],

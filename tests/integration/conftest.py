@@ -2,14 +2,16 @@
 
 `mount` runs a test once per store: `local`, `s3` (versitygw, the strict server), `moto` (a flat key space), `gcs` (the
 contract server) and `azure` (Azurite). `swift` (Keystone and Swift) and `fakegcs` (fake-gcs-server) are run on where a test
-says so, or with --stores swift,fakegcs.
+says so, or with --stores.
 A test says what it needs by markers:
-    @pytest.mark.stores("s3", "moto")           only these stores
+    @pytest.mark.stores("s3", "moto")           on these stores, to save time: what it tells is not theirs alone
+    @pytest.mark.stores("s3", only="why")       on no others, also not with --stores
     @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
     @pytest.mark.store_config(region="x")       keys of the store's section
     @pytest.mark.slow                           left out by scripts/test --fast
     @pytest.mark.both_ways                      on `local` once more with passthrough=no
 All of it with passthrough=no: SKYDIR_TEST_PASSTHROUGH=no.
+All that can be, on each cloud: --stores gcs,azure,swift (slow; what CI leaves out).
 """
 
 import json
@@ -29,16 +31,19 @@ SERVERS = {"s3": "versitygw", "moto": "moto", "gcs": "gcs_contract", "fakegcs": 
 def pytest_addoption(parser):
     parser.addoption("--plain", action="store_true",
                      help="run the tests of file-system behaviour on an ordinary directory, to judge the tests")
-
-
-    parser.addoption("--stores", default="", help="run on these stores only, where a test takes several (a,b,c)")
+    parser.addoption("--stores", default="", help="run on these stores (a,b,c) whatever is not for one alone, and nothing else")
 
 
 def pytest_configure(config):
-    for line in ("stores(*names): run only on these stores", "options(**keys): keys of [skydir]",
+    for line in ("stores(*names, only=WHY): run on these stores", "options(**keys): keys of [skydir]",
                  "store_config(**keys): keys of the store's section", "slow: left out by scripts/test --fast",
                  "both_ways: once more with passthrough=no", "needs_none: without passthrough"):
         config.addinivalue_line("markers", line)
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--stores"):
+        items[:] = [i for i in items if "mount" in i.fixturenames]
 
 
 def pytest_generate_tests(metafunc):
@@ -49,7 +54,8 @@ def pytest_generate_tests(metafunc):
             names = (*names, "swift")
         wanted = [n for n in metafunc.config.getoption("--stores").split(",") if n]
         if wanted:
-            names = [n for n in wanted if n in names or (n in SERVERS and not marker)]
+            is_tied = marker and marker.kwargs.get("only")
+            names = [n for n in wanted if n in names or not is_tied]
         if metafunc.config.getoption("--plain"):
             names = ["plain"] if "local" in names else []
         elif metafunc.definition.get_closest_marker("both_ways") and "local" in names:

@@ -185,7 +185,7 @@ def test_directories_are_real(make_mount, directories):
         raise AssertionError(m.tail(60)) from None
 
 
-@pytest.mark.stores("azure")
+@pytest.mark.stores("azure", only="its own ways")
 def test_blobs_of_other_tools_are_read(mount):
     container = mount.client.blobs.get_container_client(mount.bucket)
     log = container.get_blob_client("log")
@@ -210,7 +210,32 @@ def test_blobs_of_other_tools_are_read(mount):
     assert "blobfuse-dir" not in mount.client.keys(mount.bucket)
 
 
-@pytest.mark.stores("azure")
+@pytest.mark.stores("azure", only="its own ways")
+@pytest.mark.options(part_size="4M", upload_delay="10ms")
+def test_a_big_append_blob_is_replaced_whole(mount):
+    """Its name takes no blocks; what holds for it must not be held against other blobs."""
+    data = bytearray(os.urandom(20 << 20))
+    log = mount.client.blobs.get_container_client(mount.bucket).get_blob_client("log")
+    log.create_append_blob()
+    for at in range(0, len(data), 4 << 20):
+        log.append_block(bytes(data[at:at + (4 << 20)]))
+    with open(mount.path / "log", "ab") as f:
+        f.write(b"one line more")
+    data += b"one line more"
+    assert mount.read("log") == data
+    (mount.path / "log").write_bytes(data * 2)
+    assert mount.read("log") == data * 2
+    (mount.path / "other").write_bytes(data)
+    mount.sync()
+    mount.proxy.reset()
+    with open(mount.path / "other", "ab") as f:
+        f.write(b"x")
+    assert mount.read("other") == data + b"x"
+    assert mount.proxy.counters()["bytes_up"] < 1 << 20
+    assert "upload.no_part_copy" not in mount.log.read_text()
+
+
+@pytest.mark.stores("azure", only="its own ways")
 def test_what_is_written_is_read_by_the_sdk(mount):
     data = os.urandom(40 << 20)
     (mount.path / "big").write_bytes(data)

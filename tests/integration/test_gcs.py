@@ -13,7 +13,7 @@ KINDS = ("service_account", "authorized_user", "external_file", "external_url", 
          "impersonated_by_account")
 
 
-@pytest.mark.stores("gcs", "fakegcs")
+@pytest.mark.stores("gcs", "fakegcs", only="its own ways")
 def test_both_see_what_the_other_wrote(mount):
     mount.client.put(mount.bucket, "theirs/a file", b"by Google's library")
     assert (mount.path / "theirs" / "a file").read_bytes() == b"by Google's library"
@@ -27,7 +27,7 @@ def test_both_see_what_the_other_wrote(mount):
     assert mount.keys() == ["ours/c"]
 
 
-@pytest.mark.stores("gcs", "fakegcs")
+@pytest.mark.stores("gcs", "fakegcs", only="its own ways")
 @pytest.mark.options(part_size="1M", upload_delay="20ms")
 def test_a_big_file_is_composed_and_leaves_nothing_behind(mount):
     data = os.urandom(40_000_000)  # 39 parts: more than one composition takes
@@ -39,7 +39,7 @@ def test_a_big_file_is_composed_and_leaves_nothing_behind(mount):
     assert (mount.path / "big").read_bytes() == data
 
 
-@pytest.mark.stores("gcs")
+@pytest.mark.stores("gcs", only="its own ways")
 @pytest.mark.options(part_size="1M", upload_delay="20ms")
 def test_parts_of_an_upload_that_nobody_ended_are_not_shown_nor_in_the_way(mount):
     mount.client.put(mount.bucket, ".skydir-uploads/parts/0123456789abcdef0123456789abcdef/00001", b"part",
@@ -53,7 +53,7 @@ def test_parts_of_an_upload_that_nobody_ended_are_not_shown_nor_in_the_way(mount
     eventually(lambda: mount.bucket not in mount.client.buckets(), what="the bucket's end")
 
 
-@pytest.mark.stores("gcs")
+@pytest.mark.stores("gcs", only="its own ways")
 @pytest.mark.options(part_size="256M", upload_delay="20ms")
 def test_a_broken_upload_goes_on_where_it_broke(mount):
     data = os.urandom(1 << 20) * 80 + b"of a size of its own"
@@ -69,7 +69,7 @@ def test_a_broken_upload_goes_on_where_it_broke(mount):
     assert mount.proxy.counters()["bytes_up"] < len(data) + (45 << 20), "not sent again from its beginning"
 
 
-@pytest.mark.stores("gcs")
+@pytest.mark.stores("gcs", only="its own ways")
 def test_a_copy_in_several_steps(mount):
     data = os.urandom(1 << 20) * 40
     mount.client.put(mount.bucket, "from", data)
@@ -79,7 +79,7 @@ def test_a_copy_in_several_steps(mount):
     assert mount.proxy.counters()["bytes_up"] < 1 << 20
 
 
-@pytest.mark.stores("gcs", "fakegcs")
+@pytest.mark.stores("gcs", "fakegcs", only="its own ways")
 @pytest.mark.options(attrs="default", upload_delay="20ms")
 def test_attributes_cost_nothing(mount):
     for i in range(30):
@@ -96,7 +96,7 @@ def test_attributes_cost_nothing(mount):
     assert set(ops) <= {"L", "B", "b", "H"} and ops["L"] <= 2 and ops.get("H", 0) <= 1, ops
 
 
-@pytest.mark.stores("gcs", "fakegcs")
+@pytest.mark.stores("gcs", "fakegcs", only="its own ways")
 @pytest.mark.options(attrs="default", upload_delay="20ms")
 def test_rclone_and_gcsfuse_are_understood_and_understand(mount):
     put = mount.client.put

@@ -227,7 +227,7 @@ def test_what_a_killed_mount_left_shows_without_a_mount(mount):
     mount.unmount_lazily()
     close_dead(written, idle)
     left = json.loads(mount.skydir("status", "-o", "json").stdout)["orphans"]
-    assert [u["path"] for o in left for u in o["uploads"]] == [f"/local/{mount.bucket}/f"]
+    assert [u["path"] for o in left for u in o["uploads"]] == [f"/{mount.store}/{mount.bucket}/f"]
     eventually(lambda: mount.skydir("sync", check=False).returncode == 0, what="the sync without a mount")
     assert mount.client.get(mount.bucket, "f") == b"written" + noise(5000)[7:]
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness import eventually, run
 
-pytestmark = [pytest.mark.stores("s3", "moto", "gcs", "azure"), pytest.mark.options(attrs="default")]
+pytestmark = [pytest.mark.stores("s3", "moto", "gcs", "azure", "swift"), pytest.mark.options(attrs="default")]
 
 
 def settle(mount):
@@ -21,6 +21,11 @@ def settle(mount):
 def after_sync(mount):
     mount.sync()
     return mount.ops()
+
+
+def put_over(mount):
+    """What replacing an object costs: Swift keeps no condition on what is there, so that is looked at just before."""
+    return {"H": 1, "P": 1} if mount.kind == "swift" else {"P": 1}
 
 
 def test_cp_of_a_new_small_file_into_a_listed_directory_is_one_put(mount, tmp_path):
@@ -37,7 +42,7 @@ def test_overwriting_a_listed_file_is_one_put(mount, tmp_path):
     os.listdir(mount.path)
     settle(mount)
     run("cp", tmp_path / "f", mount.path / "f")
-    assert after_sync(mount) == {"P": 1}
+    assert after_sync(mount) == put_over(mount)
 
 
 def test_cat_of_a_listed_file_is_one_get(mount):
@@ -51,7 +56,7 @@ def test_cat_of_a_listed_file_is_one_get(mount):
 
 
 @pytest.mark.parametrize("n", (0, 1, 999, 1000, 1001, 2500))
-@pytest.mark.stores("s3")
+@pytest.mark.stores("s3", only="the files are made beside the server, which has directories for that")
 def test_ls_of_n_objects_is_the_least_number_of_lists(mount, versitygw, n):
     bucket = versitygw.buckets / mount.bucket
     (bucket / "d").mkdir()
@@ -87,7 +92,7 @@ def test_save_by_temporary_file_and_rename_is_one_put(mount):
     settle(mount)
     (mount.path / ".doc.tmp").write_text("version 2")
     os.rename(mount.path / ".doc.tmp", mount.path / "doc")
-    assert after_sync(mount) == {"P": 1}
+    assert after_sync(mount) == put_over(mount)
     assert mount.client.get(mount.bucket, "doc") == b"version 2"
     assert mount.keys() == ["doc"]
 
@@ -97,7 +102,7 @@ def test_sed_i_of_a_file_just_read_is_one_put(mount):
     os.listdir(mount.path)
     settle(mount)
     run("sed", "-i", "s/two/2/", mount.path / "f")
-    assert after_sync(mount) == {"P": 1}
+    assert after_sync(mount) == put_over(mount)
 
 
 def test_cp_inside_the_mount_moves_no_byte(mount):
@@ -245,7 +250,7 @@ def test_chmod_of_an_uploaded_file_moves_no_content(mount):
     counters = mount.proxy.counters()
     assert counters["bytes_up"] < 10_000 and counters["bytes_down"] < 10_000
     # On S3 the HEAD is for the headers that a replacing copy would drop; elsewhere metadata is changed alone.
-    assert mount.ops() == ({"C": 1} if mount.kind in ("gcs", "azure") else {"H": 1, "C": 1})
+    assert mount.ops() == ({"C": 1} if mount.kind in ("gcs", "azure") else {"H": 1, "C": 1}), mount.ops()
 
 
 def test_chmod_of_somebody_elses_object_keeps_their_metadata(mount):
@@ -286,7 +291,7 @@ def test_many_writes_to_one_file_are_one_put(mount):
     assert after_sync(mount) == {"P": 1}
 
 
-def test_rename_of_an_uploaded_file_is_one_copy_and_one_delete(mount):
+def test_rename_of_an_uploaded_file_is_one_move_or_one_copy_and_one_delete(mount):
     (mount.path / "f").write_bytes(os.urandom(300_000))
     os.listdir(mount.path)
     settle(mount)
@@ -294,5 +299,7 @@ def test_rename_of_an_uploaded_file_is_one_copy_and_one_delete(mount):
     mount.sync()
     counters = mount.proxy.counters()
     ops = counters["ops"]
-    assert ops.pop("C") == 1 and ops.pop("D", 0) + ops.pop("M", 0) == 1 and ops == {}, counters
+    deletes = ops.pop("D", 0) + ops.pop("M", 0)
+    assert ops == {"C": 1} and deletes == (0 if mount.kind == "gcs" else 1), counters
     assert counters["bytes_up"] < 10_000
+    assert mount.keys() == ["g"]

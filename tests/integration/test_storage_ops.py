@@ -130,6 +130,20 @@ def test_lists_metadata_copies_and_deletes(mount, sky, tmp_path):
     sky("objects", "delete", sky.top + "/e", "--yes")
     assert sky("objects", "delete-batch", sky.top, "d/k", "gone", "--yes")["deleted"] == 2
     assert mount.client.keys(mount.bucket) == []
+
+
+def test_a_batch_of_deletes_is_as_large_as_the_service_takes(mount, sky):
+    at_once = {"s3": 1000, "moto": 1000, "gcs": 100, "azure": 256, "swift": 1000}
+    for i in range(3):
+        mount.client.put(mount.bucket, f"k{i * 100}", b"x")
+    if mount.proxy:
+        mount.proxy.reset()
+    done = sky("objects", "delete-batch", sky.top, *(f"k{i}" for i in range(600)), "--yes")
+    assert done["deleted"] == 600
+    assert mount.client.keys(mount.bucket) == []
+    if mount.proxy:
+        ops = mount.ops()
+        assert ops["M"] == -(-600 // at_once[mount.kind]) and not {"D", "H", "G"} & set(ops), ops
     sky("objects", "get", sky.top + "/d/k", code=3)
 
 
