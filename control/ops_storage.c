@@ -474,6 +474,7 @@ static const char *const on_off[] = { "on", "off", NULL };
 #define PREFIX	 { "path", OP_STRING, true, 0, "/STORE/BUCKET, or /STORE/BUCKET/PREFIX", .position = 1, .is_place = true }
 #define OBJECT	 { "path", OP_STRING, true, 0, "/STORE/BUCKET/KEY", .position = 1, .is_place = true }
 #define LIMIT	 { "limit", OP_INT, false, 1000000000, "at most so many", .min = 1 }
+#define PAGE_SIZE { "page_size", OP_INT, false, 10000, "keys to ask for at once" }
 #define IF_VERSION { "if_version", OP_STRING, false, STORE_VERSION_MAX, "only if it is still this version" }
 #define VERSION_ID { "version_id", OP_STRING, false, 1024, "an old version of a bucket that keeps them" }
 #define PARALLEL { "parallel", OP_INT, false, 64, "so many requests at once (8)", .min = 1 }
@@ -494,9 +495,9 @@ static const struct op_param acl_params[] = {
 	OP_PARAM_END,
 };
 static const struct op_param list_params[] = {
-	PREFIX, { "delimiter", OP_STRING, false, 1, "cuts keys behind it into prefixes: '/'" }, LIMIT, OP_PARAM_END
+	PREFIX, { "delimiter", OP_STRING, false, 1, "cuts keys behind it into prefixes: '/'" }, LIMIT, PAGE_SIZE, OP_PARAM_END
 };
-static const struct op_param versions_params[] = { PREFIX, LIMIT, OP_PARAM_END };
+static const struct op_param versions_params[] = { PREFIX, LIMIT, PAGE_SIZE, OP_PARAM_END };
 static const struct op_param get_params[] = { OBJECT, VERSION_ID, OP_PARAM_END };
 static const struct op_param delete_params[] = { OBJECT, VERSION_ID, IF_VERSION, OP_PARAM_END };
 static const struct op_param batch_params[] = {

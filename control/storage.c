@@ -105,6 +105,16 @@ struct json_object *storage_object(const char *key, const struct store_object *o
 	return o;
 }
 
+/* Keys to ask for at once (0: what suits the store): no more than are wanted, and than the caller's page_size. */
+static unsigned page_of(const struct op_call *call, const struct store *s, uint64_t left)
+{
+	uint64_t size = (uint64_t)json_get_int64(call->params, "page_size", 0);
+
+	if (left && (!size || left < size))
+		size = left;
+	return size < s->limits.max_list_keys ? (unsigned)size : 0;
+}
+
 int storage_walk(const struct op_call *call, const struct storage_place *place, const struct storage_walk *walk,
 		 struct error *err)
 {
@@ -116,7 +126,7 @@ int storage_walk(const struct op_call *call, const struct storage_place *place, 
 		struct store_list_args args = { .prefix = walk->prefix,
 						.delimiter = walk->delimiter,
 						.token = token,
-						.max_keys = left && left < place->store->limits.max_list_keys ? (unsigned)left : 0,
+						.max_keys = page_of(call, place->store, left),
 						.cancel = call->cancel };
 		int r = walk->has_versions ? store_list_versions(place->store, place->bucket, &args, &page, err) :
 					     store_list(place->store, place->bucket, &args, &page, err);

@@ -18,6 +18,9 @@ STORAGE = ("buckets create", "buckets list", "buckets exists", "buckets ensure",
            "objects download", "objects copy", "objects metadata set", "presign get", "presign put", "buckets versioning set",
            "buckets versioning get", "objects versions", "buckets policy set", "buckets policy get", "buckets policy delete",
            "buckets acl set", "buckets acl get", "objects delete", "objects delete-batch", "buckets delete")
+# Those that come in pages: asked for again with a page of one thing.
+LISTS = ("zones list", "images list", "flavors list", "keypairs list", "instances list", "dns zones list", "dns records list",
+         "dns ptrs list", "objects list", "objects versions")
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1fzKqQ3bVJdG4rTrkPq0dJ3l9n1cVJkq0cYQ2vJ0aR me@home"
 ZONE_FILE = "$TTL 300\n@ MX 10 mail\nmail A 192.0.2.1\n"
 
@@ -42,8 +45,25 @@ class Walk:
             assert done.code == 1 and says in message and told["provider"] == self.name, f"{self.name}: {row}: {done.code}: {done.err}"
             operation = ".".join(w for w in row.split(" --")[0].split())
             assert message.startswith(f"{operation}: {says}"), message
+        if done.code == 0 and row in LISTS:
+            self.page_by_page(row, arguments, result)
         self.cells[row] = done.code == 0
         return done.code == 0
+
+    def page_by_page(self, row, arguments, whole):
+        """A list is the same when each page holds one thing; and what was asked for is more than a page."""
+        pages = json.loads(self.run(*row.split(), *map(str, arguments), "--page-size", "1").out)
+
+        def names(result):
+            return [(i.get("id"), i.get("name"), i.get("key"), i.get("type"), i.get("version_id")) for i in result["items"]]
+
+        assert names(pages) == names(whole) and len(set(names(whole))) == whole["count"] >= 2, f"{self.name}: {row}: {whole} {pages}"
+
+
+    def need(self, *arguments):
+        """What must work that is not looked at here."""
+        done = self.run(*map(str, arguments))
+        assert done.code == 0, f"{self.name}: {arguments}: {done.err}"
 
 
 def items(count):
@@ -65,9 +85,13 @@ def compute(walk, image, flavor, key_file, *more):
     walk.do("images get", image, check=lambda r: r["id"])
     walk.do("flavors list", check=items(1))
     walk.do("keypairs create", "pair", "--public-key", key_file, check=lambda r: r["name"] == "pair")
+    for name in ("spare", "third"):
+        walk.need("keypairs", "create", name, "--public-key", key_file)
     walk.do("keypairs list", check=named("pair"))
     walk.do("instances create", "vm", "--image", image, "--flavor", flavor, "--keypair", "pair", "--wait", *more,
             check=is_status("running"))
+    for name in ("vm2", "vm3"):
+        walk.need("instances", "create", name, "--image", image, "--flavor", flavor, "--keypair", "spare", "--wait", *more)
     walk.do("instances list", check=named("vm"))
     walk.do("instances get", "vm", check=is_status("running"))
     walk.do("instances console", "vm", "--lines", 1, check=lambda r: r["output"].count("\n") == 1)
@@ -81,21 +105,24 @@ def compute(walk, image, flavor, key_file, *more):
     assert left.code == 3, left.err
 
 
-def dns(walk, zone, zone_file, *more, update="--description"):
+def dns(walk, zone, second, zone_file, *more):
     """A zone and its records, from the beginning to the end; then reverse names."""
     walk.do("dns zones create", zone, "--wait", *more, check=is_status("active"))
+    walk.need("dns", "zones", "create", second, "--wait", *more)
     walk.do("dns zones list", check=named(zone))
+    walk.need("dns", "zones", "delete", second, "--yes")
     walk.do("dns zones get", zone, check=lambda r: r["name"] == zone)
-    walk.do("dns zones update", zone, update, "900" if update == "--ttl" else "new", check=lambda r: r["name"] == zone)
+    walk.do("dns zones update", zone, "--description", "new", check=lambda r: r["name"] == zone)
     values = {"A": ["192.0.2.7"], "MX": ["10 mail.example.net"]}
     walk.do("dns records create", zone, "www", "A", *values["A"], "--ttl", 600, "--wait", check=lambda r: r["values"] == values["A"])
+    walk.need("dns", "records", "set", zone, "other", "A", "192.0.2.9")
     walk.do("dns records list", zone, check=named("www." + zone))
     walk.do("dns records get", zone, "www", "A", check=lambda r: (r["values"], r["ttl"]) == (values["A"], 600))
     walk.do("dns records update", zone, "www", "A", "192.0.2.8", check=lambda r: r["values"] == ["192.0.2.8"])
     walk.do("dns records set", zone, "@", "MX", *values["MX"], check=lambda r: r["values"] == values["MX"])
     walk.do("dns zones export", zone, check=lambda r: "192.0.2.8" in r["text"])
     plan = {}
-    walk.do("dns zones plan", zone, zone_file, check=lambda r: plan.update(r) or (len(r["adds"]), len(r["changes"])) == (1, 1))
+    walk.do("dns zones plan", zone, zone_file, check=lambda r: plan.update(r) or (len(r["adds"]), len(r["deletes"])) == (1, 2))
     walk.do("dns zones apply", zone, zone_file, "--plan-id", plan["plan_id"], "--force", "--yes", "--wait",
             check=lambda r: r["applied"] == len(plan["adds"]) + len(plan["changes"]) + len(plan["deletes"]))
     walk.do("dns records delete", zone, "mail", "A", "--yes")
@@ -121,7 +148,9 @@ def storage(walk, bucket, place):
     walk.do("buckets exists", top, check=lambda r: r["exists"] is True)
     walk.do("buckets ensure", top, check=lambda r: r["created"] is False)
     walk.do("objects upload", place / "file", top + "/d/k", check=items(1))
-    walk.do("objects list", top, check=lambda r: [o["key"] for o in r["items"]] == ["d/k"])
+    for name in ("a", "e"):
+        walk.need("objects", "upload", place / "file", f"{top}/{name}")
+    walk.do("objects list", top, check=lambda r: [o["key"] for o in r["items"]] == ["a", "d/k", "e"])
     walk.do("objects get", top + "/d/k", check=lambda r: r["size"] == 7)
     walk.do("objects download", top + "/d/k", place / "back",
             check=lambda _: (place / "back").read_bytes() == b"content")
@@ -135,12 +164,11 @@ def storage(walk, bucket, place):
     walk.do("buckets acl set", top, "--read", ".r:*")
     walk.do("buckets acl get", top, check=lambda r: r["read"] == ".r:*")
     walk.do("objects delete", top + "/copy", "--yes")
-    walk.do("objects delete-batch", top, "d/k", "gone", "--yes", check=lambda r: r["deleted"] == 2)
-    has_versions = walk.do("buckets versioning set", top, "on")
-    walk.do("buckets versioning get", top)
-    walk.do("objects versions", top, check=items(0))
-    if has_versions:  # what was deleted before it was on is gone for good
+    walk.do("objects versions", top, check=items(3))
+    walk.do("objects delete-batch", top, "a", "d/k", "e", "gone", "--yes", check=lambda r: r["deleted"] == 4)
+    if walk.do("buckets versioning set", top, "on"):
         walk.run("buckets", "versioning", "set", top, "off")
+    walk.do("buckets versioning get", top)
     walk.do("buckets delete", top, "--yes")
 
 

@@ -104,12 +104,12 @@ def test_dns(stack, tmp_path, moto):
                                          "[infomaniak-domains]\ntype = infomaniak-domains\nrate-limit = 0\n"))
     cloud_dns = google(stack, CloudDnsContract, tmp_path / "account.json", "CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS", "/dns/v1/")
     mail = ("--email", "h@example.org")
-    jobs = [(Walk(openstack(stack, name), name), operations.dns, ("example.org", zone_file, *mail))
+    jobs = [(Walk(openstack(stack, name), name), operations.dns, ("example.org", "second.example", zone_file, *mail))
             for name in ("openstack", "infomaniak")]
-    jobs += [(Walk(infomaniak, "infomaniak-domains"), operations.dns, ("example.ch", zone_file)),
-             (Walk(aws, "aws"), operations.dns, (f"z{uuid.uuid4().hex[:12]}.example", zone_file)),
-             (Walk(cloud_dns, "gcp"), operations.dns, ("example.org", zone_file)),
-             (Walk(arm(stack, AzdnsContract), "azure"), operations.dns, ("example.org", zone_file))]
+    jobs += [(Walk(infomaniak, "infomaniak-domains"), operations.dns, ("example.ch", "example.org", zone_file)),
+             (Walk(aws, "aws"), operations.dns, (f"z{uuid.uuid4().hex[:12]}.example", f"y{uuid.uuid4().hex[:12]}.example", zone_file)),
+             (Walk(cloud_dns, "gcp"), operations.dns, ("example.org", "second.example", zone_file)),
+             (Walk(arm(stack, AzdnsContract), "azure"), operations.dns, ("example.org", "second.example", zone_file))]
     judge("dns", operations.DNS, walk_all(jobs))
 
 
