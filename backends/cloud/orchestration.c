@@ -50,7 +50,6 @@ static const struct record_field stack_output_fields[] = {
 const struct record_shape shape_stack_output = { "stack output", stack_output_fields, "name,value,description" };
 
 static const struct record_field stack_template_fields[] = {
-	{ "stack", RECORD_TEXT, "stack" },
 	{ "template", RECORD_TEXT, "the template: JSON, or as it was given" },
 	{ NULL, RECORD_TEXT, NULL },
 };
