@@ -9,6 +9,8 @@
 #define COMPUTE_PATH "/compute/v1"
 #define DNS_URL "https://dns.googleapis.com"
 #define DNS_PATH "/dns/v1"
+#define CONFIG_URL "https://config.googleapis.com"
+#define CONFIG_PATH "/v1"
 
 extern const struct cloud_driver cloud_gcp;
 
@@ -48,14 +50,17 @@ static void gcp_free(struct cloud *cloud)
 
 	drop_signer(g->engine, g->signer);
 	drop_signer(g->engine, g->dns_signer);
+	drop_signer(g->engine, g->config_signer);
 	cred_gcp_free(g->cred);
 	cred_gcp_free(g->dns_cred);
+	cred_gcp_free(g->config_cred);
 	free(g->base.name);
 	free(g->base.region);
 	free(g->zone);
 	free(g->project);
 	free(g->compute_url);
 	free(g->dns_url);
+	free(g->config_url);
 	lock_destroy(&g->ratelimit.lock);
 	lock_destroy(&g->lock);
 	free(g);
@@ -95,6 +100,7 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 					 .audience = COMPUTE_URL "/" };
 	const char *url = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE");
 	const char *dns = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS");
+	const char *config = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONFIG");
 	struct cred_host host = host_of(context);
 	double rate = 20;
 	int r = cloud_setting_rate(settings, "rate-limit", &rate, err);
@@ -111,7 +117,8 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 		r = copy_text(cloud_setting(settings, "project-id"), &g->project, err);
 	g->compute_url = versioned_url(url && *url ? url : COMPUTE_URL, COMPUTE_PATH);
 	g->dns_url = versioned_url(dns && *dns ? dns : DNS_URL, DNS_PATH);
-	if (r == 0 && (!g->compute_url || !g->dns_url))
+	g->config_url = versioned_url(config && *config ? config : CONFIG_URL, CONFIG_PATH);
+	if (r == 0 && (!g->compute_url || !g->dns_url || !g->config_url))
 		r = error_set(err, ERR_NO_MEMORY, "out of memory");
 	if (r == 0)
 		r = cred_gcp_new(&host, &cred, &g->cred, err);
@@ -120,7 +127,12 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 	cred.audience = DNS_URL "/";
 	if (r == 0)
 		r = cred_gcp_new(&host, &cred, &g->dns_cred, err);
-	return r < 0 ? r : sign_bearer_new(cred_gcp_tokens(g->dns_cred), NULL, &g->dns_signer, err);
+	if (r == 0)
+		r = sign_bearer_new(cred_gcp_tokens(g->dns_cred), NULL, &g->dns_signer, err);
+	cred.audience = CONFIG_URL "/";
+	if (r == 0)
+		r = cred_gcp_new(&host, &cred, &g->config_cred, err);
+	return r < 0 ? r : sign_bearer_new(cred_gcp_tokens(g->config_cred), NULL, &g->config_signer, err);
 }
 
 static int gcp_open(const struct backend_context *context, const struct cloud_settings *settings, struct cloud **ret,
@@ -144,6 +156,8 @@ static int gcp_open(const struct backend_context *context, const struct cloud_se
 				       .signer = g->signer, .ratelimit = &g->ratelimit };
 	g->dns = (struct service){ .engine = g->engine, .label = "gcp-dns", .base_url = g->dns_url, .signer = g->dns_signer,
 				   .ratelimit = &g->ratelimit };
+	g->config = (struct service){ .engine = g->engine, .label = "gcp-config", .base_url = g->config_url,
+				      .signer = g->config_signer, .ratelimit = &g->ratelimit };
 	*ret = &g->base;
 	return 0;
 }
@@ -176,6 +190,8 @@ static int gcp_service(struct cloud_call *call, const char *name, const struct s
 		*ret = &gcp_of(call)->compute;
 	else if (!strcmp(name, "dns"))
 		*ret = &gcp_of(call)->dns;
+	else if (!strcmp(name, "config"))
+		*ret = &gcp_of(call)->config;
 	else
 		return error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
 	return 0;
@@ -224,5 +240,6 @@ const struct cloud_driver cloud_gcp = {
 	.interfaces = { [CLOUD_COMPUTE] = &gcp_compute,
 			[CLOUD_DNS] = &gcp_dns,
 			[CLOUD_VOLUMES] = &gcp_volumes,
-			[CLOUD_NETWORK] = &gcp_network },
+			[CLOUD_NETWORK] = &gcp_network,
+			[CLOUD_STACKS] = &gcp_stacks },
 };

@@ -11,21 +11,22 @@
 #include "backends/cloud/compute.h"
 #include "backends/cloud/dns.h"
 #include "backends/cloud/network.h"
+#include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
 #include "backends/cloud/volumes.h"
 
 struct gcp {
 	struct cloud base;
 	struct http_engine *engine;
-	struct cred_gcp *cred, *dns_cred; /* a key file's tokens are good for one service */
-	struct signer *signer, *dns_signer;
+	struct cred_gcp *cred, *dns_cred, *config_cred; /* a key file's tokens are good for one service */
+	struct signer *signer, *dns_signer, *config_signer;
 	struct ratelimit ratelimit;
 	char *zone; /* where new things are made; NULL: must be said */
 	struct lock lock;
 	char *project; /* guarded by lock until it is set, then immutable */
 	char *compute_url;
-	char *dns_url;
-	struct service compute, dns; /* immutable after open */
+	char *dns_url, *config_url;
+	struct service compute, dns, config; /* immutable after open */
 };
 static inline struct gcp *gcp_of(const struct cloud_call *call)
 {
@@ -73,4 +74,5 @@ int gce_settle(struct cloud_call *call, const struct service *service, struct se
 extern const struct compute_ops gcp_compute;
 extern const struct volume_ops gcp_volumes;  /* gce_volume.c */
 extern const struct network_ops gcp_network; /* gce_network.c */
+extern const struct stack_ops gcp_stacks;    /* inframanager.c */
 extern const struct dns_ops gcp_dns; /* clouddns.c */

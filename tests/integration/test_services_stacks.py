@@ -1,4 +1,5 @@
-"""Stacks through the command line: Heat by a contract server of our own, CloudFormation by moto, looked at with boto3."""
+"""Stacks through the command line: Heat and Infrastructure Manager by contract servers of our own, CloudFormation by moto, looked
+at with boto3. Azure's stand in test_services_azure.py."""
 
 import json
 
@@ -6,6 +7,7 @@ import boto3
 import pytest
 
 from cli import Cli
+from config_contract import ConfigContract
 from harness import fleet
 from openstack_contract import HeatContract
 
@@ -130,3 +132,39 @@ def test_cloudformation(cfn, moto, tmp_path):
     refused(cfn("stacks", "suspend", "skydir-q"), 1, "not supported by aws")
     assert cfn("stacks", "delete", "skydir-q", "--yes", "--wait").code == 0
     assert cfn("stacks", "get", made["name"]).code == 3 and cfn("stacks", "delete", "skydir-q", "--yes").code == 3
+
+
+def test_infrastructure_manager(tmp_path):
+    (tmp_path / "source").write_text("gs://my-bucket/web\n")
+    (tmp_path / "broken").write_text("gs://my-bucket/broken\n")
+    (tmp_path / "text").write_text('resource "x" "y" {}')
+    source = str(tmp_path / "source")
+    with ConfigContract() as server:
+        server.credentials(tmp_path / "account.json")
+        with Cli({"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "account.json"), "CLOUDSDK_COMPUTE_ZONE": "europe-west6-a",
+                  "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONFIG": server.endpoint + "/"}) as gcp:
+            made = gcp("stacks", "create", "web", source, "--parameter", "size=small", "--tag", "env=test", "--wait").json
+            assert (made["name"], made["status"], made["parameters"], made["tags"]) == ("web", "complete", {"size": "small"}, {"env": "test"})
+            assert server.last_body["terraformBlueprint"]["gcsSource"] == "gs://my-bucket/web"
+            refused(gcp("stacks", "create", "web", source), 6, "already exists")
+            assert gcp("stacks", "update", "web", "--parameter", "color=red", "--wait").json["parameters"] == {"size": "small", "color": "red"}
+            assert server.last_body["terraformBlueprint"]["gcsSource"] == "gs://my-bucket/web"
+            assert [(r["name"], r["status"]) for r in gcp("stacks", "resources", "web", "--page-size", "1").items] == [
+                ("google_thing.one", "complete"), ("google_thing.two", "complete")]
+            assert gcp("stacks", "resource", "web", "google_thing.two").json["id"] == "id-two"
+            assert [e["id"] for e in gcp("stacks", "events", "web").items] == ["r-0", "r-1"]
+            assert {o["name"]: o["value"] for o in gcp("stacks", "outputs", "web").items} == {"url": "http://192.0.2.7", "key": None}
+            assert gcp("stacks", "template", "web").json["template"] == "gs://my-bucket/web"
+            for name in ("web", "new"):
+                assert [c["action"] for c in gcp("stacks", "preview", name, source).items] == ["create", "create"]
+            refused(gcp("stacks", "preview", "new", str(tmp_path / "broken")), 2, "no such module")
+            assert server.previews == {}
+            failed = gcp("stacks", "create", "bad", source, "--parameter", "fail=yes", "--wait")
+            refused(failed, 6, "it became 'failed'")
+            assert gcp("stacks", "get", "bad").json["reason"] == "terraform failed"
+            assert [s["name"] for s in gcp("stacks", "list", "--page-size", "1").items] == ["web", "bad"]
+            server.requests.clear()
+            refused(gcp("stacks", "create", "x", str(tmp_path / "text")), 2, "gs://BUCKET/DIR")
+            assert server.requests == []
+            refused(gcp("stacks", "suspend", "web"), 1, "not supported by gcp")
+            assert gcp("stacks", "delete", "web", "--yes", "--wait").code == 0 and gcp("stacks", "get", "web").code == 3

@@ -37,6 +37,7 @@ class GceContract(Contract):
         super().__init__()
         path = pathlib.Path(googleapiclient.discovery_cache.__file__).parent / "documents" / f"{self.document}.json"
         document = json.loads(path.read_text())
+        self.whole = document
         self.schemas, self.common, self.routes = document["schemas"], set(document["parameters"]), []
         for name in self.resources:
             for verb, method in document["resources"][name]["methods"].items():
