@@ -8,6 +8,7 @@ extern const struct provider provider_gcs;   /* backends/gcp/gcp.c */
 extern const struct provider provider_azure; /* backends/azure/azure.c */
 extern const struct provider provider_swift; /* backends/openstack/swift_provider.c */
 extern const struct provider provider_infomaniak; /* infomaniak_store.c */
+extern const struct provider provider_coda;  /* backends/coda/coda_store.c */
 
 /* In the order in which `skydir doctor` and the help show them. */
 const struct provider *const providers[] = {
@@ -17,6 +18,7 @@ const struct provider *const providers[] = {
 	&provider_azure,
 	&provider_swift,
 	&provider_infomaniak,
+	&provider_coda,
 	NULL,
 };
 

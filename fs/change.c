@@ -11,9 +11,14 @@
 int change_allowed_locked(struct fs *fs, struct node *n, struct error *err)
 {
 	struct node *bucket = tree_bucket_of(n);
+	const struct node *store = n;
 
 	if (fs->options.read_only)
 		return error_set(err, ERR_READ_ONLY, "the mount is read-only");
+	while (store && store->type != NODE_STORE)
+		store = store->parent;
+	if (store && store->store->caps & STORE_CAP_READ_ONLY)
+		return error_set(err, ERR_READ_ONLY, "store '%s' is read-only", store->store->name);
 	if (bucket && bucket->is_readonly && clock_mono_ms() < bucket->readonly_until_ms)
 		return error_set(err, ERR_PERMISSION, "the bucket refused a change not long ago");
 	return 0;

@@ -137,10 +137,11 @@ static void forget_content_locked(struct fs *fs, struct node *n)
 		f->is_new_version = true;
 }
 
+/* A listing that does not tell the size leaves what was learnt about the same version. */
 static bool is_same_version(const struct node *n, const struct store_object *object)
 {
 	return n->version && object->version[0] && strcmp(n->version, object->version) == 0 &&
-	       n->size == object->size;
+	       (n->size == object->size || object->is_unsized);
 }
 
 void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *object, struct attrs *remembered)
@@ -171,11 +172,13 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 			n->type = NODE_FILE;
 		n->has_attrs = n->has_own_meta = false;
 		n->size = object->size;
+		n->is_unsized = object->is_unsized;
 		free(n->version);
 		n->version = object->version[0] ? strdup(object->version) : NULL;
 		n->mtime_ns = n->ctime_ns = object->modified_wall_ns;
 		node_defaults_locked(fs, n);
 	}
+	n->is_unsized &= object->is_unsized;
 	n->expect = object->version[0] ? EXPECT_VERSION : EXPECT_ANY;
 	if (object->storage_class && (!n->storage_class || strcmp(n->storage_class, object->storage_class) != 0)) {
 		free(n->storage_class);

@@ -75,7 +75,7 @@ static size_t add_entry(struct parked *p, char *buffer, size_t room, const char 
 		used = fuse_add_direntry(p->req, buffer, room, name, &attr, (off_t)next);
 		return used <= room ? used : 0;
 	}
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || n->is_unsized) { /* the last: to be looked up */
 		e.attr.st_ino = n->ino;
 		e.attr.st_mode = n->mode;
 		used = fuse_add_direntry_plus(p->req, buffer, room, name, &e, (off_t)next);

@@ -158,7 +158,7 @@ static int small_first(struct parked *p, struct error *err)
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
 	/* ESTALE makes the kernel look the name up anew, and open what it finds. Who has the old version open keeps it. */
-	if (n && (n->type == NODE_SYMLINK || (node_is_outdated_locked(fs, n) && n->file && !n->file->readers)))
+	if (n && (n->type == NODE_SYMLINK || n->is_unsized || (node_is_outdated_locked(fs, n) && n->file && !n->file->readers)))
 		r = -ESTALE;
 	else if (n && n->file && !n->has_attrs && !node_is_local_locked(n) && n->size > 0 &&
 		 n->size <= MAYBE_LINK_MAX && p->tries < 3) {

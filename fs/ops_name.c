@@ -8,6 +8,12 @@
 #include <linux/fs.h>
 #include <sys/stat.h>
 
+/* What the listing did not tell of a file, and only a HEAD does. */
+static bool wants_head(const struct fs *fs, const struct node *n)
+{
+	return (n->is_unsized || (fs->options.attrs_exact && !n->has_attrs)) && !node_is_local_locked(n);
+}
+
 /* Looks a name up; a caller that only wants to know goes on when *ret is set or the answer is ABSENT. UNKNOWN: p (made when
  * NULL) has been parked and will run again. Called with the lock held, returns with it dropped in the UNKNOWN case only. */
 static enum lookup_answer known_or_park(struct parked *p, struct node *dir, const char *name, struct node **ret)
@@ -16,7 +22,7 @@ static enum lookup_answer known_or_park(struct parked *p, struct node *dir, cons
 	enum lookup_answer answer = lookup_known_locked(fs, dir, name, ret);
 	bool wants_page;
 
-	if (answer == LOOKUP_FOUND && fs->options.attrs_exact && !(*ret)->has_attrs && !node_is_local_locked(*ret) &&
+	if (answer == LOOKUP_FOUND && wants_head(fs, *ret) &&
 	    ((*ret)->type == NODE_FILE || (*ret)->type == NODE_SYMLINK || (*ret)->type == NODE_DIR) && !p->tries)
 		answer = LOOKUP_UNKNOWN;
 	if (answer != LOOKUP_UNKNOWN)
@@ -113,10 +119,9 @@ static void lookup_ask(struct parked *p)
 	lock_take(&fs->lock);
 	dir = tree_by_ino(&fs->tree, p->ino);
 	answer = dir ? lookup_known_locked(fs, dir, p->name, &n) : LOOKUP_ABSENT;
-	if (answer == LOOKUP_FOUND && fs->options.attrs_exact && !n->has_attrs && !node_is_local_locked(n) &&
-	    n->type > NODE_BUCKET)
+	if (answer == LOOKUP_FOUND && wants_head(fs, n) && n->type > NODE_BUCKET)
 		ino = n->ino;
-	if (answer == LOOKUP_UNKNOWN && !p->job.run) {
+	if ((answer == LOOKUP_UNKNOWN || ino) && !p->job.run) {
 		lock_drop(&fs->lock);
 		park_submit(p, NET_METADATA); /* woken by a listing, on its thread: ask on one of our own */
 		return;
@@ -141,6 +146,11 @@ static void lookup_ask(struct parked *p)
 		return;
 	}
 	n = dir ? tree_child(&fs->tree, dir, p->name) : NULL;
+	if (node_exists(n) && n->is_unsized) { /* nothing true could be said of it */
+		lock_drop(&fs->lock);
+		park_fail(p, r < 0 ? ops_errno(r, &err, "lookup") : EIO);
+		return;
+	}
 	if (node_exists(n))
 		ops_entry_locked(fs, n, &e);
 	else

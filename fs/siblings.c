@@ -13,7 +13,7 @@ struct ahead {
 
 static bool is_small_file(const struct node *n)
 {
-	return n->type == NODE_FILE && n->size > 0 && n->size <= SIBLINGS_SIZE;
+	return n->type == NODE_FILE && n->size > 0 && !n->is_unsized && n->size <= SIBLINGS_SIZE;
 }
 
 /* Whether n is one of the next few small files after the one read last. */

@@ -76,6 +76,7 @@ struct node {
 	bool has_own_meta : 1; /* the object of `version` carries no metadata but ours: we made it */
 	bool is_copied : 1;   /* version is not known: the object is a copy, made here, of the bytes the node had */
 	bool is_at_home : 1;  /* rename_tree.c, during a switch */
+	bool is_unsized : 1;	 /* files: size is not known yet, a look-up of the name asks for it */
 	bool is_pinned_path : 1; /* an ancestor of the mount's root */
 	uint32_t mode;	      /* with the type bits */
 	uint32_t uid, gid;

@@ -251,6 +251,7 @@ int store_readonly_new(struct store *next, struct store **ret, struct error *err
 	/* What is left: powers that only read. */
 	s->caps = next->caps & (STORE_CAP_LIST_METADATA | STORE_CAP_FLAT | STORE_CAP_VERSIONING |
 				STORE_CAP_PRESIGN | STORE_CAP_BUCKETS);
+	s->caps |= STORE_CAP_READ_ONLY;
 	*ret = s;
 	return 0;
 }

@@ -41,6 +41,7 @@ enum store_caps {
 	STORE_CAP_BUCKETS = 1 << 13,	    /* buckets can be listed and made */
 	STORE_CAP_FLAT = 1 << 14,	    /* `a` and `a/b` may both exist */
 	STORE_CAP_PART_WHOLE = 1 << 15,	    /* the first part may be the object that is replaced, whole; no range of it */
+	STORE_CAP_READ_ONLY = 1 << 16,	    /* nothing can be changed: who asks is told at once */
 };
 
 struct store_limits {
@@ -74,6 +75,7 @@ struct store_object {
 	bool is_prefix;		   /* a common prefix: key ends with the delimiter; nothing else but is_directory is set */
 	bool is_directory;	   /* a directory of a store that has them, or its marker, though the key does not say so */
 	bool is_latest, is_delete_marker; /* in version listings */
+	bool is_unsized;	   /* in listings: the size is not known, a head tells; size is then not 0 */
 };
 const char *store_object_meta(const struct store_object *o, const char *name); /* NULL when absent */
 
