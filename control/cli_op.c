@@ -158,13 +158,14 @@ static int see_plan(struct run *run, struct error *err)
 	CLEANUP(json_putp) struct json_object *params = json_object_new_object(), *plan = NULL;
 	CLEANUP(buf_release) struct buf out = BUF_INIT((size_t)16 << 20);
 	const char *why, *text;
+	char words[128];
 	int r;
 
 	if (!planner || json_get_string(run->params, "plan_id") || json_get_bool(run->params, "dry_run", false))
 		return 0;
+	cli_op_words(planner, words, sizeof words);
 	if (args_has(run->args, "yes") || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return error_set(err, ERR_INVALID, "the plan must be looked at first (%s shows it and its --plan-id)",
-				 planner->name);
+		return error_set(err, ERR_INVALID, "the plan must be looked at first (skydir %s shows it and its --plan-id)", words);
 	json_object_object_foreach(run->params, name, value)
 	{
 		if (op_param_find(planner, name))

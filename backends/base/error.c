@@ -31,7 +31,8 @@ static const struct kind {
 	[ERR_THROTTLED] = { "throttled", EBUSY, -32029, 5, true },
 	[ERR_UNAVAILABLE] = { "unavailable", EHOSTUNREACH, -32053, 5, true },
 	[ERR_TIMEOUT] = { "timeout", ETIMEDOUT, -32054, 5, true },
-	[ERR_WAIT_OVER] = { "wait-over", ETIMEDOUT, -32008, 8, true },
+	/* What was begun goes on: the same call again might begin it twice. */
+	[ERR_WAIT_OVER] = { "wait-over", ETIMEDOUT, -32008, 8, false },
 	[ERR_CANCELLED] = { "cancelled", ECANCELED, -32060, 130, false },
 	[ERR_UNSUPPORTED] = { "unsupported", ENOTSUP, -32051, 1, false },
 	[ERR_TOO_LARGE] = { "too-large", EFBIG, -32013, 1, false },
