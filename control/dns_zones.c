@@ -1,8 +1,10 @@
 #include "control/dns_zones.h"
 
+#include "backends/base/clock.h"
 #include "backends/cloud/dns.h"
 #include "backends/cloud/dns_plan.h"
 #include "backends/cloud/dns_zonefile.h"
+#include "control/op.h"
 
 #define EXPORT_MAX ((size_t)16 << 20)
 
@@ -134,8 +136,10 @@ static int do_step(struct applying *a, enum step step, struct json_object *set, 
 			json_object_object_add(params, "ttl", json_object_get(json_get(set, "ttl")));
 	}
 	/* Where a change spreads slowly the service takes them in order: when the last is everywhere, all are. */
-	if (a->done + 1 == a->count && cloud_param_bool(a->call, "wait", false))
+	if (a->done + 1 == a->count && cloud_param_bool(a->call, "wait", false)) {
 		json_object_object_add(params, "wait", json_object_new_boolean(1));
+		a->call->wait_until_mono_ms = clock_mono_ms() + op_wait_limit_ms(a->call->params);
+	}
 	cloud_progress(a->call, "%zu of %zu: %s %s", a->done + 1, a->count, name, type);
 	r = run_slot(a->call, slots[step], &shape_dns_record, params, &result, err);
 	if (r < 0)

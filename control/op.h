@@ -115,6 +115,8 @@ const struct op_param *op_param_find(const struct op *op, const char *name);
 int op_check_params(const struct op *op, struct json_object *params, struct error *err) MUST_CHECK;
 /* Milliseconds of a duration parameter (the check has seen it before). */
 uint64_t op_duration_ms(struct json_object *value);
+/* How long what was begun may be waited for: --timeout, or ten minutes. */
+uint64_t op_wait_limit_ms(struct json_object *params);
 /* The parameters as a JSON Schema, and the result's; NULL without memory (result: also for OP_NOTHING). */
 struct json_object *op_schema(const struct op *op);
 struct json_object *op_result_schema(const struct op *op);

@@ -107,15 +107,18 @@ struct notifier {
 	uint64_t limit_ms; /* 0: none */
 };
 
-static void start_notifier(struct notifier *n, const struct op *op, const struct op_call *call)
+uint64_t op_wait_limit_ms(struct json_object *params)
 {
 	struct json_object *timeout = NULL;
 
+	return params && json_object_object_get_ex(params, "timeout", &timeout) ? op_duration_ms(timeout) : WAIT_DEFAULT_MS;
+}
+
+static void start_notifier(struct notifier *n, const struct op *op, const struct op_call *call)
+{
 	*n = (struct notifier){.call = call, .begun_mono_ms = clock_mono_ms()};
-	if (op->risk != OP_READ && !op->composed) /* a zone's changes may take as long as there are many */
-		n->limit_ms = WAIT_DEFAULT_MS;
-	if (op->wait && call->params && json_object_object_get_ex(call->params, "timeout", &timeout))
-		n->limit_ms = op_duration_ms(timeout);
+	if (op->risk != OP_READ && !op->composed) /* what is composed of many may take long, and bounds its waits itself */
+		n->limit_ms = op->wait ? op_wait_limit_ms(call->params) : WAIT_DEFAULT_MS;
 }
 
 static uint64_t deadline_of(const struct notifier *n)
@@ -389,6 +392,9 @@ static int wait_until_done(const struct op *op, const struct op_call *call, cons
 
 	if (r < 0)
 		return r;
+	if (op->composed)
+		*notifier = (struct notifier){.call = call, .begun_mono_ms = clock_mono_ms(),
+					      .limit_ms = op_wait_limit_ms(call->params)};
 	ask.params = params;
 	sleeper.cancel = call->cancel;
 	sleeper.operation = op->name;

@@ -236,7 +236,7 @@ static void the_progress_of_all_providers_comes_from_one_thread(void **state)
 	assert_false(notes.is_of_another_thread);
 }
 
-static unsigned looks;
+static int looks;
 
 static int become_running(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
@@ -287,6 +287,38 @@ static void a_wait_ends_when_its_time_is_over(void **state)
 	assert_int_equal(looks, 2);
 	fake_clouds.run = never_ends; /* what the driver waits for itself */
 	assert_true(run(w, &start_op, "{\"provider\":\"alpha\",\"id\":\"i-1\",\"timeout\":\"10ms\"}") < 0);
+	assert_int_equal(w->err.kind, ERR_WAIT_OVER);
+}
+
+static int make_of_many(struct cloud_call *call, struct json_object **ret, struct error *err)
+{
+	(void)err;
+	assert_int_equal(call->wait_until_mono_ms, 0);
+	*ret = json_object_new_object();
+	json_object_object_add(*ret, "applied", json_object_new_int(3));
+	return 0;
+}
+
+static void what_is_composed_of_many_is_bounded_only_while_it_waits(void **state)
+{
+	static const struct op_wait wait = {"things.get", "id", "status", good, bad, .keeps_result = true};
+	static const struct op apply_op = {.name = "things.apply",
+					   .summary = "apply",
+					   .risk = OP_CHANGE,
+					   .params = get_params,
+					   .result = OP_ONE,
+					   .interface = CLOUD_COMPUTE,
+					   .composed = make_of_many,
+					   .wait = &wait};
+	struct world *w = *state;
+
+	fake_clouds.run = become_running;
+	looks = 0;
+	assert_int_equal(run(w, &apply_op, "{\"provider\":\"alpha\",\"id\":\"i-1\",\"wait\":true}"), 0);
+	assert_int_equal(looks, 3);
+	assert_int_equal(json_get_int64(w->result, "applied", 0), 3); /* its own result, not the thing's */
+	looks = -1000000;
+	assert_true(run(w, &apply_op, "{\"provider\":\"alpha\",\"id\":\"i-1\",\"wait\":true,\"timeout\":\"10ms\"}") < 0);
 	assert_int_equal(w->err.kind, ERR_WAIT_OVER);
 }
 
@@ -367,6 +399,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_progress_of_all_providers_comes_from_one_thread, setup, teardown),
 		cmocka_unit_test_setup_teardown(waiting_asks_until_it_is_so_and_says_how_long_it_may_take, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wait_ends_when_its_time_is_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_composed_of_many_is_bounded_only_while_it_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_limit_cuts_the_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dry_run_gives_what_would_be_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_parameters_name_what_is_allowed, setup, teardown),
