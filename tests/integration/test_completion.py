@@ -17,6 +17,7 @@ import harness
 from cli import Cli
 from nova_contract import NovaContract
 
+pytestmark = pytest.mark.timeout(400)
 SHELLS = ("bash", "zsh", "fish")
 PROMPT = "READY> "
 

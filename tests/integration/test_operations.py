@@ -22,6 +22,7 @@ from gce_contract import ZONES, GceContract
 from nova_contract import NovaContract
 from operations import Walk
 
+pytestmark = pytest.mark.timeout(600)  # some hundred commands each
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "operations.md"
 
 
