@@ -10,7 +10,7 @@ from harness import eventually
 MiB = 1 << 20
 PART = 5 * MiB
 SIZE = 8 * PART + 12345
-pytestmark = [pytest.mark.stores("s3"), pytest.mark.options(upload_delay="50ms", part_size="5M", passthrough="no", log_level="debug")]
+pytestmark = [pytest.mark.stores("s3"), pytest.mark.options(upload_delay="50ms", part_size="5M", passthrough="no")]
 
 
 def noise(size, seed=1):
