@@ -275,8 +275,7 @@ static void free_store(struct store *base)
 	free(s->place);
 	cond_destroy(&s->ready);
 	lock_destroy(&s->lock);
-	free(s->base.name);
-	free(s);
+	free(s); /* its name went with store_free */
 }
 
 static const struct store_ops ops = {
@@ -322,7 +321,7 @@ static int store_new(const struct backend_context *context, const char *name, co
 	if (r == 0)
 		r = store_readonly_new(&s->base, ret, err);
 	if (r < 0) {
-		free_store(&s->base);
+		store_free(&s->base);
 		return error_prefix(err, r, "store '%s'", name);
 	}
 	return 0;

@@ -3,6 +3,7 @@
  * rows' records fit their shapes.
  */
 #include "backends/coda/coda.h"
+#include "backends/providers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -188,6 +189,28 @@ static int free_engine(void **state)
 	return 0;
 }
 
+extern const struct provider provider_coda;
+
+/* Under ASan: whatever it owns is freed once, with a connection and without. */
+static void a_store_is_made_read_only_and_freed_once(void **state)
+{
+	struct store *store = NULL;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	token_variable = "CODA_API_KEY";
+	assert_int_equal(provider_coda.store_new(&context, "docs", NULL, 0, &store, &err), 0);
+	assert_string_equal(store->name, "docs");
+	assert_true(store->caps & STORE_CAP_READ_ONLY);
+	assert_true(store_bucket_create(store, "Doc", &err) < 0);
+	assert_int_equal(err.kind, ERR_READ_ONLY);
+	store_free(store);
+	store = NULL;
+	token_variable = NULL;
+	assert_true(provider_coda.store_new(&context, "docs", NULL, 0, &store, &err) < 0);
+	assert_null(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +219,7 @@ int main(void)
 		cmocka_unit_test(every_row_names_a_service_and_reads_by_get_only),
 		cmocka_unit_test(a_limit_of_ones_own_takes_the_place_of_all),
 		cmocka_unit_test(without_a_token_nothing_is_opened),
+		cmocka_unit_test(a_store_is_made_read_only_and_freed_once),
 		cmocka_unit_test(records_have_only_what_their_shapes_have),
 	};
 
