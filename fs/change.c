@@ -289,7 +289,7 @@ static int delete_markers(struct fs *fs, const struct node *n, const struct loca
 			  bool has_remote_marker, uint64_t *ret_ticket, struct error *err)
 {
 	size_t len = strlen(where->key) - 1;
-	CLEANUP(freep) char *folder = str_format("%.*s_$folder$", (int)len, where->key);
+	CLEANUP(freep) char *folder = str_format("%.*s" FOLDER_SUFFIX, (int)len, where->key);
 	CLEANUP(freep) char *file = str_format("%.*s", (int)len, where->key);
 	int r = 0;
 

@@ -227,8 +227,6 @@ static void merge_file_locked(struct listing *l, const char *name, const struct 
 	node_fill_locked(fs, n, object, remembered);
 }
 
-#define FOLDER_SUFFIX "_$folder$"
-
 /* What the directory's key holds of a segment that goes on below it. */
 static struct str segment_of(const struct listing *l)
 {

@@ -16,6 +16,7 @@
 #include "fs/pending_view.h"
 
 #define LISTING_MANY 8
+#define FOLDER_SUFFIX "_$folder$" /* an empty object of this name keeps a directory, for Hadoop's tools of old */
 
 struct listing {
 	struct job job;

@@ -317,6 +317,20 @@ static int ask_object(const struct location *where, enum node_type before, bool 
 	return before == NODE_DIR || is_escape ? 0 : ask_prefix(where, prefix, ret, err);
 }
 
+/* A directory that nothing but "d_$folder$" keeps was found by a listing; no other answer shows it. */
+static int ask_folder_marker(const struct location *where, struct arena *arena, struct found *ret, struct error *err)
+{
+	CLEANUP(freep) char *key = str_format("%s" FOLDER_SUFFIX, where->key);
+	int r;
+
+	if (!key)
+		return error_set(err, ERR_NO_MEMORY, "no memory for a look-up");
+	r = store_head(where->store, where->bucket, key, NULL, arena, &ret->object, err);
+	if (r == 0)
+		ret->type = NODE_DIR;
+	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
+}
+
 /* Whether a segment on this page is cut after so many bytes: a long one, or a file that a directory (the next entry) hides. */
 static bool is_cut_on_page(const struct store_page *page, size_t start, size_t bytes)
 {
@@ -497,7 +511,7 @@ static int ask_once(struct fs *fs, struct node *dir, const char *name, struct er
 	struct question question;
 	enum node_type before;
 	struct node *n;
-	bool is_stale = false, is_continued;
+	bool is_stale = false, is_continued, has_folder_marker;
 	int r;
 
 	lock_take(&fs->lock);
@@ -505,6 +519,7 @@ static int ask_once(struct fs *fs, struct node *dir, const char *name, struct er
 	is_continued = r == -EINVAL && tree_continued_remote_key(dir, name, &where) == 0;
 	n = tree_child(&fs->tree, dir, name);
 	before = n ? n->type : NODE_FILE;
+	has_folder_marker = n && n->type == NODE_DIR && n->has_folder_marker;
 	question_ask_locked(fs, &question);
 	lock_drop(&fs->lock);
 	if (is_continued)
@@ -517,6 +532,8 @@ static int ask_once(struct fs *fs, struct node *dir, const char *name, struct er
 		r = ask_bucket(&where, &found, err);
 	else
 		r = ask_object(&where, before, naming_is_shadowed(name), &arena, &found, err);
+	if (r == 0 && found.type == NODE_ABSENT && has_folder_marker)
+		r = ask_folder_marker(&where, &arena, &found, err);
 	if (r == 0 && found.type == NODE_DIR && before != NODE_DIR)
 		r = look_closer(fs, dir, name, &where, question.began, &found, err);
 	lock_take(&fs->lock);

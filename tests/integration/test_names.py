@@ -377,3 +377,20 @@ def test_keys_that_are_no_utf8(mount):
         assert mount.client.get(mount.bucket, key) == b"content of " + os.fsencode(key) + b"+"
     run("find", mount.path, "-mindepth", "1", "-delete")
     assert mount.keys() == []
+
+
+@pytest.mark.stores("s3", "local")
+@pytest.mark.options(consistency="strict")
+def test_a_directory_kept_by_a_folder_marker_is_found_again(mount):
+    """What Hadoop's tools of old left behind; in strict mode each look-up asks the cloud."""
+    mount.client.put(mount.bucket, "d_$folder$", b"")
+    assert os.listdir(mount.path) == ["d"]
+    for _ in range(3):
+        assert os.path.isdir(mount.path / "d") and os.listdir(mount.path / "d") == []
+    (mount.path / "d/f").write_bytes(b"x")
+    mount.sync()
+    assert os.listdir(mount.path / "d") == ["f"]
+    os.unlink(mount.path / "d/f")
+    os.rmdir(mount.path / "d")
+    mount.sync()
+    assert mount.client.keys(mount.bucket) == []
