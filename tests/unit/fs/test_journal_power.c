@@ -117,7 +117,9 @@ static void write_survivor(const struct image *image, const char *from_dir, cons
 	now = read_whole(in, &now_len);
 	len = random_below(2) ? now_len : image->len;
 	for (size_t at = 0; at < len; at += BLOCK) {
-		bool is_new = random_below(4) <= newness;
+		/* Where the file was cut since, and its old length comes back, so does what was there: a length and the
+		 * blocks it covers change together. */
+		bool is_new = random_below(4) <= newness && (at < now_len || at >= image->len);
 		const char *content = is_new ? now : image->synced;
 		size_t content_len = is_new ? now_len : image->len;
 		char block[BLOCK] = {0};
