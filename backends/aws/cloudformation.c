@@ -213,6 +213,7 @@ static const struct rest_field same_template[] = {
 	{ "@token", "ClientRequestToken", REST_FORM },
 	{ "stack", "StackName", REST_FORM },
 	{ NULL, "UsePreviousTemplate", REST_FORM, "true" },
+	{ "_parameter_kept", "Parameters.member.#|ParameterKey|UsePreviousValue", REST_FORM },
 	{ "parameter", "Parameters.member.#|ParameterKey|ParameterValue", REST_FORM }, { "capability", "Capabilities.member.#", REST_FORM },
 	{ "tag", "Tags.member.#", REST_FORM },
 	{ .place = NULL },
@@ -243,27 +244,45 @@ static int stacks_delete(struct cloud_call *call, struct json_object **ret, stru
 	return rest_run_with(call, &delete_stack, "stack", json_object_new_string(id ? id : cloud_param(call, "stack")), ret, err);
 }
 
-/* Values that are not given again would fall back to the template's own: they are named as the old ones. */
+/* Values that are not given again would fall back to the template's own: they are named as kept. What they are is not sent: of
+ * a secret one only stars are told. */
 static int update_values(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *stack = NULL;
-	CLEANUP(json_putp) struct json_object *values = NULL;
+	CLEANUP(json_putp) struct json_object *kept = NULL;
 	struct json_object *given = cloud_param_json(call, "parameter");
+	struct rest_field fields[ARRAY_SIZE(same_template)];
+	struct rest_row row = update_parameters;
 	struct cloud_call look = *call;
+	char place[80];
 	int r;
 
 	look.shape = NULL;
 	r = rest_run(&look, &get_stack, &stack, err);
 	if (r < 0)
 		return r;
-	values = make_parameters(stack);
-	if (!values)
+	kept = make_parameters(stack);
+	if (!kept)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	if (given) {
 		json_object_object_foreach(given, name, value)
-			json_object_object_add(values, name, json_object_get(value));
+		{
+			(void)value; /* it goes as a value of its own */
+			json_object_object_del(kept, name);
+		}
 	}
-	return rest_run_with(call, &update_parameters, "parameter", json_object_get(values), ret, err);
+	json_object_object_foreach(kept, key, old)
+	{
+		(void)old; /* that there is one is enough */
+		json_object_object_add(kept, key, json_object_new_string("true"));
+	}
+	(void)snprintf(place, sizeof place, "Parameters.member.#%d|ParameterKey|ParameterValue", json_object_object_length(kept) + 1);
+	memcpy(fields, same_template, sizeof fields);
+	for (struct rest_field *f = fields; f->place; f++)
+		if (f->param && !strcmp(f->param, "parameter"))
+			f->place = place;
+	row.fields = fields;
+	return rest_run_with(call, &row, "_parameter_kept", json_object_get(kept), ret, err);
 }
 
 static int stacks_update(struct cloud_call *call, struct json_object **ret, struct error *err)

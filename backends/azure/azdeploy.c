@@ -114,9 +114,11 @@ static int put_values(struct json_object *values, struct json_object *into, stru
 {
 	json_object_object_foreach(values, name, text)
 	{
-		struct json_object *one = json_object_new_object(), *value = NULL;
+		struct json_object *one = text ? json_object_new_object() : NULL, *value = NULL;
 		struct error ignored = ERROR_INIT; /* then it is text */
 
+		if (!text) /* of a secret one the service does not tell the value: it must be given again */
+			continue;
 		if (json_parse(str_of(json_object_get_string(text)), TEMPLATE_MAX, &value, &ignored) < 0)
 			value = json_object_get(text);
 		if (!one || json_object_object_add(one, "value", value) != 0 || json_object_object_add(into, name, one) != 0)

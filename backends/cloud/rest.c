@@ -237,9 +237,10 @@ static struct numbered read_place(const char *place)
 {
 	struct str rest = str_of(place), before = str_split(&rest, '#'), number = str_split(&rest, '|');
 	struct numbered n = { before, 1, STR("Key"), STR("Value") };
+	uint64_t first;
 
-	if (number.len && isdigit((unsigned char)*number.ptr))
-		n.first = (size_t)(*number.ptr - '0');
+	if (number.len && str_to_u64(number, &first) == 0)
+		n.first = first;
 	if (rest.ptr) {
 		n.key = str_split(&rest, '|');
 		n.value = rest;

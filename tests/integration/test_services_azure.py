@@ -100,7 +100,8 @@ def test_a_dry_run_changes_nothing(cli, arm):
 
 
 TEMPLATE = {"$schema": "https://schema.example/deploymentTemplate.json#", "contentVersion": "1.0.0.0",
-            "parameters": {"size": {"type": "string"}, "count": {"type": "int", "defaultValue": 1}},
+            "parameters": {"size": {"type": "string"}, "count": {"type": "int", "defaultValue": 1},
+                           "secret": {"type": "secureString", "defaultValue": ""}},
             "resources": [{"type": "Microsoft.Test/things", "name": "one"}, {"type": "Microsoft.Test/things", "name": "two"}],
             "outputs": {"url": {"type": "string", "value": "http://192.0.2.7"}, "all": {"type": "object", "value": {"a": [1]}}}}
 
@@ -112,10 +113,11 @@ def template(tmp_path):
 
 
 def test_a_stack_from_its_creation_to_its_end(cli, arm, template):
-    done = cli("stacks", "create", "web", template, "--parameter", "size=small", "--parameter", "count=3", "--tag", "a=b", "--wait")
+    done = cli("stacks", "create", "web", template, "--parameter", "size=small", "--parameter", "count=3", "--parameter", "secret=hush",
+               "--tag", "a=b", "--wait")
     made = done.json
     assert (made["name"], made["status"], made["parameters"], made["tags"]) == (
-        "web", "complete", {"size": "small", "count": "3"}, {"a": "b"})
+        "web", "complete", {"size": "small", "count": "3", "secret": None}, {"a": "b"})
     assert arm.last_body["properties"]["parameters"]["count"] == {"value": 3}
     assert [line.split()[1:4] for line in done.err.splitlines()][:2] == [["one", "Microsoft.Test/things", "Succeeded"],
                                                                        ["two", "Microsoft.Test/things", "Succeeded"]]
@@ -126,6 +128,7 @@ def test_a_stack_from_its_creation_to_its_end(cli, arm, template):
     assert json.loads(cli("stacks", "template", made["id"]).json["template"]) == TEMPLATE
     refused(cli("stacks", "create", "web", template, "--parameter", "size=s"), 6, "already")
     updated = cli("stacks", "update", "web", "--parameter", "size=big", "--wait").json
+    assert "secret" not in arm.last_body["properties"]["parameters"]  # what is not told is not sent as something else
     assert updated["parameters"] == {"size": "big", "count": "3"} and arm.last_body["properties"]["template"] == TEMPLATE
     refused(cli("stacks", "suspend", "web"), 1, "not supported by azure")
     assert cli("stacks", "delete", "web", "--yes", "--wait").code == 0 and cli("stacks", "list").items == []

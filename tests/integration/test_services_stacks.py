@@ -14,8 +14,9 @@ from openstack_contract import HeatContract
 TEMPLATE = {"heat_template_version": "2021-04-16", "description": "two things", "parameters": {"size": {"type": "string"},
             "color": {"type": "string", "default": "red"}}, "resources": {"one": {"type": "OS::Test::Thing"}, "two": {"type": "OS::Test::Thing"}},
             "outputs": {"url": {"value": "http://192.0.2.7"}, "all": {"value": {"a": [1]}}}}
-QUEUES = {"AWSTemplateFormatVersion": "2010-09-09", "Description": "a queue", "Parameters": {"Delay": {"Type": "String", "Default": "0"}},
-          "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "Delay"}}}},
+QUEUES = {"AWSTemplateFormatVersion": "2010-09-09", "Description": "a queue", "Parameters": {"Delay": {"Type": "String", "Default": "0", "NoEcho": True}, "Size": {"Type": "String", "Default": "1024"}},
+          "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "Delay"},
+                                                                         "MaximumMessageSize": {"Ref": "Size"}}}},
           "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Queue", "QueueName"]}}}}
 
 
@@ -119,16 +120,24 @@ def test_cloudformation(cfn, moto, tmp_path):
     assert "skydir-q" not in [s["StackName"] for s in judge.describe_stacks()["Stacks"]]
     done = cfn("stacks", "create", "skydir-q", file, "--parameter", "Delay=5", "--tag", "env=test", "--wait")
     made = done.json
-    assert (made["name"], made["status"], made["parameters"], made["tags"]) == ("skydir-q", "complete", {"Delay": "5"}, {"env": "test"})
+    assert (made["name"], made["status"], made["tags"]) == ("skydir-q", "complete", {"env": "test"})
     assert "CREATE_COMPLETE" in done.err
     seen = judge.describe_stacks(StackName="skydir-q")["Stacks"][0]
-    assert seen["Parameters"] == [{"ParameterKey": "Delay", "ParameterValue": "5"}]
+    assert {p["ParameterKey"] for p in seen["Parameters"]} == {"Delay", "Size"}
     assert [r["name"] for r in cfn("stacks", "resources", "skydir-q").items] == ["Queue"]
     assert cfn("stacks", "resource", "skydir-q", "Queue").json["type"] == "AWS::SQS::Queue"
     assert [o["name"] for o in cfn("stacks", "outputs", "skydir-q").items] == ["Name"]
     assert json.loads(cfn("stacks", "template", "skydir-q").json["template"]) == QUEUES
     assert cfn("stacks", "events", "skydir-q").items[0]["resource"]
-    assert cfn("stacks", "update", "skydir-q", "--parameter", "Delay=7", "--wait").json["parameters"] == {"Delay": "7"}
+    plan = cfn("stacks", "update", "skydir-q", "--parameter", "Size=2048", "--dry-run").json["would_send"][0]["body"]
+    assert {k: v for k, v in plan.items() if k.startswith("Parameters.")} == {
+        "Parameters.member.1.ParameterKey": "Delay", "Parameters.member.1.UsePreviousValue": "true",
+        "Parameters.member.2.ParameterKey": "Size", "Parameters.member.2.ParameterValue": "2048"}
+    assert cfn("stacks", "update", "skydir-q", "--parameter", "Size=2048", "--wait").json["parameters"]["Size"] == "2048"
+    queues = boto3.client("sqs", endpoint_url=moto.endpoint, aws_access_key_id="k", aws_secret_access_key="s", region_name="eu-west-1")
+    attributes = queues.get_queue_attributes(QueueUrl=cfn("stacks", "resource", "skydir-q", "Queue").json["id"],
+                                             AttributeNames=["All"])["Attributes"]
+    assert attributes["DelaySeconds"] == "5"  # the value that was not named stayed
     refused(cfn("stacks", "suspend", "skydir-q"), 1, "not supported by aws")
     assert cfn("stacks", "delete", "skydir-q", "--yes", "--wait").code == 0
     assert cfn("stacks", "get", made["name"]).code == 3 and cfn("stacks", "delete", "skydir-q", "--yes").code == 3

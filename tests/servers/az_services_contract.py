@@ -91,7 +91,8 @@ class AzServicesContract(AzvmContract):
             "timestamp": "2026-11-23T10:00:09Z", "provisioningState": "Succeeded", "provisioningOperation": "EvaluateDeploymentOutput"}})
         made = {"id": path, "name": name, "tags": body.get("tags", {}), "template": template, "operations": operations, "looks": 0,
                 "properties": {"provisioningState": "Accepted", "timestamp": "2026-11-23T10:00:00Z", "mode": "Incremental",
-                               "parameters": {k: {"type": "String", **v} for k, v in body["properties"]["parameters"].items()},
+                               "parameters": {k: {"type": "SecureString"} if k == "secret" else {"type": "String", **v}
+                                              for k, v in body["properties"]["parameters"].items()},
                                "outputs": {k: {"type": "String", "value": v["value"]} for k, v in template.get("outputs", {}).items()}}}
         self.things[path.lower()] = made
         self.last_body = body
