@@ -15,7 +15,9 @@ int cred_web_identity_fetch(const struct cred_context *c, const struct cred_role
 	if ((r = cred_buf_init(&text, err)) < 0)
 		return r;
 	if ((r = fileio_read_file(token_path, &text, err)) < 0)
-		return error_prefix(err, r, "web identity token");
+		/* Whatever it is about the file: there are no credentials. */
+		return error_set(err, ERR_CONFIG, "web identity token file '%s' cannot be read (AWS_WEB_IDENTITY_TOKEN_FILE)",
+				 token_path);
 	token = str_trim(buf_str(&text));
 	if (token.len == 0)
 		return error_set(err, ERR_CONFIG, "web identity token file '%s' is empty",

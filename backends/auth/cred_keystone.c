@@ -63,7 +63,17 @@ static int add_user(const struct keystone *k, struct json_object *o)
 
 static int missing(const struct keystone *k, const char *key, struct error *err)
 {
-	return error_set(err, ERR_CONFIG, "%s: %s is missing", k->config.origin, key);
+	char name[64];
+
+	return error_set(err, ERR_CONFIG, "%s: %s is missing", k->config.origin, keystone_config_name(&k->config, key, name));
+}
+
+/* The setting that a refusal is most likely about. */
+static const char *secret_of(const struct keystone *k)
+{
+	if (setting(k, "application_credential_secret"))
+		return "application_credential_secret";
+	return setting(k, "password") ? "password" : "token";
 }
 
 static int add_method(const char *method, struct json_object *identity,
@@ -94,7 +104,7 @@ static int add_application_credential(const struct keystone *k, struct json_obje
 	if (!id && !name)
 		return missing(k, "application_credential_id", err);
 	if (!id && !setting(k, "username") && !setting(k, "user_id"))
-		return missing(k, "username (of application_credential_name)", err);
+		return missing(k, "username", err);
 	r = add_method("application_credential", identity, &o, err);
 	if (r < 0)
 		return r;
@@ -136,6 +146,7 @@ static int add_token(const struct keystone *k, struct json_object *identity, str
 static int add_identity(const struct keystone *k, struct json_object *auth, struct error *err)
 {
 	struct json_object *identity = json_object_new_object();
+	char names[3][64];
 
 	if (!identity || json_object_object_add(auth, "identity", identity) != 0) {
 		json_object_put(identity);
@@ -148,7 +159,9 @@ static int add_identity(const struct keystone *k, struct json_object *auth, stru
 		return add_password(k, identity, err);
 	if (setting(k, "token"))
 		return add_token(k, identity, err);
-	return missing(k, "password, token or application_credential_secret", err);
+	return error_set(err, ERR_CONFIG, "%s: %s, %s or %s is missing", k->config.origin,
+			 keystone_config_name(&k->config, "password", names[0]), keystone_config_name(&k->config, "token", names[1]),
+			 keystone_config_name(&k->config, "application_credential_secret", names[2]));
 }
 
 /* An application credential is its project's already, and Keystone refuses a scope with it. */
@@ -208,7 +221,7 @@ static int classify(void *arg, const struct http_response *response, struct erro
 	struct answer *a = arg;
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	const char *token = http_fields_get(&response->headers, "X-Subject-Token"), *why;
-	char shown[120] = "";
+	char shown[120] = "", name[64];
 	int r = http_classify_status(NULL, response, err);
 
 	if (r == 0) {
@@ -221,8 +234,11 @@ static int classify(void *arg, const struct http_response *response, struct erro
 		for (size_t i = 0; why[i] && i + 1 < sizeof shown; i++)
 			shown[i] = why[i] >= ' ' && why[i] <= '~' ? why[i] : ' ';
 	if (response->status == 401)
-		r = error_set(err, ERR_UNAUTHENTICATED, "Keystone refuses %s%s%s", a->k->config.origin, *shown ? ": " : "",
-			      shown);
+		r = error_set(err, ERR_UNAUTHENTICATED, "Keystone refuses %s%s%s (mend %s)", a->k->config.origin,
+			      *shown ? ": " : "", shown, keystone_config_name(&a->k->config, secret_of(a->k), name));
+	else if (response->status == 404 && strstr(shown, "Application Credential")) /* "Could not find Application Credential: ID." */
+		r = error_set(err, ERR_UNAUTHENTICATED, "Keystone refuses %s: %s (mend %s)", a->k->config.origin, shown,
+			      keystone_config_name(&a->k->config, "application_credential_id", name));
 	else if (response->status == 404)
 		r = error_set(err, ERR_CONFIG, "%s: auth_url leads to no Keystone v3 ('%.100s')", a->k->config.origin,
 			      a->k->url);

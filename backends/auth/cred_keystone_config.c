@@ -31,6 +31,19 @@ static const struct {
 	{ "token", offsetof(struct keystone_options, token), "OS_TOKEN", NULL },
 };
 
+const char *keystone_config_name(const struct keystone_config *c, const char *key, char ret[64])
+{
+	const char *name = key;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && c->spelling > KEYSTONE_OF_OPTIONS; i++)
+		if (!strcmp(rows[i].key, key))
+			name = c->spelling == KEYSTONE_OF_INFOMANIAK && rows[i].infomaniak ? rows[i].infomaniak : rows[i].variable;
+	(void)snprintf(ret, 64, "%s", name); /* they are short */
+	for (char *at = ret; c->spelling == KEYSTONE_OF_OPTIONS && *at; at++)
+		*at = *at == '_' ? '-' : *at;
+	return ret;
+}
+
 void keystone_config_release(struct keystone_config *c)
 {
 	json_object_put(c->auth);
@@ -277,6 +290,7 @@ static int from_variables(const struct cred_context *c, enum keystone_flavour fl
 		r = set_place(&ret->interface, cred_getenv(c, "OS_INTERFACE"), err);
 	if (r == 0 && is_infomaniak && !has(ret, "auth_url"))
 		r = set(ret, "auth_url", KEYSTONE_INFOMANIAK_URL, err);
+	ret->spelling = is_infomaniak ? KEYSTONE_OF_INFOMANIAK : KEYSTONE_OF_VARIABLES;
 	return r < 0 ? r : name_origin(ret, strdup(is_infomaniak ? "the INFOMANIAK_* variables" : "the OS_* variables"), err);
 }
 
@@ -317,6 +331,7 @@ int keystone_config_find(const struct cred_context *c, const struct keystone_opt
 		r = set(&own, "auth_url", cred_getenv(c, "INFOMANIAK_AUTH_URL") ?
 						  cred_getenv(c, "INFOMANIAK_AUTH_URL") :
 						  KEYSTONE_INFOMANIAK_URL, err);
+	own.spelling = is_whole ? KEYSTONE_OF_OPTIONS : KEYSTONE_OF_CLOUDS;
 	if (r == 0 && is_whole)
 		r = name_origin(&own, strdup("the configuration"), err);
 	else if (r == 0)

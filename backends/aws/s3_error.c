@@ -335,6 +335,30 @@ static int classify_success(struct s3_call *c, const struct http_response *respo
 	return r;
 }
 
+/* Where the credentials that were refused came from, by the names under which they are mended. */
+static void name_credentials(struct s3_store *s, struct error *err)
+{
+	static const struct {
+		const char *source, *names;
+	} places[] = {
+		{ "configuration", "access-key-id, secret-access-key" },
+		{ "environment", "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY" },
+		{ "profile", "the profile in ~/.aws/credentials, ~/.aws/config" },
+	};
+	CLEANUP(cred_aws_release) struct cred_aws cred = CRED_AWS_INIT;
+	struct error ignored = ERROR_INIT;
+	const char *names;
+	size_t len = strlen(err->message);
+
+	if (!cred_aws_is_ready(s->provider) || cred_aws_get(s->provider, &cred, &ignored) < 0 || !cred.source)
+		return;
+	names = cred.source;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (!strcmp(places[i].source, cred.source))
+			names = places[i].names;
+	(void)snprintf(err->message + len, sizeof(err->message) - len, " (mend %s)", names); /* cut when long */
+}
+
 int s3_classify(void *arg, const struct http_response *response, struct error *err)
 {
 	struct s3_call *c = arg;
@@ -356,6 +380,8 @@ int s3_classify(void *arg, const struct http_response *response, struct error *e
 	else
 		show_target(c->bucket, c->key, target, sizeof(target));
 	r = raise(kind, target, &t, response->status, err);
+	if (kind == ERR_UNAUTHENTICATED)
+		name_credentials(c->store, err);
 	fill_details(response, &t, err);
 	return r;
 }

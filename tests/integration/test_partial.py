@@ -417,7 +417,7 @@ def test_a_rename_of_a_changed_big_file(mount):
     assert sha256((mount.path / "h").read_bytes()) == sha256(data)
 
 
-@pytest.mark.stores("s3", "gcs", "azure")
+@pytest.mark.stores("s3", "gcs", "azure", "swift", only="behind the proxy")
 @pytest.mark.options(upload_delay="1h")
 def test_a_changed_file_that_is_renamed_on_is_read_where_it_went(mount):
     """Each copy is another version, and what is missing here is of the last of them."""

@@ -12,6 +12,12 @@ pytestmark = [pytest.mark.stores("swift", only="its own ways"), pytest.mark.opti
 MIB = 1 << 20
 
 
+def resident_peak(pid):
+    """The most memory the process ever had."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM"))
+
+
 def put_large(mount, key, pieces, dynamic=False):
     """As the swift client does it: segments in a container beside, and a manifest."""
     swift, segments = mount.client.swift, f"{mount.bucket}_segments"
@@ -159,6 +165,27 @@ def test_copy_file_range_between_buckets_moves_no_byte(mount):
     if mount.proxy:
         assert mount.proxy.ops().get("C") == 1
         assert not {"P", "G"} & set(mount.proxy.ops())
+
+
+@pytest.mark.stores("s3", "gcs", only="one that is quick is enough, and one that is not S3")
+@pytest.mark.options(cache_size="64M", upload_delay="10ms")
+def test_cp_of_a_big_file_between_stores_takes_little_memory(mount):
+    """More than the cache holds and far more than the daemon may: it passes through."""
+    there = mount.top / "local" / "b"
+    there.mkdir()
+    size, block = 128 * MIB, os.urandom(MIB)
+    with open(there / "x", "wb") as f:
+        for _ in range(size // MIB):
+            f.write(block)
+    before = resident_peak(mount.pid)
+    run("cp", there / "x", mount.path / "y")
+    mount.sync()
+    run("cp", mount.path / "y", there / "z")
+    mount.sync()
+    run("cmp", there / "x", there / "z")
+    if not harness.is_sanitized():
+        grown = resident_peak(mount.pid) - before
+        assert grown < 96 * MIB, f"{grown >> 20} MiB more"
 
 
 def test_cp_between_stores_streams(mount):

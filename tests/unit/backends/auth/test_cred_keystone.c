@@ -166,7 +166,7 @@ static void infomaniak_has_variables_of_its_own(void **state)
 	fake_setenv("INFOMANIAK_AUTH_URL", w->server.url);
 	make(w, &(struct keystone_options){ .flavour = KEYSTONE_INFOMANIAK });
 	assert_true(get(w) < 0);
-	assert_string_equal(w->err.message, "the INFOMANIAK_* variables: application_credential_secret is missing");
+	assert_string_equal(w->err.message, "the INFOMANIAK_* variables: INFOMANIAK_APP_CREDENTIAL_SECRET is missing");
 	fake_setenv("INFOMANIAK_APP_CREDENTIAL_SECRET", "s");
 	make(w, &(struct keystone_options){ .flavour = KEYSTONE_INFOMANIAK });
 	assert_int_equal(get(w), 0);

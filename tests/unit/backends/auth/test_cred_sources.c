@@ -239,7 +239,7 @@ static void a_web_identity_token_is_read_at_each_fetch(void **state)
 	fake_setenv("AWS_ROLE_ARN", "arn");
 	fake_setenv("AWS_ENDPOINT_URL_STS", server.url);
 	scripted = STS_KEYS("AssumeRoleWithWebIdentity");
-	expect_error(false, ERR_NOT_FOUND, "web identity token");
+	expect_error(false, ERR_CONFIG, "AWS_WEB_IDENTITY_TOKEN_FILE");
 	fake_home_write("token", "tok+1\n");
 	expect(false, "ROLEKEY", "web identity");
 	assert_non_null(strstr(asked[0].body, "&WebIdentityToken=tok%2B1"));
