@@ -2,8 +2,11 @@
 beside us, and the contract server (tests/servers/azure_contract.py) for what Azurite lacks."""
 
 import datetime
+import json
 import os
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -122,6 +125,61 @@ echo '{{"accessToken": "{token}", "expires_on": 4000000000, "tokenType": "Bearer
     m, done = contract_mount(make_mount, contract, env)
     assert done.returncode == 0, done.stderr
     use(m)
+
+
+def test_a_link_is_signed_by_a_key_of_the_identity(make_mount, contract):
+    """Who signs in by a token has no account key: the service gives one for a while (user delegation)."""
+    m, done = contract_mount(make_mount, contract, authority(contract), **identity(contract),
+                             **{"client-secret": contract.client_secret})
+    assert done.returncode == 0, done.stderr
+    m.path.mkdir()
+    (m.path / "d").mkdir()
+    (m.path / "d" / "a b").write_text("content")
+    m.sync()
+    url = json.loads(m.skydir("presign", "get", f"/azure/{m.bucket}/d/a b", "-o", "json", "--config", m.config,
+                              env=authority(contract)).stdout)["url"]
+    assert "skoid=" in url and "sig=" in url and contract.client_secret not in url
+    assert urllib.request.urlopen(url, timeout=60).read() == b"content"
+    with pytest.raises(urllib.error.HTTPError) as refused:  # to read, and nothing else
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=60)
+    assert refused.value.code == 403
+    run("rm", "-r", m.path / "d")
+    m.sync()
+    m.path.rmdir()
+
+
+def test_an_overwrite_moves_no_unchanged_byte(make_mount, contract):
+    """Blocks are kept, and the rest of the block that is cut is copied by the service."""
+    with fleet.Proxy(contract.endpoint) as proxy:
+        config = {"connection-string": None, "endpoint": f"{proxy.endpoint}/{contract.account}", "account": contract.account,
+                  "account-key": contract.key}
+        m = make_mount("azure", server=contract, proxy=proxy, store_config=config, options=SHORT)
+        m.write_config()
+        m.mount()
+        m.path.mkdir()
+        data = bytearray(os.urandom(40 << 20))
+        (m.path / "f").write_bytes(data)
+        m.sync()
+        proxy.reset()
+        with open(m.path / "f", "r+b") as f:
+            f.seek(20 << 20)
+            f.write(b"changed")
+        data[20 << 20:(20 << 20) + 7] = b"changed"
+        m.sync()
+        counters = proxy.counters()
+        assert counters["bytes_up"] < 1.5 * (1 << 20) and counters["bytes_down"] < 1 << 16, counters
+        m.fresh()
+        assert (m.path / "f").read_bytes() == data
+        (m.path / "empty").write_bytes(b"")
+        m.sync()
+        proxy.reset()
+        run("mv", m.path / "empty", m.path / "moved")  # of no known size: not in one go, so it is looked at until it is through
+        m.sync()
+        assert proxy.ops()["H"] >= 3 and proxy.ops()["C"] == 1, proxy.ops()
+        run("rm", m.path / "moved", m.path / "f")
+        m.sync()
+        m.path.rmdir()
+        m.umount()
 
 
 WRONG = [

@@ -363,6 +363,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         said = {"ETag": blob.etag, "Last_Modified": stamp(blob.modified), "Content_Type": blob.type, "x_ms_blob_type": blob.kind,
                 "x_ms_access_tier": "Hot", "Accept_Ranges": "bytes", **{f"x_ms_meta_{k}": v for k, v in blob.meta.items()}}
         self.raw = {f"x-ms-meta-{k}": v for k, v in blob.meta.items()}
+        if getattr(blob, "copy_id", None):
+            self.raw |= {"x-ms-copy-id": blob.copy_id, "x-ms-copy-status": "pending" if blob.copy_looks else "success"}
+            blob.copy_looks = max(0, blob.copy_looks - 1)
         said = {k: v for k, v in said.items() if not k.startswith("x_ms_meta_")}
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("Range", "")) if self.command == "GET" else None
         if match and int(match[1]) >= len(blob.data):
@@ -412,15 +415,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.commit(box, key, blob, headers, body, kind)
         if "x-ms-copy-source" in headers:
             source, data = self.source(headers, headers.get("x-ms-requires-sync") == "true")
+            is_sync = headers.get("x-ms-requires-sync") == "true"
             made = Blob(data, source.kind, self.meta_of(headers) or source.meta, source.type, source.blocks)
-            self.write_copy(box, key, made)
+            self.write_copy(box, key, made, is_sync)
             return None
         self.write(box, key, Blob(body, headers["x-ms-blob-type"], self.meta_of(headers), kind))
 
-    def write_copy(self, box, key, made):
+    def write_copy(self, box, key, made, is_sync):
+        """A copy that was not to be in one go goes on behind the answer: as long as two looks at it take."""
         self.parents(box, key)
         box["blobs"][key] = made
-        self.reply(202, ETag=made.etag, x_ms_copy_id=f"copy-{next(counter)}", x_ms_copy_status="success")
+        made.copy_id, made.copy_looks = f"copy-{next(counter)}", 0 if is_sync else 2
+        status = "success" if is_sync else "pending"
+        self.reply(202, ETag=made.etag, x_ms_copy_id=made.copy_id, x_ms_copy_status=status)
 
     def commit(self, box, key, blob, headers, body, kind):
         fresh, old = box["blocks"].get(key, {}), dict(blob.blocks) if blob else {}
