@@ -350,7 +350,7 @@ static void name_credentials(struct s3_store *s, struct error *err)
 	const char *names;
 	size_t len = strlen(err->message);
 
-	if (!cred_aws_is_ready(s->provider) || cred_aws_get(s->provider, &cred, &ignored) < 0 || !cred.source)
+	if (!s || !s->provider || !cred_aws_is_ready(s->provider) || cred_aws_get(s->provider, &cred, &ignored) < 0 || !cred.source)
 		return;
 	names = cred.source;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)

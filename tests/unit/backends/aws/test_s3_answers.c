@@ -367,7 +367,7 @@ static void errors_are_told_apart_by_code(void **state)
 		{ ERR_NOT_FOUND, "bucket 'b' not found" },
 		{ ERR_NOT_FOUND, "'b/k' not found" },
 		{ ERR_PERMISSION, "access to 'b/k' denied (because)" },
-		{ ERR_UNAUTHENTICATED, "'b/k': the access key is not known to the service" },
+		{ ERR_UNAUTHENTICATED, "'b/k': the access key is not known to the service (mend access-key-id, secret-access-key)" },
 		{ ERR_PERMISSION,
 		  "'b/k': it is archived (restore it from its storage class first)" },
 		{ ERR_PRECONDITION, "'b/k': it has been changed meanwhile" },
