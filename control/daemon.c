@@ -18,6 +18,7 @@
 
 #define TAKE_OVER_MS 15000
 #define ANSWER_MS    30000
+#define OUTAGE_MS    10000 /* of a network that flaps nobody hears */
 
 /* What the child tells its parent through the pipe, once; smaller than PIPE_BUF, so it arrives
  * whole. */
@@ -244,8 +245,12 @@ static int run(const struct daemon_args *args, const sigset_t *set, const struct
 	struct fs *fs = NULL;
 	int r = store_set_open(args->plan, log_skip, &stores, err);
 
-	if (r == 0)
-		http_engine_limit_stall(stores.engine, args->config->options.timeout_ms);
+	if (r == 0) {
+		uint64_t timeout_ms = args->config->options.timeout_ms;
+
+		http_engine_limit_stall(stores.engine, timeout_ms);
+		http_engine_bear_outages(stores.engine, timeout_ms < OUTAGE_MS ? timeout_ms : OUTAGE_MS);
+	}
 	if (r == 0)
 		r = daemon_open_fs(args->config, &stores, args->source, &fs, err);
 	if (r < 0)

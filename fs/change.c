@@ -232,9 +232,9 @@ static struct node *remove_locked(struct fs *fs, struct node *n, bool *ret_had_r
 {
 	struct node *parent = n->parent, *tombstone;
 	char *name = strdup(n->name);
-	bool was_running = n->put && n->put->state == PENDING_RUNNING;
 
-	*ret_had_remote = n->expect != EXPECT_ABSENT || was_running;
+	/* Of an upload that failed the answer may be all that was lost. */
+	*ret_had_remote = n->expect != EXPECT_ABSENT || (n->put && n->put->was_tried);
 	keep_origin_locked(n);
 	*ret_ticket = pending_put_cancel_locked(fs, n);
 	n->meta = NULL;
@@ -328,9 +328,10 @@ int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 	r = tree_path_key(n, &where);
 	if (r < 0 || !name)
 		return key_error(r < 0 ? r : -ENOMEM, err);
-	has_remote_marker = n->has_marker && n->expect != EXPECT_ABSENT;
+	/* Being made right now, or made already though nobody was told. */
+	has_remote_marker = (n->has_marker && n->expect != EXPECT_ABSENT) || (n->meta && n->meta->was_tried);
 	if (!pending_retract_locked(fs, PENDING_MARKER, &where, ret_ticket) && n->meta)
-		has_remote_marker = true; /* it is being made right now */
+		has_remote_marker = true;
 	n->meta = NULL;
 	tree_pin(n);
 	while (n->first_child) { /* tombstones */

@@ -44,7 +44,7 @@ static void replace_target(struct fs *fs, struct node *t, const struct location 
 		return;
 	if (t->type != NODE_ABSENT) {
 		/* Its own upload, if it has not begun, never happens; anything else at its key may change the object yet. */
-		if (t->pending_count == 1 && t->put && t->put->state != PENDING_RUNNING && !fs->queue.trees)
+		if (t->pending_count == 1 && t->put && !t->put->was_tried && !fs->queue.trees)
 			is_open = false;
 		ret->expect = is_open || t->remote_key ? EXPECT_ANY : (enum node_expect)t->expect;
 		ret->version = ret->expect == EXPECT_VERSION && t->version ? strdup(t->version) : NULL;
@@ -118,7 +118,7 @@ static int rename_dirty(struct fs *fs, struct node *n, const struct location *fr
 }
 
 static int rename_file(struct fs *fs, struct node *n, const struct location *from, const struct location *to,
-		       const struct origin *origin, struct node *tombstone, bool was_running, struct target *target,
+		       const struct origin *origin, struct node *tombstone, bool was_tried, struct target *target,
 		       uint64_t *ret_ticket, struct error *err)
 {
 	bool is_dirty = n->put != NULL;
@@ -127,7 +127,7 @@ static int rename_file(struct fs *fs, struct node *n, const struct location *fro
 
 	n->meta = NULL; /* what waits at the old key runs first */
 	if (is_dirty && n->file->is_whole)
-		return rename_dirty(fs, n, from, tombstone, n->expect != EXPECT_ABSENT || was_running || n->remote_key, target,
+		return rename_dirty(fs, n, from, tombstone, n->expect != EXPECT_ABSENT || was_tried || n->remote_key, target,
 				    ret_ticket, err);
 	if (tree_set_remote(n, &origin->where, origin->seq) < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory to rename");
@@ -194,7 +194,7 @@ int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, con
 	struct node *t = tree_child(&fs->tree, parent, name), *tombstone = NULL;
 	struct origin origin = { 0 };
 	struct target target;
-	bool was_running;
+	bool was_tried;
 	int r;
 
 	JOURNAL_GROUP(fs->journal);
@@ -202,7 +202,7 @@ int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, con
 	if (t == n)
 		return 0;
 	passthrough_settle_all_locked(fs);
-	was_running = n->put && n->put->state == PENDING_RUNNING;
+	was_tried = n->put && n->put->was_tried;
 	if (n->type <= NODE_BUCKET || n->type == NODE_CONT || parent->type <= NODE_STORE)
 		return -EXDEV;
 	r = check_types(fs, n, t, flags, err);
@@ -225,7 +225,7 @@ int change_rename_locked(struct fs *fs, struct node *n, struct node *parent, con
 	if (r == 0 && node_is_dir(n))
 		r = rename_dir(fs, n, &from, &to, &origin, ret_ticket, err);
 	else if (r == 0)
-		r = rename_file(fs, n, &from, &to, &origin, tombstone, was_running, &target, ret_ticket, err);
+		r = rename_file(fs, n, &from, &to, &origin, tombstone, was_tried, &target, ret_ticket, err);
 	free(target.version);
 	location_release(&origin.where);
 	return r;

@@ -155,6 +155,7 @@ static void run_job(struct job *job)
 
 	lock_take(&fs->lock);
 	op->state = PENDING_RUNNING;
+	op->was_tried = true;
 	op->started_ms = clock_mono_ms();
 	fs->queue.running++;
 	log_debug("change.begin", "seq=%" PRIu64 " what=%s key='%s' from='%s' attempts=%u", op->seq,
@@ -541,6 +542,7 @@ void pending_adopt_locked(struct fs *fs, struct pending *op)
 	adopt_node_locked(op, op->node);
 	if (op->kind == PENDING_META || op->kind == PENDING_MARKER)
 		op->node->meta = op;
+	op->was_tried = op->kind != PENDING_PUT || op->sent[0].mtime_ns; /* an upload's row says so before its first byte goes */
 	pending_insert_locked(fs, op);
 	wait_for_locked(op, 0);
 }

@@ -84,6 +84,7 @@ struct pending {
 	uint64_t most_sent;	/* of sent_bytes in any attempt, as far as the ticker looked */
 	bool was_hurried;	/* after a failure: somebody asked for it to be tried at once */
 	bool is_failed;		/* refused for good, so far */
+	bool was_tried;		/* by this mount or an earlier one: it may have been carried out, whatever the answer was, or is yet to be */
 	bool is_abandoned;	/* superseded while it ran: its result counts for nothing */
 	bool wants_redo;	/* changed while it ran */
 	struct cancel cancel;

@@ -267,7 +267,20 @@ static bool is_worth_reconsidering(struct call *c)
 	return signer->ops->reconsider(signer, &c->response, &c->err);
 }
 
-static int64_t retry_wait(struct call *c, uint64_t now_ms)
+/* Until when the host's silence counts as an outage that passes. */
+static uint64_t patient_until(struct call *c, uint64_t now_ms)
+{
+	struct host *host = c->host;
+	uint64_t patience_ms = atomic_load(&c->engine->patience_ms);
+
+	if (c->response.status > 0)
+		host->silent_since_ms = 0;
+	else if (!host->silent_since_ms && error_is_retryable(c->err.kind))
+		host->silent_since_ms = now_ms;
+	return patience_ms && host->silent_since_ms && !c->request->max_attempts ? host->silent_since_ms + patience_ms : 0;
+}
+
+static int64_t retry_wait(struct call *c, uint64_t now_ms, uint64_t patient_until_ms)
 {
 	const struct http_request *request = c->request;
 	unsigned max_attempts =
@@ -281,6 +294,7 @@ static int64_t retry_wait(struct call *c, uint64_t now_ms)
 		.was_sent = c->attempt.was_sent,
 		.now_mono_ms = now_ms,
 		.deadline_mono_ms = request->deadline_mono_ms,
+		.patient_until_ms = patient_until_ms,
 		.random = random_u64(),
 	};
 	return retry_decide(&c->host->budget, &facts);
@@ -288,10 +302,11 @@ static int64_t retry_wait(struct call *c, uint64_t now_ms)
 
 static void judge(struct call *c)
 {
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = clock_mono_ms(), patient_until_ms;
 	int64_t wait_ms;
 
 	classify(c);
+	patient_until_ms = patient_until(c, now_ms);
 	/* A service that answers, even no, is alive. */
 	if (c->err.kind == ERR_NONE || (c->response.status > 0 && !error_is_retryable(c->err.kind)))
 		retry_succeeded(&c->host->budget);
@@ -306,7 +321,7 @@ static void judge(struct call *c)
 	if (is_worth_reconsidering(c))
 		wait_ms = c->reconsidered == 1 ? 0 : RECONSIDER_WAIT_MS;
 	else
-		wait_ms = retry_wait(c, now_ms);
+		wait_ms = retry_wait(c, now_ms, patient_until_ms);
 	if (wait_ms < 0) {
 		finish(c);
 		return;

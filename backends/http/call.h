@@ -38,6 +38,7 @@ struct host { /* scheme and authority; in e->hosts */
 	bool is_pumping;
 	struct call *waiting;
 	struct retry_budget budget;
+	uint64_t silent_since_ms; /* no attempt has had an answer since; 0: the last one had */
 	UT_hash_handle hh;
 };
 
@@ -94,7 +95,7 @@ struct http_engine {
 	struct workers *workers;
 	pthread_t thread;
 
-	_Atomic uint64_t stall_limit_ms;
+	_Atomic uint64_t stall_limit_ms, patience_ms;
 
 	struct lock lock;
 	struct cond preparation_ended;	  /* with lock */

@@ -202,6 +202,11 @@ void http_engine_limit_stall(struct http_engine *e, uint64_t most_ms)
 		atomic_store(&e->stall_limit_ms, most_ms);
 }
 
+void http_engine_bear_outages(struct http_engine *e, uint64_t patience_ms)
+{
+	atomic_store(&e->patience_ms, patience_ms);
+}
+
 void http_engine_stop(struct http_engine *e)
 {
 	if (!e || e->is_joined)

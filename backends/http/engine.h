@@ -26,6 +26,9 @@ struct http_engine_options {
 };
 /* The stall time limit from now on, where it is shorter than what was given: of a user who wants to wait less. */
 void http_engine_limit_stall(struct http_engine *e, uint64_t most_ms);
+/* While a host cannot be reached, and for no longer than this, calls without a bound of their own are attempted on and on: who waits for
+ * a file does not want to hear of an outage of seconds. 0, as at first: max_attempts holds. */
+void http_engine_bear_outages(struct http_engine *e, uint64_t patience_ms);
 int http_engine_new(const struct http_engine_options *options, struct http_engine **ret, struct error *err);
 /* Waits until no preparation of this signer runs. A call that was cancelled, or ran out of time, while its signer fetched
  * credentials is done at once and leaves the fetch behind: call this before freeing a signer that an engine has used,

@@ -4,6 +4,8 @@
  * Rule: exponential with full jitter (base 100 ms doubled per attempt, at most 20 s), never less than
  *	Retry-After (itself capped at 120 s); nothing that is not idempotent once it may have reached the server;
  *	a retry budget per engine and host, so that a dying service is not finished off by retries.
+ *	While a host cannot be reached at all, and not for long yet, an attempt costs it nothing and is worth repeating beyond all
+ *	that: at most a second apart, so that a network that comes back is noticed.
  */
 #include "backends/base/error.h"
 
@@ -19,6 +21,7 @@ struct retry_facts {
 	bool is_idempotent;
 	bool was_sent;		   /* bytes of the request may have reached the server */
 	uint64_t now_mono_ms, deadline_mono_ms; /* deadline 0: none */
+	uint64_t patient_until_ms; /* the host does not answer: until then it counts as a passing outage; 0: never */
 	uint64_t random;	   /* 64 random bits */
 };
 /* Milliseconds to wait before the next attempt, or -1: stop. Takes from the budget when it says wait. */

@@ -367,6 +367,10 @@ class Soak:
                         "rows": rows}],
         }
 
+    def leave_histories(self):
+        for a in self.actors:
+            (self.place.dir / f"history-{a.name}").write_text("\n".join(a.history))
+
     def destroy(self, keep):
         for place in (self.place, self.other):
             try:
@@ -390,7 +394,8 @@ def soak(args, server=None, proxy=None):
         print(f"FAILED (seed {args.seed}, --store {args.store}, {life.episodes})\n{text}\n{life.place.about(text)}\n"
               f"{life.place.sanitizer_reports()}", file=sys.stderr, flush=True)
         if args.keep:
-            print(f"kept: {life.place.dir}", file=sys.stderr)
+            life.leave_histories()
+            print(f"kept: {life.place.dir} and {life.other.dir}", file=sys.stderr)
     finally:
         life.destroy(args.keep and failed)
     if failed:

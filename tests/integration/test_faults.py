@@ -4,6 +4,7 @@ Options of the environment, for longer runs: SKYDIR_FAULT_SEED (1), SKYDIR_FAULT
 SKYDIR_FAULT_FIGURES (a directory: each run leaves its figures there as JSON; tests/servers/figures.py makes a page of them).
 """
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -221,6 +222,29 @@ def test_with_the_server_down_writing_goes_on_and_drains_by_itself(make_mount):
     eventually(lambda: m.status()["dirty"]["files"] == 0 and m.status()["pending"] == 0, timeout=90,
                what="all uploads, with nobody's help")
     work.check_store()
+
+
+def test_a_short_outage_is_not_heard_of(make_mount):
+    """Reads and listings wait it out, though uploads that fail have used up what a host is spared by."""
+    m = make_mount("s3", options={"upload-delay": "0s", "timeout": "60s", "log-level": "debug"}).start()
+    data = os.urandom(100_000)
+    for i in range(2):
+        m.client.put(m.bucket, f"far{i}", data)
+        m.client.put(m.bucket, f"d{i}/x", b"")
+    os.listdir(m.path)
+    for i in range(2):
+        m.proxy.down()
+        before = len(m.log.read_text())
+        for k in range(40):
+            (m.path / f"f{k}").write_bytes(b"x")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            read = pool.submit((m.path / f"far{i}").read_bytes)
+            listed = pool.submit(os.listdir, m.path / f"d{i}")
+            eventually(lambda: read.done() or listed.done() or " attempt=7 " in m.log.read_text()[before:], timeout=30,
+                       what="many attempts")
+            m.proxy.up()
+            assert read.result(60) == data and listed.result(60) == ["x"]
+        m.sync()
 
 
 def test_a_name_that_is_not_found(make_mount):

@@ -209,19 +209,31 @@ static int head(struct store *s, const char *bucket, const char *key, const char
 	return 0;
 }
 
+/* Of a change that was carried out. */
+static int answer_locked(struct cloud *c, const char *key, struct error *err)
+{
+	if (!c->lost_key || strcmp(c->lost_key, key) != 0)
+		return 0;
+	c->lost_key = NULL;
+	return error_set(err, ERR_UNAVAILABLE, "the connection broke");
+}
+
 static int put(struct store *s, const char *bucket, const char *key,
 	       const struct store_source *source, const struct store_put_args *args,
 	       char *ret_version, struct error *err)
 {
 	struct cloud *c = cloud_of(s);
 
-	(void)bucket, (void)args, (void)err;
+	int r;
+
+	(void)bucket, (void)args;
 	begin_change(c);
 	put_locked(c, key, store_source_length(source), c->contents + 1);
 	memcpy(ret_version, cloud_find(c, key)->version, STORE_VERSION_MAX);
 	assert_int_equal(buf_addf(&c->log, "put %s, ", key), 0);
+	r = answer_locked(c, key, err);
 	end_change(c);
-	return 0;
+	return r;
 }
 
 static int delete (struct store *s, const char *bucket, const char *key, const char *if_version,
@@ -254,10 +266,7 @@ static int copy(struct store *s, const char *from_bucket, const char *from_key, 
 		put_locked(c, key, o->size, o->content);
 		memcpy(ret_version, cloud_find(c, key)->version, STORE_VERSION_MAX);
 		assert_int_equal(buf_addf(&c->log, "copy %s>%s, ", from_key, key), 0);
-		if (c->lost_key && strcmp(c->lost_key, key) == 0) {
-			c->lost_key = NULL;
-			r = error_set(err, ERR_UNAVAILABLE, "the connection broke");
-		}
+		r = answer_locked(c, key, err);
 	}
 	end_change(c);
 	return r;

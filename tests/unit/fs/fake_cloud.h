@@ -31,7 +31,7 @@ struct cloud {
 	const char *stray_key;	    /* every page begins with this key, asked for or not */
 	const char *const *buckets; /* more of them, for bucket lists; ended by NULL */
 	struct buf log;		    /* changes in order: "copy a>b, delete a, " */
-	const char *lost_key;	    /* the next copy to this key is carried out, but its answer gets lost */
+	const char *lost_key;	    /* the next copy or put to this key is carried out, but its answer gets lost */
 	/* Called without the lock, with hook_arg: */
 	void (*on_ask)(void *arg);    /* before a HEAD or a page is looked for */
 	void (*on_list)(void *arg);   /* with a page made but not yet returned */

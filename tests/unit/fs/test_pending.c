@@ -1,15 +1,17 @@
 /* The order of what the cloud has not seen yet: who waits for whom, what is hidden meanwhile, and that it all arrives. */
 #include "backends/base/random.h"
+#include "fs/change.h"
 #include "fs/pending.h"
 #include "fs/pending_heap.h"
 #include "fs/pending_keys.h"
 #include "fs/pending_view.h"
-#include "tests/unit/fs/fake_cloud.h"
+#include "tests/unit/fs/bench_use.h"
 #include "tests/unit/fs/support.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -545,6 +547,50 @@ static void side_by_side_ends_as_one_after_the_other(void **state)
 	assert_int_equal(b->fs->error_count, 0);
 }
 
+/* Until the operation of that node, which the cloud carried out, counts as failed; then the lock is held, and it waits. */
+static struct node *wait_for_lost_answer(struct bench *b, const char *path)
+{
+	for (;;) {
+		struct node *n;
+		const struct pending *op;
+
+		lock_take(&b->fs->lock);
+		n = bench_node(b, path);
+		op = n->put ? n->put : n->meta;
+		assert_non_null(op);
+		if (op->attempts && op->state == PENDING_WAITING)
+			return n;
+		lock_drop(&b->fs->lock);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+}
+
+static void what_arrived_unheard_goes_when_it_is_removed(void **state)
+{
+	struct bench *b = *state;
+	struct node *n;
+	uint64_t ticket;
+
+	b->cloud->lost_key = "d/";
+	bench_mkdir(b, "", "d");
+	n = wait_for_lost_answer(b, "d");
+	assert_int_equal(change_rmdir_locked(b->fs, n, &ticket, NULL), 0);
+	lock_drop(&b->fs->lock);
+	bench_wait_idle(b);
+	assert_null(cloud_find(b->cloud, "d/"));
+
+	b->cloud->lost_key = "f";
+	n = bench_make_file(b, b->bucket, "f");
+	lock_take(&b->fs->lock);
+	pending_put_due_locked(b->fs, n, 0);
+	lock_drop(&b->fs->lock);
+	n = wait_for_lost_answer(b, "f");
+	assert_int_equal(change_unlink_locked(b->fs, n, &ticket, NULL), 0);
+	lock_drop(&b->fs->lock);
+	bench_wait_idle(b);
+	assert_null(cloud_find(b->cloud, "f"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
 int main(void)
@@ -569,6 +615,7 @@ int main(void)
 		cmocka_unit_test(the_heap_gives_the_earliest_first),
 		TEST(operations_of_one_key_reach_the_cloud_in_order),
 		TEST(side_by_side_ends_as_one_after_the_other),
+		TEST(what_arrived_unheard_goes_when_it_is_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,29 @@ static void the_budget_runs_out_and_comes_back_with_successes(void **state)
 	assert_int_equal(budget.tokens, 500);
 }
 
+static void an_outage_is_borne_for_a_while_and_costs_nothing(void **state)
+{
+	struct retry_budget budget = RETRY_BUDGET_INIT;
+	struct retry_facts f = facts();
+
+	(void)state;
+	f.was_sent = false;
+	f.attempt = 50;
+	f.random = 1001; /* a second at most: begins again at 0 */
+	assert_int_equal(retry_decide(&budget, &f), -1);
+	f.patient_until_ms = 1001;
+	assert_int_equal(retry_decide(&budget, &f), 0);
+	assert_int_equal(budget.tokens, 500);
+	f.was_sent = true; /* then it could be reached */
+	assert_int_equal(retry_decide(&budget, &f), -1);
+	f.was_sent = false;
+	f.now_mono_ms = 1001;
+	assert_int_equal(retry_decide(&budget, &f), -1);
+	f.now_mono_ms = 1000;
+	f.deadline_mono_ms = 1000;
+	assert_int_equal(retry_decide(&budget, &f), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +153,7 @@ int main(void)
 		cmocka_unit_test(never_earlier_than_retry_after_which_is_capped),
 		cmocka_unit_test(no_wait_reaches_the_deadline),
 		cmocka_unit_test(the_budget_runs_out_and_comes_back_with_successes),
+		cmocka_unit_test(an_outage_is_borne_for_a_while_and_costs_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
