@@ -81,6 +81,7 @@ struct fs {
 	struct journal *journal;
 	char *cache_dir;
 	int cache_fd;		/* the directory of cache files */
+	struct sumlog *sums;	/* guarded by lock: the pointer; NULL: none could be made */
 	uint64_t cache_dev, cache_ino; /* what cache_dir is, as it was looked at; immutable */
 	int lock_fd;
 	struct cache_state cache;

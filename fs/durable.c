@@ -7,6 +7,7 @@
 #include "backends/base/log.h"
 #include "fs/extentlog.h"
 #include "fs/file.h"
+#include "fs/intact.h"
 #include "fs/pending.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -192,6 +193,7 @@ static void *sync_main(void *arg)
 		}
 		lock_drop(&fs->lock);
 		durable_sync_all(fs);
+		intact_renew_log(fs);
 		next_ms = clock_mono_ms() + SYNC_EVERY_MS;
 		lock_take(&fs->lock);
 	}

@@ -2,6 +2,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/fault.h"
 #include "fs/extentlog.h"
+#include "fs/intact.h"
 #include "fs/kept.h"
 #include "fs/upload.h"
 #include <assert.h>
@@ -327,7 +328,7 @@ void file_changed_unseen_locked(struct file *f)
 {
 	assert(f->is_whole);
 	file_forget_base_locked(f);
-	pagesums_forget(&f->sums, 0, UINT64_MAX);
+	intact_forget_all_locked(f);
 	if (f->is_sending && extents_add(&f->rewritten, 0, UINT64_MAX) < 0)
 		f->is_sending = false;
 }
@@ -399,7 +400,7 @@ static int truncate_maps_locked(struct file *f, uint64_t size)
 		extents_truncate(&f->present, size);
 		extents_truncate(&f->dirty, size);
 		extents_truncate(&f->rewritten, size);
-		pagesums_forget(&f->sums, size, UINT64_MAX);
+		intact_forget_locked(f, size, UINT64_MAX);
 	} else {
 		r = mark_dirty_locked(f, n->size, size);
 	}
@@ -453,6 +454,8 @@ int file_truncate(struct file *f, uint64_t size, struct error *err)
 	lock_drop(&fs->lock);
 	if (r < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the map of a cache file");
+	if (intact_settle(f) < 0)
+		return error_set(err, ERR_IO, "cannot keep the checksums of a cache file");
 	if (size <= old_size && ftruncate(f->fd, (off_t)size) < 0)
 		return error_errno(err, errno, "cannot cut a cache file");
 	FAULT_POINT("truncate-cut");
@@ -482,7 +485,7 @@ void file_cleaned_locked(struct file *f, const char *version)
 	f->is_sending = false;
 	extents_clear(&f->dirty);
 	extents_release(&f->rewritten);
-	pagesums_release(&f->sums);
+	intact_forget_all_locked(f);
 	file_set_base_locked(f, version);
 	if (extents_covers(&f->present, 0, n->size))
 		f->is_whole = true;

@@ -4,6 +4,7 @@
 #include "backends/base/log.h"
 #include "fs/durable.h"
 #include "fs/file.h"
+#include "fs/intact.h"
 #include "fs/kept.h"
 #include "fs/listing.h"
 #include "fs/naming.h"
@@ -340,6 +341,8 @@ static int fs_open(struct fs *fs, const char *source, struct error *err)
 	kept_load(fs);
 	if (r == 0)
 		r = recovery_run(fs, err);
+	if (r == 0)
+		intact_begin_log(fs);
 	fs_watch_disk(fs);
 	return r == 0 ? start_threads(fs, err) : r;
 }
@@ -418,6 +421,7 @@ void fs_free(struct fs *fs)
 	}
 	file_leave_trash(fs);
 	journal_close(fs->journal);
+	sumlog_unref(fs->sums);
 	if (fs->cache_fd >= 0)
 		(void)close(fs->cache_fd);
 	if (fs->lock_fd >= 0)

@@ -91,11 +91,61 @@ static ssize_t write_cache(const struct file *f, const char *data, size_t size, 
 	return (ssize_t)done;
 }
 
+/* What a write owes the log, and what it will tell it. */
+struct log_use {
+	struct sumlog *log; /* one for all of the write: a log begun anew meanwhile leaves its pages out */
+	bool is_off, forgets, has_sums;
+	uint64_t stale_start, stale_end;
+};
+
+static void log_begin_locked(struct file *f, const struct pagesums_write *w, bool has_sums, struct log_use *ret)
+{
+	struct pagesums *s = &f->sums;
+
+	if (w->is_met && !s->is_off)
+		s->is_off = s->owes_off = true;
+	*ret = (struct log_use){
+		.log = sumlog_ref(f->fs->sums), .is_off = s->owes_off, .forgets = pagesums_cover_any(s, w->start, w->end),
+		.has_sums = has_sums && !s->is_off, .stale_start = s->stale_start, .stale_end = s->stale_end,
+	};
+	s->is_logged |= ret->has_sums || ret->is_off;
+}
+
+/* Before the bytes change. */
+static int log_prepare(const struct file *f, const struct log_use *u, uint64_t start, uint64_t end)
+{
+	int r = 0;
+
+	if (u->is_off)
+		r = sumlog_off(u->log, f->id);
+	if (r == 0 && u->stale_start < u->stale_end)
+		r = sumlog_forget(u->log, f->id, u->stale_start, u->stale_end);
+	if (r == 0 && u->forgets)
+		r = sumlog_forget(u->log, f->id, start, end);
+	return r;
+}
+
+static void log_paid_locked(struct file *f, const struct log_use *u)
+{
+	struct pagesums *s = &f->sums;
+
+	if (u->is_off)
+		s->owes_off = false;
+	if (u->stale_start < u->stale_end && s->stale_start == u->stale_start && s->stale_end == u->stale_end)
+		s->stale_start = s->stale_end = 0;
+}
+
+static void log_end(struct log_use *u)
+{
+	sumlog_unref(u->log);
+}
+
 ssize_t intact_write(struct file *f, const void *data, size_t size, uint64_t offset)
 {
 	struct pagesum sums[WRITE_PAGES];
 	struct edge edges[2] = { 0 };
 	struct pagesums_write w;
+	CLEANUP(log_end) struct log_use use = { 0 };
 	uint64_t end = offset + size;
 	size_t pages = pagesums_pages(offset, end), last = pages ? pages - 1 : 0;
 	bool has_sums = pages > 0 && pages <= WRITE_PAGES, is_whole;
@@ -105,9 +155,11 @@ ssize_t intact_write(struct file *f, const void *data, size_t size, uint64_t off
 	edges[1].page = edges[0].page + last * PAGESUMS_PAGE;
 	lock_take(&f->fs->lock);
 	is_whole = f->is_whole;
+	has_sums = has_sums && pagesums_reserve(&f->sums, offset, end);
 	for (size_t i = 0; has_sums && i < 2; i++)
 		pagesums_read(&f->sums, edges[i].page, edges[i].page + 1, &edges[i].old);
 	pagesums_begin(&f->sums, &w, offset, end);
+	log_begin_locked(f, &w, has_sums, &use);
 	lock_drop(&f->fs->lock);
 	if (has_sums) {
 		pagesums_of_data(data, offset, end, sums);
@@ -115,15 +167,180 @@ ssize_t intact_write(struct file *f, const void *data, size_t size, uint64_t off
 		if (last > 0)
 			join_edge(f, &edges[1], is_whole, &sums[last], (const char *)data + (edges[1].page - offset));
 	}
-	written = write_cache(f, data, size, offset);
+	written = log_prepare(f, &use, offset, end) < 0 ? -EIO : write_cache(f, data, size, offset);
 	has_sums &= written == (ssize_t)size;
 	for (size_t i = 0; i < 2; i++)
 		if (has_sums && edges[i].is_reread)
 			reread_edge(f, &edges[i], &sums[i == 0 ? 0 : last]);
+	if (has_sums && use.has_sums && sumlog_sums(use.log, f->id, offset, end, sums) < 0)
+		has_sums = false; /* without them nothing is known, which is not wrong */
 	lock_take(&f->fs->lock);
 	pagesums_end(&f->sums, &w, has_sums ? sums : NULL);
+	if (written != -EIO)
+		log_paid_locked(f, &use);
 	lock_drop(&f->fs->lock);
 	return written;
+}
+
+void intact_forget_locked(struct file *f, uint64_t start, uint64_t end)
+{
+	struct pagesums *s = &f->sums;
+
+	lock_assert_held(&f->fs->lock);
+	if (pagesums_forget(s, start, end) && !s->is_off)
+		s->is_off = s->owes_off = true; /* who comes first, in the log and in the file, nobody knows */
+	if (!s->is_logged || start >= end)
+		return;
+	if (s->stale_start < s->stale_end) {
+		start = start < s->stale_start ? start : s->stale_start;
+		end = end > s->stale_end ? end : s->stale_end;
+	}
+	s->stale_start = start;
+	s->stale_end = end;
+}
+
+void intact_forget_all_locked(struct file *f)
+{
+	struct pagesums left;
+
+	intact_forget_locked(f, 0, UINT64_MAX);
+	if (f->sums.writes)
+		return;
+	left = (struct pagesums){ .is_logged = f->sums.is_logged, .is_off = f->sums.is_off, .owes_off = f->sums.owes_off,
+				  .stale_start = f->sums.stale_start, .stale_end = f->sums.stale_end };
+	pagesums_release(&f->sums);
+	f->sums = left;
+}
+
+int intact_settle(struct file *f)
+{
+	struct pagesums *s = &f->sums;
+	CLEANUP(log_end) struct log_use use = { 0 };
+	int r;
+
+	lock_take(&f->fs->lock);
+	use = (struct log_use){ .log = sumlog_ref(f->fs->sums), .is_off = s->owes_off, .stale_start = s->stale_start,
+				.stale_end = s->stale_end };
+	lock_drop(&f->fs->lock);
+	r = log_prepare(f, &use, 0, 0);
+	if (r < 0)
+		return r;
+	LOCKED(&f->fs->lock);
+	log_paid_locked(f, &use);
+	/* All is forgotten, also that it was off: a new beginning, unless something came meanwhile. */
+	if (use.stale_start == 0 && use.stale_end == UINT64_MAX && s->stale_start == s->stale_end && !s->writes && !s->count)
+		s->is_off = s->owes_off = s->is_logged = false;
+	return 0;
+}
+
+#define COLLECT_MOST_BYTES (256u << 20)
+
+static int collect_locked(struct fs *fs, struct buf *into)
+{
+	int r = 0;
+
+	for (struct file *f = fs->cache.lru_first; f && r == 0; f = f->lru_next) {
+		struct pagesums *s = &f->sums;
+
+		if (!s->count && !s->is_off)
+			continue;
+		r = sumlog_collect(into, f->id, s);
+	}
+	/* The new log holds nothing that is stale. */
+	for (struct file *f = fs->cache.lru_first; f && r == 0; f = f->lru_next) {
+		f->sums.is_logged = f->sums.count || f->sums.is_off;
+		f->sums.owes_off = false;
+		f->sums.stale_start = f->sums.stale_end = 0;
+	}
+	return r;
+}
+
+void intact_begin_log(struct fs *fs)
+{
+	CLEANUP(buf_release) struct buf records = BUF_INIT(COLLECT_MOST_BYTES);
+	struct error err = ERROR_INIT;
+	struct sumlog *fresh = sumlog_new(fs->cache_fd, &err), *old;
+	int r = fresh ? 0 : -error_errnum(err.kind);
+
+	lock_take(&fs->lock);
+	if (r == 0 && collect_locked(fs, &records) < 0)
+		r = error_set(&err, ERR_NO_MEMORY, "no memory for the checksums of the cache");
+	if (r == 0)
+		r = sumlog_make_room(fresh, records.len, &err);
+	if (r == 0) {
+		old = fs->sums;
+		fs->sums = fresh;
+		fresh = old;
+	}
+	lock_drop(&fs->lock);
+	if (r == 0)
+		r = sumlog_fill_room(fs->sums, buf_str(&records), &err);
+	if (r < 0)
+		log_warn("sumlog.begin", "error='%s'", err.message);
+	sumlog_unref(fresh);
+}
+
+void intact_renew_log(struct fs *fs)
+{
+	bool is_worn;
+
+	lock_take(&fs->lock);
+	is_worn = !fs->sums || sumlog_is_worn(fs->sums);
+	lock_drop(&fs->lock);
+	if (is_worn)
+		intact_begin_log(fs);
+}
+
+/* Of a mixture, what its map does not call dirty was not acknowledged, and may be fetched over. */
+static void drop_clean_sums(struct file *f, uint64_t start, struct pagesum *sums)
+{
+	for (size_t i = 0; i < PAGESUMS_CHUNK_PAGES && !f->is_whole; i++) {
+		uint64_t page = start + i * PAGESUMS_PAGE;
+
+		if (sums[i].lo != sums[i].hi && !pagesum_is_damaged(sums[i]) &&
+		    !extents_covers(&f->dirty, page + sums[i].lo, page + sums[i].hi))
+			sums[i] = PAGESUM_NONE;
+	}
+	pagesums_put(&f->sums, start, start + PAGESUMS_CHUNK_PAGES * (uint64_t)PAGESUMS_PAGE, sums);
+}
+
+/* -1: all is as it was written; else the page. */
+static ptrdiff_t compare_chunk(const struct file *f, uint64_t start, const struct pagesum *sums, char *buffer)
+{
+	ssize_t got = read_some(f->fd, buffer, PAGESUMS_CHUNK_PAGES * (size_t)PAGESUMS_PAGE, start);
+
+	for (size_t i = 0; i < PAGESUMS_CHUNK_PAGES; i++)
+		if (sums[i].lo < sums[i].hi && (got < 0 || i * PAGESUMS_PAGE + sums[i].hi > (size_t)got))
+			return (ptrdiff_t)i; /* the file was longer */
+	return pagesums_check(sums, buffer, start, start + PAGESUMS_CHUNK_PAGES * (uint64_t)PAGESUMS_PAGE);
+}
+
+int intact_recover_locked(struct file *f, struct sumlog_found *found, uint64_t *budget, struct error *err)
+{
+	const size_t bytes = PAGESUMS_CHUNK_PAGES * (size_t)PAGESUMS_PAGE;
+	CLEANUP(freep) char *buffer = NULL;
+	uint64_t start;
+
+	sumlog_take(found, f->id, &f->sums);
+	f->sums.is_logged = f->sums.count > 0;
+	for (size_t i = 0; pagesums_chunk_start(&f->sums, i, &start); i++) {
+		struct pagesum sums[PAGESUMS_CHUNK_PAGES];
+		ptrdiff_t page;
+
+		pagesums_read(&f->sums, start, start + bytes, sums);
+		drop_clean_sums(f, start, sums);
+		if (*budget < bytes)
+			continue;
+		*budget -= bytes;
+		if (!buffer && !(buffer = malloc(bytes)))
+			return 0; /* the upload compares */
+		memset(buffer, 0, bytes);
+		page = compare_chunk(f, start, sums, buffer);
+		if (page >= 0)
+			return error_set(err, ERR_IO, "the disk of the cache does not give back what was written, at byte %llu",
+					 (unsigned long long)(start + (uint64_t)page * PAGESUMS_PAGE));
+	}
+	return 0;
 }
 
 struct block {

@@ -168,6 +168,7 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 			  (unsigned long long)n->size, (unsigned long long)object->size, n->version ? n->version : "",
 			  object->version, (unsigned long long)n->changed);
 		forget_content_locked(fs, n);
+		free(steal(n->link_target));
 		if (n->type == NODE_SYMLINK && !n->has_attrs)
 			n->type = NODE_FILE;
 		n->has_attrs = n->has_own_meta = false;

@@ -1,6 +1,7 @@
 #include "fs/change.h"
 #include "fs/durable.h"
 #include "fs/file.h"
+#include "fs/intact.h"
 #include "fs/listing.h"
 #include "fs/ops.h"
 #include "fs/siblings.h"
@@ -181,12 +182,15 @@ static int open_finish(struct parked *p, struct node *n, uint64_t *ret_ticket, s
 	uint64_t ticket = 0;
 	int r;
 
-	LOCKED(&fs->lock);
+	lock_take(&fs->lock);
 	decide_cache_locked(n, &p->fi);
 	r = handle_mode_locked(fs, n, fuse_req_ctx(p->req), is_writer(&p->fi) ? PASSTHROUGH_WRITE : PASSTHROUGH_READ,
 			       &p->fi, &ticket, err);
 	if (ticket)
 		*ret_ticket = ticket;
+	lock_drop(&fs->lock);
+	if (r == 0 && (p->fi.fh & OPS_FH_PASSTHROUGH) && is_writer(&p->fi))
+		r = intact_settle(n->file); /* before the kernel writes past us; the handle keeps the file */
 	return r;
 }
 

@@ -324,9 +324,11 @@ static void fallocate_try(struct parked *p)
 		end = size;
 	if (r == 0 && zeroes && start < end) {
 		lock_take(&fs->lock);
-		pagesums_forget(&f->sums, start, end);
+		intact_forget_locked(f, start, end);
 		lock_drop(&fs->lock);
-		r = zero_range(f, start, end);
+		r = intact_settle(f);
+		if (r == 0)
+			r = zero_range(f, start, end);
 		r = end_change(fs, f, start, end, r);
 	} else {
 		lock_take(&fs->lock);
@@ -418,7 +420,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	to->version = strdup(from->version);
 	r = tree_set_remote(to, &now, seq); /* until it is copied it is read where the original is now */
 	f->is_whole = to->size == 0;
-	pagesums_forget(&f->sums, 0, UINT64_MAX);
+	intact_forget_all_locked(f);
 	file_set_base_locked(f, from->version);
 	f->generation++;
 	file_account_locked(f);
@@ -448,6 +450,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in, struct 
 		fd = to->file->fd;
 	}
 	lock_drop(&fs->lock);
+	if (r == 0)
+		r = intact_settle(to->file); /* its handle keeps it */
 	if (r == 0 && ftruncate(fd, (off_t)size) < 0)
 		r = -errno;
 	errnum = r < 0 ? ops_errno(r, &err, "copy") : ops_commit(fs, ticket);

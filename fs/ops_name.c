@@ -568,7 +568,7 @@ static void readlink_fetch(struct parked *p)
 	}
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
-	if (n && !n->link_target)
+	if (n && !n->link_target && n->version && strcmp(n->version, object.version) == 0)
 		n->link_target = strdup(buf_cstr(&target));
 	lock_drop(&fs->lock);
 	fuse_reply_readlink(p->req, buf_cstr(&target));

@@ -6,9 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define CHUNK_PAGES  512u
-#define CHUNK_BYTES  ((uint64_t)CHUNK_PAGES * PAGESUMS_PAGE)
-#define CHUNKS_MOST  (PAGESUMS_MOST_BYTES / CHUNK_BYTES)
+#define CHUNK_PAGES PAGESUMS_CHUNK_PAGES
 
 struct pagesums_chunk {
 	uint64_t index;
@@ -55,7 +53,7 @@ static struct pagesum *need_chunk(struct pagesums *s, uint64_t index)
 
 	if (at < s->count && s->chunks[at].index == index)
 		return s->chunks[at].sums;
-	if (s->count >= CHUNKS_MOST)
+	if (s->count >= PAGESUMS_CHUNKS_MOST)
 		return NULL;
 	if (s->count == s->capacity) {
 		size_t capacity = s->capacity ? 2 * s->capacity : 4;
@@ -101,6 +99,49 @@ static void set_range(struct pagesums *s, uint64_t start, uint64_t end, const st
 	}
 }
 
+bool pagesums_reserve(struct pagesums *s, uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return true;
+	for (uint64_t index = start / PAGESUMS_PAGE / CHUNK_PAGES; index <= (end - 1) / PAGESUMS_PAGE / CHUNK_PAGES; index++)
+		if (!need_chunk(s, index))
+			return false;
+	return true;
+}
+
+void pagesums_put(struct pagesums *s, uint64_t start, uint64_t end, const struct pagesum *sums)
+{
+	set_range(s, start, end, sums);
+}
+
+bool pagesums_chunk_start(const struct pagesums *s, size_t i, uint64_t *ret_start)
+{
+	if (i >= s->count)
+		return false;
+	*ret_start = s->chunks[i].index * CHUNK_PAGES * PAGESUMS_PAGE;
+	return true;
+}
+
+bool pagesums_cover_any(const struct pagesums *s, uint64_t start, uint64_t end)
+{
+	uint64_t first = start / PAGESUMS_PAGE, last = start < end ? (end - 1) / PAGESUMS_PAGE : 0;
+
+	for (size_t i = find_chunk(s, first / CHUNK_PAGES); start < end && i < s->count; i++) {
+		uint64_t base = s->chunks[i].index * CHUNK_PAGES;
+
+		for (uint64_t page = first > base ? first : base; page <= last && page < base + CHUNK_PAGES; page++) {
+			struct pagesum sum = s->chunks[i].sums[page - base];
+			uint64_t at = page * PAGESUMS_PAGE;
+
+			if (!pagesum_is_damaged(sum) && sum.lo < sum.hi && at + sum.lo < end && at + sum.hi > start)
+				return true;
+		}
+		if (base > last)
+			break;
+	}
+	return false;
+}
+
 static bool meet(const struct pagesums_write *w, uint64_t start, uint64_t end)
 {
 	return start < end && w->start < w->end && w->start / PAGESUMS_PAGE <= (end - 1) / PAGESUMS_PAGE &&
@@ -127,12 +168,15 @@ void pagesums_end(struct pagesums *s, struct pagesums_write *w, const struct pag
 	set_range(s, w->start, w->end, w->is_met ? NULL : sums);
 }
 
-void pagesums_forget(struct pagesums *s, uint64_t start, uint64_t end)
+bool pagesums_forget(struct pagesums *s, uint64_t start, uint64_t end)
 {
+	bool is_met = false;
+
 	for (struct pagesums_write *other = s->writes; other; other = other->next)
 		if (meet(other, start, end))
-			other->is_met = true;
+			other->is_met = is_met = true;
 	set_range(s, start, end, NULL);
+	return is_met;
 }
 
 void pagesums_read(const struct pagesums *s, uint64_t start, uint64_t end, struct pagesum *ret)

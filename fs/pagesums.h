@@ -16,6 +16,8 @@
 
 #define PAGESUMS_PAGE	    4096u
 #define PAGESUMS_MOST_BYTES (UINT64_C(16) << 30) /* 32 MiB of memory */
+#define PAGESUMS_CHUNK_PAGES 512u
+#define PAGESUMS_CHUNKS_MOST (PAGESUMS_MOST_BYTES / (PAGESUMS_CHUNK_PAGES * (uint64_t)PAGESUMS_PAGE))
 
 struct pagesum {
 	uint32_t crc;
@@ -39,15 +41,27 @@ struct pagesums {
 	struct pagesums_chunk *chunks; /* sorted */
 	size_t count, capacity;
 	struct pagesums_write *writes; /* under way */
+	/* What the log of them (sumlog.h) knows; intact.c keeps it: */
+	bool is_logged;		       /* something */
+	bool is_off, owes_off;	       /* nothing more until all is forgotten; and has yet to be told so */
+	uint64_t stale_start, stale_end; /* it has yet to forget these, before bytes change; empty: nothing */
 };
 
 void pagesums_release(struct pagesums *s);
+/* Room for the sums of [start, end); false: they cannot be kept. */
+bool pagesums_reserve(struct pagesums *s, uint64_t start, uint64_t end);
+/* As if it had been written like that. */
+void pagesums_put(struct pagesums *s, uint64_t start, uint64_t end, const struct pagesum *sums);
+/* Where the i-th piece of PAGESUMS_CHUNK_PAGES that has sums begins; false: there are not so many. */
+bool pagesums_chunk_start(const struct pagesums *s, size_t i, uint64_t *ret_start);
+/* Whether some sum is of bytes of [start, end). A page that was found damaged has none: it stays damaged until it is overwritten. */
+bool pagesums_cover_any(const struct pagesums *s, uint64_t start, uint64_t end);
 /* Around a write of [start, end). */
 void pagesums_begin(struct pagesums *s, struct pagesums_write *w, uint64_t start, uint64_t end);
 /* sums: of the pages that [start, end) touches, as they are now; NULL: nothing is known of them. */
 void pagesums_end(struct pagesums *s, struct pagesums_write *w, const struct pagesum *sums);
-/* Nothing is known of these pages any more. */
-void pagesums_forget(struct pagesums *s, uint64_t start, uint64_t end);
+/* Nothing is known of these pages any more. The log is another matter. */
+bool pagesums_forget(struct pagesums *s, uint64_t start, uint64_t end); /* whether a write under way is in one of them */
 /* The sums of the pages that [start, end) touches; none for those that are being written. */
 void pagesums_read(const struct pagesums *s, uint64_t start, uint64_t end, struct pagesum *ret);
 /* How many pages that is. */

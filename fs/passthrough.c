@@ -6,6 +6,7 @@
 #include "backends/base/random.h"
 #include "fs/durable.h"
 #include "fs/file.h"
+#include "fs/intact.h"
 #include "fs/pending.h"
 #include "fs/upload.h"
 #include <fcntl.h>
@@ -149,7 +150,7 @@ static int begin_writing(struct file *f, enum passthrough_open how, uint64_t *re
 	struct node *n = f->node;
 	struct stat st;
 
-	pagesums_forget(&f->sums, 0, UINT64_MAX); /* nothing to compare with what is written past us */
+	intact_forget_all_locked(f); /* nothing to compare with what is written past us */
 	f->pass.stamp = (struct file_stamp){ 0 }; /* of a new file: whatever is found is a change */
 	if (how == PASSTHROUGH_CREATE)
 		return 0;

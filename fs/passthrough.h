@@ -62,8 +62,8 @@ void passthrough_prepare(struct fs *fs);
 void passthrough_agreed(struct fs *fs, bool has_kernel);
 
 enum passthrough_open { PASSTHROUGH_READ, PASSTHROUGH_WRITE, PASSTHROUGH_CREATE };
-/* A handle is about to be given out: 1: it is passthrough (counted, commit *ret_ticket before the answer when it is not 0); 0: the ordinary
- * way; or an error, where the ordinary way is closed. */
+/* A handle is about to be given out: 1: it is passthrough (counted; before the answer: intact_settle, and commit *ret_ticket when it is not 0);
+ * 0: the ordinary way; or an error, where the ordinary way is closed. */
 int passthrough_open_locked(struct fs *fs, struct node *n, enum passthrough_open how, uint64_t *ret_ticket,
 			    struct error *err) MUST_CHECK;
 /* The handle is gone. Settles first. True when the kernel may believe an older time of the file (see passthrough_tell_kernel). */

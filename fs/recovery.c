@@ -5,6 +5,7 @@
 #include "fs/durable.h"
 #include "fs/extentlog.h"
 #include "fs/file.h"
+#include "fs/intact.h"
 #include "fs/kept.h"
 #include "fs/listing.h"
 #include "fs/naming.h"
@@ -18,10 +19,15 @@
 #include <sys/stat.h>
 
 #define RECOVER_DOUBTFUL 1 /* the file cannot be trusted: the system went down before it was on the disk, or its map is damaged */
+#define RECOVER_DAMAGED	 2 /* nor this one: the disk gives back other bytes than were written */
 
-/* The cache files of rows that could not be taken up: they stay. */
+#define LOOK_AT_MOST_BYTES (UINT64_C(1) << 30) /* of the files, before the mount answers; the rest is compared when it is uploaded */
+
 struct left_rows {
 	struct fs *fs;
+	struct sumlog_found *sums; /* of the last mount */
+	uint64_t look_bytes;	   /* how much may be looked at yet */
+	/* The cache files of rows that could not be taken up: they stay. */
 	uint64_t *ids;
 	size_t count;
 };
@@ -191,9 +197,10 @@ static int cut_unmapped_growth(struct file *f, int fd, uint64_t row_size, uint64
 }
 
 /* The cache file of a dirty object: whole, or a mixture whose map lies beside it. row_ns: when its row was written. */
-static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *row, struct pending *op, int64_t row_ns,
+static int adopt_file(struct left_rows *left, struct node *n, const struct journal_row *row, struct pending *op, int64_t row_ns,
 		      struct error *err)
 {
+	struct fs *fs = left->fs;
 	int64_t written_ns = last_write_ns(fs, row->file_id, row->flags & PENDING_FLAG_WHOLE);
 	bool is_whole = row->flags & PENDING_FLAG_WHOLE;
 	uint64_t row_size = n->size;
@@ -233,6 +240,12 @@ static int adopt_file(struct fs *fs, struct node *n, const struct journal_row *r
 		extents_truncate(&f->dirty, n->size);
 		keep_time(f->log_fd, written_ns);
 	}
+	if (intact_recover_locked(f, left->sums, &left->look_bytes, err) < 0) {
+		log_error("recovery.damaged", "key='%s' error='%s'", row->key, err->message);
+		f->outlives_us = true; /* set aside, by its name */
+		file_drop_locked(fs, n);
+		return RECOVER_DAMAGED;
+	}
 	/* Writes after the row was written are younger than the time it holds, which may have been set by hand. */
 	if (written_ns > row_ns && !S_ISLNK(n->mode))
 		n->mtime_ns = n->ctime_ns = written_ns;
@@ -259,8 +272,9 @@ static void drop_superseded(struct fs *fs, uint64_t file_id)
 	}
 }
 
-static int recover_put(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
+static int recover_put(struct left_rows *left, struct pending *op, const struct journal_row *row, struct error *err)
 {
+	struct fs *fs = left->fs;
 	struct location where = { op->store, op->bucket, op->key };
 	struct node *n;
 	int64_t row_ns = 0;
@@ -272,8 +286,8 @@ static int recover_put(struct fs *fs, struct pending *op, const struct journal_r
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
 	r = apply_detail(n, row, op, &row_ns, err);
 	if (r == 0)
-		r = adopt_file(fs, n, row, op, row_ns, err);
-	if (r == RECOVER_DOUBTFUL)
+		r = adopt_file(left, n, row, op, row_ns, err);
+	if (r > 0)
 		op->node = n;
 	if (r != 0)
 		return r;
@@ -408,11 +422,12 @@ static void keep_file(struct left_rows *kept, uint64_t id)
 }
 
 /* The system went down before the file was on the disk, or nobody knows which of its bytes are somebody's: the cloud keeps what it has. */
-static int set_aside(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
+static int set_aside(struct fs *fs, struct pending *op, const struct journal_row *row, int doubt, struct error *err)
 {
 	struct node *n = op->node;
 	int r = durable_is_rescued(fs, row->file_id) ? 0 :
 		durable_rescue(fs, row->file_id, row,
+			       doubt == RECOVER_DAMAGED ? "the disk does not give back what was written" :
 			       op->is_of_other_boot ? "not on the disk yet when the system went down" :
 						      "the list of what was written in it is damaged", err);
 
@@ -459,10 +474,10 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 		return error_set(err, ERR_NO_MEMORY, "no memory to recover");
 	FAULT_POINT("recovery-row");
 	op->flags = row->flags;
-	r = op->kind == PENDING_PUT ? recover_put(fs, op, row, err) :
+	r = op->kind == PENDING_PUT ? recover_put(kept, op, row, err) :
 	    op->kind == PENDING_ABORT ? recover_abort(op, row, err) : recover_name(fs, op, row, err);
-	if (r == RECOVER_DOUBTFUL)
-		r = set_aside(fs, op, row, err);
+	if (r > 0)
+		r = set_aside(fs, op, row, r, err);
 	if (r == RECOVER_DOUBTFUL)
 		return 0;
 	if (r < 0) {
@@ -551,9 +566,11 @@ static int renew_rows(struct fs *fs, struct error *err)
 
 int recovery_run(struct fs *fs, struct error *err)
 {
-	struct left_rows kept = { .fs = fs };
+	struct left_rows kept = { .fs = fs, .sums = sumlog_load(fs->cache_fd), .look_bytes = LOOK_AT_MOST_BYTES };
 	int r;
 
+	if (!kept.sums)
+		return error_set(err, ERR_NO_MEMORY, "no memory to recover");
 	LOCKED(&fs->lock); /* nobody else is there yet; the functions below want it held */
 	FAULT_POINT("recovery-begin");
 	r = journal_each(fs->journal, recover_row, &kept, err);
@@ -565,6 +582,7 @@ int recovery_run(struct fs *fs, struct error *err)
 	}
 	FAULT_POINT("recovery-end");
 	free(kept.ids);
+	sumlog_found_free(kept.sums);
 	if (r < 0)
 		return r;
 	durable_count_rescued(fs);

@@ -275,6 +275,8 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 		passthrough_guard_locked(f);
 	tree_pin(n);
 	lock_drop(&fs->lock);
+	if (intact_settle(f) < 0)
+		log_warn("sumlog.forget", "key='%s'", op->key); /* tried again before the next change */
 	wake_waiters(fs, f, 0);
 	lock_take(&fs->lock);
 	FAULT_POINT("upload-finished");

@@ -276,7 +276,7 @@ def test_what_arrived_unheard_is_known_after_many_other_contents(make_mount):
     assert m.client.get(m.bucket, "f") == b"content 4"
 
 
-@pytest.mark.parametrize("first,then", (("link", "file"), ("file", "link")))
+@pytest.mark.parametrize("first,then", (("link", "file"), ("file", "link"), ("link", "other")))
 def test_another_host_puts_a_file_where_a_link_was(make_mount, first, then):
     m = make_mount("s3", options={"upload-delay": "0s", "meta-ttl": "300ms", "attrs": "exact"}).start()
     other = make_mount("s3", options={"upload-delay": "0s", "meta-ttl": "300ms", "attrs": "exact"}, bucket=m.bucket)
@@ -285,8 +285,8 @@ def test_another_host_puts_a_file_where_a_link_was(make_mount, first, then):
     def put(kind):
         if (m.path / "x").is_symlink() or (m.path / "x").exists():
             (m.path / "x").unlink()
-        if kind == "link":
-            (m.path / "x").symlink_to("target")
+        if kind != "file":
+            (m.path / "x").symlink_to("target" if kind == "link" else "elsewhere")
         else:
             (m.path / "x").write_bytes(b"content")
         m.sync()
@@ -294,7 +294,9 @@ def test_another_host_puts_a_file_where_a_link_was(make_mount, first, then):
     def shows(kind):
         os.listdir(other.path)
         x = other.path / "x"
-        return os.readlink(x) == "target" if kind == "link" else not x.is_symlink() and x.read_bytes() == b"content"
+        if kind == "file":
+            return not x.is_symlink() and x.read_bytes() == b"content"
+        return os.readlink(x) == ("target" if kind == "link" else "elsewhere")
 
     put(first)
     eventually(lambda: shows(first), what=first)

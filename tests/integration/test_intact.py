@@ -1,6 +1,7 @@
 """What the cache's disk changes between write and upload is found, never sent, and kept; readers see one version or none."""
 
 import hashlib
+import mmap
 import os
 import random
 
@@ -146,3 +147,71 @@ def test_a_reader_never_gets_new_bytes_with_the_old_length(mount, size):
         return data == b"\1" * size
 
     eventually(new, what="the new version")
+
+
+# ---- what was written before a kill ----
+
+
+@pytest.mark.stores("local", "s3")
+@pytest.mark.parametrize("size,at", ((100, 50), (70_001, 70_000), (40 * MiB + 5, 33 * MiB)))
+def test_damage_between_a_kill_and_the_next_mount_is_set_aside(mount, size, at):
+    data = noise(size)
+    mount.client.put(mount.bucket, "f", b"what the cloud has")
+    (mount.path / "f").write_bytes(data)
+    (mount.path / "good").write_bytes(data[:-1])
+    path = cache_file(mount, size)
+    mount.kill()
+    mount.unmount_lazily()
+    flip(path, at)
+    mount.mount()
+    assert (mount.path / "good").read_bytes() == data[:-1]
+    assert (mount.path / "f").read_bytes() == b"what the cloud has"
+    kept = mount.cache_dir / "rescued" / path.name
+    assert kept.stat().st_size == size
+    assert "does not give back what was written" in (kept.parent / (kept.name + ".json")).read_text()
+    assert "rescued" in str(mount.status())
+    mount.sync()
+    assert mount.client.get(mount.bucket, "f") == b"what the cloud has"
+    assert mount.client.get(mount.bucket, "good") == data[:-1]
+
+
+@pytest.mark.stores("local", "s3")
+def test_good_data_is_never_taken_for_damaged_after_a_kill(mount):
+    """Overwritten, appended to, cut, grown, punched, mapped, renamed, uploaded and written again: each before a kill."""
+    rng = random.Random(5)
+    want = {}
+    for i in range(12):
+        name = f"f{i}"
+        data = bytearray(noise(rng.choice((10, 5000, 300_000)), i))
+        (mount.path / name).write_bytes(data)
+        if i % 3 == 0:
+            mount.sync()
+        fd = os.open(mount.path / name, os.O_RDWR)
+        for _ in range(rng.randrange(1, 12)):
+            what, at = rng.randrange(5), rng.randrange(len(data) + 1)
+            if what < 2:
+                piece = noise(rng.choice((1, 100, 4096, 9000)), at)
+                os.pwrite(fd, piece, at)
+                data[at:at + len(piece)] = piece
+            elif what == 2:
+                os.ftruncate(fd, at)
+                del data[at:]
+            elif what == 3:
+                os.ftruncate(fd, len(data) + 5000)
+                data += bytes(5000)
+            elif len(data) >= 4096:
+                with mmap.mmap(fd, len(data)) as m:
+                    m[100:200] = piece = noise(100, at)
+                    m.flush()
+                data[100:200] = piece
+        os.close(fd)
+        if i % 4 == 0:
+            os.rename(mount.path / name, mount.path / (name := name + " moved"))
+        want[name] = bytes(data)
+    mount.kill()
+    mount.unmount_lazily()
+    mount.mount()
+    assert {name: (mount.path / name).read_bytes() for name in os.listdir(mount.path)} == want
+    mount.sync()
+    assert {k: mount.client.get(mount.bucket, k) for k in mount.client.keys(mount.bucket)} == want
+    assert not (mount.cache_dir / "rescued").exists()
