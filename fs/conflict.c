@@ -6,7 +6,8 @@
 #include "fs/pending.h"
 #include <limits.h>
 
-/* An attempt whose answer was lost may have arrived: then the object is exactly what was sent, to the nanosecond. */
+/* An attempt whose answer was lost may have arrived: then the object is exactly what was sent, to the nanosecond. Only then: a file
+ * of the same size and time (unpacked from the same archive, say) may be somebody else's all the same. */
 static bool is_ours(const struct store_object *object, uint64_t size, int64_t mtime_ns)
 {
 	struct attrs told;
@@ -23,7 +24,7 @@ static bool is_ours(const struct store_object *object, uint64_t size, int64_t mt
 static bool is_one_of_ours(const struct store_object *object, const struct attempt *sent)
 {
 	for (size_t i = 0; i < PENDING_ATTEMPTS; i++)
-		if (is_ours(object, sent[i].size, sent[i].mtime_ns))
+		if (!sent[i].is_heard && is_ours(object, sent[i].size, sent[i].mtime_ns))
 			return true;
 	return false;
 }
@@ -55,6 +56,18 @@ static bool has_same_attrs(struct fs *fs, const struct node *n, const struct sto
 	lock_drop(&fs->lock);
 	attrs_release(&told);
 	return is_same;
+}
+
+/* The content that was just refused had been sent before, and nobody told us what became of that. Its time may have followed by itself. */
+static bool has_arrived(const struct pending *op, const struct store_object *object, uint64_t size, int64_t mtime_ns)
+{
+	bool is_open = false;
+
+	lock_take(&op->fs->lock);
+	for (size_t i = 0; i < PENDING_ATTEMPTS; i++)
+		is_open |= op->sent[i].mtime_ns && !op->sent[i].is_heard && op->sent[i].size == size;
+	lock_drop(&op->fs->lock);
+	return is_open && is_ours(object, size, mtime_ns);
 }
 
 static bool is_last_upload(const struct pending *op, const struct store_object *object)
@@ -220,11 +233,11 @@ enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_
 		op->node->expect = EXPECT_ABSENT;
 		return CONFLICT_RETRY;
 	}
-	if (is_ours(&object, size, mtime_ns) && has_same_attrs(fs, op->node, &object)) {
+	if (has_arrived(op, &object, size, mtime_ns) && has_same_attrs(fs, op->node, &object)) {
 		memcpy(ret_version, object.version, STORE_VERSION_MAX);
 		return CONFLICT_OURS;
 	}
-	if (is_ours(&object, size, mtime_ns) || is_one_of_ours(&object, op->sent) || is_last_upload(op, &object)) {
+	if (has_arrived(op, &object, size, mtime_ns) || is_one_of_ours(&object, op->sent) || is_last_upload(op, &object)) {
 		/* An earlier content of ours, whose arrival we were not told of: what is here now is based on it. */
 		LOCKED(&fs->lock);
 		free(op->node->version);

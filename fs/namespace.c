@@ -244,7 +244,43 @@ static int node_meta(struct pending *op, struct arena *arena, struct store_meta 
 	return r < 0 ? error_errno(err, -r, "cannot put attributes together") : 0;
 }
 
-static int copy_object(struct pending *op, char *version, struct error *err)
+/* The version that a rename finds, as far as it is known; "" when it is not. */
+static void known_source(const struct pending *op, char ret[STORE_VERSION_MAX])
+{
+	CLEANUP(location_release) struct location now = LOCATION_INIT;
+	const struct node *n = op->node;
+
+	LOCKED(&op->fs->lock);
+	if (n && n->version && !n->put && tree_remote_key(n, &now) == 0 && strcmp(now.key, op->from_key) == 0 &&
+	    strcmp(now.bucket, op->from_bucket) == 0)
+		memcpy(ret, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
+}
+
+/* Copies what is there, and tells which version that was: nothing else may be deleted afterwards. */
+static int copy_seen(struct pending *op, struct store_copy_args *args, char *source, char *version, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_object object = { 0 };
+	int r;
+
+	args->if_source_version = source[0] ? source : NULL;
+	r = store_copy(op->store, op->from_bucket, op->from_key, op->bucket, op->key, args, version, err);
+	if (r >= 0 || err->kind != ERR_PRECONDITION || !source[0])
+		return r;
+	*err = ERROR_INIT; /* somebody changed it: theirs is what is renamed */
+	r = store_head(op->store, op->from_bucket, op->from_key, NULL, &arena, &object, err);
+	if (r < 0)
+		return r;
+	memcpy(source, object.version, STORE_VERSION_MAX);
+	args->source_size = object.size;
+	r = store_copy(op->store, op->from_bucket, op->from_key, op->bucket, op->key, args, version, err);
+	if (r < 0 && err->kind == ERR_PRECONDITION)
+		err->kind = ERR_CONFLICT; /* and again: another time */
+	return r < 0 ? -error_errnum(err->kind) : r;
+}
+
+/* source: of a rename, the version that was copied, as far as that is known. */
+static int copy_object(struct pending *op, char *source, char *version, struct error *err)
 {
 	struct store_copy_args args = { .cancel = &op->cancel };
 	CLEANUP(arena_release) struct arena meta_arena = ARENA_INIT(1 << 20);
@@ -262,7 +298,7 @@ static int copy_object(struct pending *op, char *version, struct error *err)
 	args.source_size = op->node ? op->node->size : 0;
 	lock_drop(&op->fs->lock);
 	if (op->store->ops->copy)
-		r = store_copy(op->store, op->from_bucket, op->from_key, op->bucket, op->key, &args, version, err);
+		r = copy_seen(op, &args, source, version, err);
 	else
 		r = error_set(err, ERR_UNSUPPORTED, "the store cannot copy");
 	if (r < 0 && err->kind == ERR_NOT_FOUND && op->kind == PENDING_RENAME) {
@@ -273,6 +309,7 @@ static int copy_object(struct pending *op, char *version, struct error *err)
 		if (store_head(op->store, op->bucket, op->key, NULL, &arena, &object, NULL) < 0)
 			return r;
 		memcpy(version, object.version, STORE_VERSION_MAX);
+		source[0] = '\0';
 		r = 0;
 	}
 	return r;
@@ -296,17 +333,37 @@ static int move_object(struct pending *op, char *version, struct error *err)
 	return r;
 }
 
+/* What was renamed goes from its old name; what somebody put there since stays. */
+static int delete_source(struct pending *op, const char *source, struct error *err)
+{
+	unsigned caps = __atomic_load_n(&op->store->caps, __ATOMIC_RELAXED);
+	const char *condition = source[0] && (caps & STORE_CAP_CONDITIONAL_DELETE) ? source : NULL;
+	int r = store_delete(op->store, op->from_bucket, op->from_key, condition, NULL, err);
+
+	if (r < 0 && condition && err->kind == ERR_PRECONDITION) {
+		log_warn("rename.conflict", "key='%s' what='changed by somebody else meanwhile: it stays beside the new name'",
+			 op->from_key);
+		*err = ERROR_INIT;
+		return 0;
+	}
+	if (r == 0)
+		journal_attrs_delete(op->fs->journal, op->store->name, op->from_bucket, op->from_key);
+	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
+}
+
 static int run_rename(struct pending *op, struct error *err)
 {
-	char version[STORE_VERSION_MAX] = "";
+	char version[STORE_VERSION_MAX] = "", source[STORE_VERSION_MAX] = "";
 	bool is_moved;
 	int r;
 
 	FAULT_POINT("rename-before");
+	if (op->kind == PENDING_RENAME)
+		known_source(op, source);
 	r = move_object(op, version, err);
 	is_moved = r == 0;
 	if (r == 1)
-		r = copy_object(op, version, err);
+		r = copy_object(op, source, version, err);
 	FAULT_POINT("rename-copied");
 	if (r < 0)
 		return r;
@@ -316,12 +373,12 @@ static int run_rename(struct pending *op, struct error *err)
 	lock_drop(&op->fs->lock);
 	if (op->kind == PENDING_COPY)
 		return 0;
-	if (!is_moved)
-		r = store_delete(op->store, op->from_bucket, op->from_key, NULL, NULL, err);
-	FAULT_POINT("rename-deleted");
-	if (r == 0)
+	if (is_moved)
 		journal_attrs_delete(op->fs->journal, op->store->name, op->from_bucket, op->from_key);
-	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
+	else
+		r = delete_source(op, source, err);
+	FAULT_POINT("rename-deleted");
+	return r;
 }
 
 /* An object "d/" may hold something (then it is the file d/%~): an empty one must not take its place. */

@@ -178,6 +178,9 @@ int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *e
 
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, ino);
+	/* Of an older version, left by somebody who was busy with it when the new one was seen: a change of it would belong to neither. */
+	if (n && n->file && n->file->is_new_version && file_is_idle_locked(n->file))
+		file_drop_locked(fs, n);
 	r = !n ? -ESTALE : n->file ? file_open_fd_locked(n->file, err) : 1;
 	size = n ? n->size : 0;
 	if (r > 0 && !truncates && (fd = kept_take_locked(fs, n, &id)) >= 0) {

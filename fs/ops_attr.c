@@ -128,6 +128,8 @@ static void truncate_try(struct parked *p)
 		lock_drop(&fs->lock);
 		return;
 	}
+	if (r == 0 && size && f->is_new_version && !f->is_whole)
+		r = error_set(&err, ERR_PRECONDITION, "the file changed in the cloud");
 	if (r == 0)
 		r = size ? pending_put_locked(fs, n, &ticket, &err) : change_empty_locked(fs, n, &ticket, &err);
 	if (r == 0) {

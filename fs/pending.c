@@ -448,6 +448,8 @@ static int64_t file_clock_ns(void)
 
 static const char *const sent_size_names[] = { "sent_size", "sent_size_1", "sent_size_2", "sent_size_3",
 						"sent_size_4", "sent_size_5", "sent_size_6", "sent_size_7" };
+static const char *const sent_heard_names[] = { "sent_heard", "sent_heard_1", "sent_heard_2", "sent_heard_3",
+						"sent_heard_4", "sent_heard_5", "sent_heard_6", "sent_heard_7" };
 static const char *const sent_mtime_names[] = { "sent_mtime", "sent_mtime_1", "sent_mtime_2", "sent_mtime_3",
 						"sent_mtime_4", "sent_mtime_5", "sent_mtime_6", "sent_mtime_7" };
 _Static_assert(sizeof(sent_size_names) / sizeof(sent_size_names[0]) == PENDING_ATTEMPTS, "one name for each");
@@ -456,7 +458,8 @@ void pending_read_sent(struct pending *op, struct json_object *detail)
 {
 	for (size_t i = 0; i < PENDING_ATTEMPTS; i++)
 		op->sent[i] = (struct attempt){ (uint64_t)json_get_int64(detail, sent_size_names[i], 0),
-						json_get_int64(detail, sent_mtime_names[i], 0) };
+						json_get_int64(detail, sent_mtime_names[i], 0),
+						json_get_int64(detail, sent_heard_names[i], 0) != 0 };
 }
 
 static int row_detail(const struct pending *op, struct json_object *o)
@@ -485,6 +488,8 @@ static int row_detail(const struct pending *op, struct json_object *o)
 	for (size_t i = 0; i < PENDING_ATTEMPTS && op->sent[i].mtime_ns; i++) {
 		json_object_object_add(o, sent_size_names[i], json_object_new_int64((int64_t)op->sent[i].size));
 		json_object_object_add(o, sent_mtime_names[i], json_object_new_int64(op->sent[i].mtime_ns));
+		if (op->sent[i].is_heard)
+			json_object_object_add(o, sent_heard_names[i], json_object_new_int64(1));
 	}
 	upload_describe_locked(op, o);
 	return r;

@@ -54,6 +54,7 @@ struct claim {
 struct attempt { /* of an upload: what the object it makes tells about itself */
 	uint64_t size;
 	int64_t mtime_ns;
+	bool is_heard; /* how each attempt with this content ended is known: it did not arrive, or as a version we were told */
 };
 
 struct upload_told { /* by the row, at start, of an upload in parts: upload_resume.c */

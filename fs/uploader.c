@@ -17,6 +17,7 @@ struct snapshot {
 	struct arena arena;
 	struct store_put_args args;
 	bool wants_parts;
+	bool was_unheard;   /* an earlier attempt with this content may have arrived */
 	bool has_old_attrs; /* what arrived has the attributes of when its upload began */
 };
 
@@ -60,9 +61,11 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 		mtime_ns = s->attrs.mtime_ns;
 	if (op->sent[0].size != s->size || op->sent[0].mtime_ns != mtime_ns) {
 		memmove(&op->sent[1], &op->sent[0], (PENDING_ATTEMPTS - 1) * sizeof(op->sent[0]));
-		op->sent[0] = (struct attempt){ s->size, mtime_ns };
+		op->sent[0] = (struct attempt){ .size = s->size, .mtime_ns = mtime_ns, .is_heard = true };
 		op->most_sent = 0;
 	}
+	s->was_unheard = !op->sent[0].is_heard;
+	op->sent[0].is_heard = false; /* from here on a kill leaves it open */
 	/* Before the first byte goes: after a crash the object that arrived is known as our own. */
 	s->ticket = pending_update_locked(op);
 	file_sending_begin_locked(n->file);
@@ -287,6 +290,32 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 	lock_drop(&fs->lock);
 }
 
+/* Whether the answer leaves no doubt of what became of the attempt. Of requests it repeated the store has found out itself. */
+static bool is_definite(int r, const struct error *err)
+{
+	if (r >= 0)
+		return true;
+	switch (err->kind) {
+	case ERR_PRECONDITION:
+	case ERR_NOT_FOUND:
+	case ERR_EXISTS:
+	case ERR_PERMISSION:
+	case ERR_UNAUTHENTICATED:
+	case ERR_INVALID:
+	case ERR_QUOTA:
+	case ERR_TOO_LARGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void note_answer(struct pending *op, const struct snapshot *s, int r, const struct error *err)
+{
+	LOCKED(&op->fs->lock);
+	op->sent[0].is_heard = !s->was_unheard && is_definite(r, err);
+}
+
 void upload_run(struct pending *op)
 {
 	struct fs *fs = op->fs;
@@ -315,8 +344,10 @@ void upload_run(struct pending *op)
 	lock_drop(&fs->lock);
 	if (r == 0)
 		r = journal_wait(fs->journal, s.ticket, &err);
-	if (r == 0)
+	if (r == 0) {
 		r = send_content(op, f, &s, version, &err);
+		note_answer(op, &s, r, &err);
+	}
 	if (r < 0 && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
 		switch (conflict_resolve(op, s.size, s.attrs.mtime_ns, version, &err)) {
 		case CONFLICT_OURS:

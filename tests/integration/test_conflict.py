@@ -5,6 +5,7 @@ SKYDIR_CONFLICT_SEED (1) and SKYDIR_CONFLICT_STEPS (60) make the random part lon
 
 import os
 import random
+import shutil
 
 import pytest
 
@@ -112,6 +113,47 @@ def test_renamed_here_changed_there(make_mount):
     os.rename(a.path / "f", a.path / "g")
     a.sync()
     assert b"theirs" in {a.client.get(a.bucket, k) for k in a.client.keys(a.bucket)}
+
+
+@pytest.mark.parametrize("kind", ("s3", "moto", "azure"))
+def test_what_another_host_put_at_the_old_name_of_a_rename_stays(make_mount, kind):
+    """Between our copy and our delete: the delete is of what was copied, and of nothing else."""
+    a = make_mount(kind, options=dict(QUICK)).start()
+    (a.path / "f").write_bytes(b"base")
+    a.sync()
+    a.proxy.fault("D", status=503, retry_after=5, count=1, label="held")
+    os.rename(a.path / "f", a.path / "g")
+    eventually(lambda: a.proxy.counters()["faults_by"].get("held") == 1, what="the delete is asked for")
+    a.client.put(a.bucket, "f", b"theirs")
+    a.sync()
+    assert a.client.get(a.bucket, "g") == b"base"
+    assert a.client.get(a.bucket, "f") == b"theirs"
+    assert "rename.conflict" in a.log.read_text()
+    eventually(lambda: (a.path / "f").read_bytes() == b"theirs" if (a.path / "f").exists() else None, what="theirs is shown")
+
+
+@pytest.mark.parametrize("kind", ("local", "s3", "moto", "gcs", "azure"))
+def test_what_has_our_size_and_time_is_not_ours_by_that(make_mount, kind):
+    """Both unpacked the same archive, say. No answer of ours was lost, so nothing of ours can be there."""
+    a = make_mount(kind, options={**QUICK, "upload-delay": "1h"}).start()
+    when = 1_700_000_000 * 10**9
+    (a.path / "f").write_bytes(b"base")
+    (a.path / "g").write_bytes(b"ours")
+    os.utime(a.path / "g", ns=(when, when))
+    a.sync()
+    theirs = make_mount(kind, options=dict(QUICK), bucket=a.bucket)
+    if kind == "local":
+        shutil.rmtree(theirs.dir / "data")
+        (theirs.dir / "data").symlink_to(a.dir / "data")
+    theirs.start(create_bucket=False)
+    (a.path / "f").write_bytes(b"ours")
+    os.utime(a.path / "f", ns=(when, when))
+    (theirs.path / "f").write_bytes(b"them")
+    os.utime(theirs.path / "f", ns=(when, when))
+    theirs.sync()
+    a.skydir("sync", a.top, check=False, timeout=60)
+    assert a.client.get(a.bucket, "f") == b"them"
+    assert kept_beside(a, "f") == [b"ours"]
 
 
 # ---- servers that take conditions and ignore them ----

@@ -3,6 +3,7 @@
 #include "tests/unit/fs/fake_cloud.h"
 #include "fs/change.h"
 #include "fs/file.h"
+#include "fs/ops.h"
 #include "fs/upload_private.h"
 #include "tests/unit/fs/bench_use.h"
 #include "tests/unit/fs/support.h"
@@ -102,6 +103,26 @@ static void what_was_deleted_just_before_the_end_is_closed_with_the_mount(void *
 	assert_int_equal(count_cache_files(b), 0);
 }
 
+/* While a fetch of the old version runs, a listing brings the new one. Who changes the file then changes the new one. */
+static void what_is_left_of_an_older_version_is_not_changed(void **state)
+{
+	struct bench *b = *state;
+	struct node *n;
+
+	cloud_put(b->cloud, "f", 5000);
+	bench_list(b, "");
+	n = bench_node(b, "f");
+	assert_int_equal(ops_need_file(b->fs, n->ino, false, NULL), 0);
+	n->file->busy++;
+	cloud_put(b->cloud, "f", 5000);
+	bench_list(b, "");
+	n->file->busy--;
+	assert_string_equal(n->version, cloud_find(b->cloud, "f")->version);
+	assert_int_equal(ops_need_file(b->fs, n->ino, false, NULL), 0);
+	assert_string_equal(n->file->base_version, n->version);
+	assert_false(n->file->is_new_version);
+}
+
 /* What leaks here, the address sanitizer finds: the parts and their upload point at each other, and nothing else points at them. */
 static void an_upload_kept_for_its_next_try_goes_with_the_mount(void **state)
 {
@@ -182,6 +203,8 @@ int main(void)
 						bench_teardown),
 		cmocka_unit_test_setup_teardown(what_was_deleted_just_before_the_end_is_closed_with_the_mount,
 						bench_setup, bench_teardown),
+		cmocka_unit_test_setup_teardown(what_is_left_of_an_older_version_is_not_changed, bench_setup,
+						bench_teardown),
 		cmocka_unit_test_setup_teardown(an_upload_kept_for_its_next_try_goes_with_the_mount, bench_setup,
 						bench_teardown),
 		cmocka_unit_test_setup_teardown(an_upload_given_up_while_the_mount_ends_does_not_ask_the_store,
