@@ -169,6 +169,7 @@ static void succeeded_locked(struct pending *op, const struct snapshot *s, const
 	free(n->version);
 	n->version = version[0] ? strdup(version) : NULL;
 	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
+	op->sent[0].is_heard = !s->was_unheard; /* not before the version stands beside it */
 	n->has_attrs = n->has_own_meta = true;
 	tree_clear_remote(n);
 	if (kernel_has_pages && n->version) { /* it wrote them itself */
@@ -290,11 +291,9 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 	lock_drop(&fs->lock);
 }
 
-/* Whether the answer leaves no doubt of what became of the attempt. Of requests it repeated the store has found out itself. */
-static bool is_definite(int r, const struct error *err)
+/* Whether a failure leaves no doubt that nothing arrived. Of requests it repeated the store has found out itself. */
+static bool is_definite(const struct error *err)
 {
-	if (r >= 0)
-		return true;
 	switch (err->kind) {
 	case ERR_PRECONDITION:
 	case ERR_NOT_FOUND:
@@ -310,10 +309,10 @@ static bool is_definite(int r, const struct error *err)
 	}
 }
 
-static void note_answer(struct pending *op, const struct snapshot *s, int r, const struct error *err)
+static void note_refusal(struct pending *op, const struct snapshot *s, const struct error *err)
 {
 	LOCKED(&op->fs->lock);
-	op->sent[0].is_heard = !s->was_unheard && is_definite(r, err);
+	op->sent[0].is_heard = !s->was_unheard && is_definite(err);
 }
 
 void upload_run(struct pending *op)
@@ -346,7 +345,8 @@ void upload_run(struct pending *op)
 		r = journal_wait(fs->journal, s.ticket, &err);
 	if (r == 0) {
 		r = send_content(op, f, &s, version, &err);
-		note_answer(op, &s, r, &err);
+		if (r < 0)
+			note_refusal(op, &s, &err);
 	}
 	if (r < 0 && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
 		switch (conflict_resolve(op, s.size, s.attrs.mtime_ns, version, &err)) {

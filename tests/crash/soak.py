@@ -234,7 +234,8 @@ class Soak:
         """fusermount3 -uz with a file open: what is written after that counts, too."""
         place, actor = self.place, self.actors[0]
         fd = os.open(os.path.join(actor.top, "lazy"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        actor.tree = {**actor.tree, "lazy": trees.Entry("file", 0o644, b"before and after")}
+        was = actor.tree.get("lazy", trees.Entry("file", 0o644))
+        actor.tree = {**actor.tree, "lazy": was._replace(data=b"before and after", mtime_ns=None)}
         try:
             os.write(fd, b"before ")
             subprocess.run(["fusermount3", "-uz", str(place.top)], check=True, capture_output=True)

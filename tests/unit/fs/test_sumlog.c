@@ -29,7 +29,7 @@ static int setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
-	(void)strcpy(p->path, "/tmp/skydir-sumlog-XXXXXX");
+	memcpy(p->path, "/tmp/skydir-sumlog-XXXXXX", sizeof("/tmp/skydir-sumlog-XXXXXX"));
 	assert_non_null(mkdtemp(p->path));
 	p->dir_fd = open(p->path, O_RDONLY | O_DIRECTORY);
 	assert_true(p->dir_fd >= 0);
