@@ -91,7 +91,8 @@ class Room:
 
     def damage(self, rng):
         """[(file, what was done)]"""
-        places = sorted(p for p in self.cell.cache_dir.rglob("*") if p.is_file() and p.name != "lock")
+        places = sorted(p for p in self.cell.cache_dir.rglob("*") if p.is_file() and p.name != "lock" and
+                        (p.parent.name != "files" or p.suffix in ("", ".map")))
         journals = [p for p in places if p.name in ("journal.db", "journal.db-wal")]
         done = []
         for _ in range(rng.randrange(1, 4)):
