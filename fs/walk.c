@@ -57,6 +57,8 @@ uint64_t walk_wanted_locked(struct fs *fs, struct node *dir)
 	lock_assert_held(&fs->lock);
 	if (dir->type != NODE_DIR || fs->options.is_strict || fs->options.meta_ttl_ms < META_TTL_LEAST_MS)
 		return 0; /* what is listed ahead would be too old at once */
+	if (fs->queue.trees)
+		return 0; /* while directories are on their way, each is asked about alone */
 	for (struct node *child = dir, *at = dir->parent; at && (at->type == NODE_BUCKET || at->type == NODE_DIR);
 	     child = at, at = at->parent) {
 		struct walk_track *t = track_of_locked(fs, at->ino);
@@ -360,13 +362,14 @@ static int list_page(struct walk *w, const char *start_after, const char *token,
 	return 0;
 }
 
-static bool has_room(struct walk *w)
+/* Whether the next page may come: there is memory for its names, and no directory has been renamed meanwhile. */
+static bool may_go_on(struct walk *w)
 {
 	LOCKED(&w->fs->lock);
 	for (size_t i = 0; i < w->depth; i++)
 		if (w->levels[i].listing)
 			w->levels[i].listing->progress_ms = clock_mono_ms();
-	return w->fs->tree.count < w->fs->tree_most;
+	return w->fs->tree.count < w->fs->tree_most && !w->fs->queue.trees;
 }
 
 /* Just before the directory's own object: '.' comes before '/', and nothing to speak of between "d.~" and "d/". */
@@ -384,7 +387,7 @@ bool walk_run(struct listing *l)
 	unsigned pages = start_after ? begin(&w) : 0, taken = 0;
 	bool is_to_the_end = false, is_done;
 
-	while (taken < pages && !w.is_broken && !is_to_the_end && has_room(&w)) {
+	while (taken < pages && !w.is_broken && !is_to_the_end && may_go_on(&w)) {
 		char *more;
 
 		taken++;
