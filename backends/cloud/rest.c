@@ -534,8 +534,8 @@ int rest_run_with(struct cloud_call *call, const struct rest_row *row, const cha
 	struct json_object *before = call->params;
 	int r;
 
-	if (!value || json_object_deep_copy(before, &params, NULL) != 0 ||
-	    json_object_object_add(params, name, json_object_get(value)) != 0)
+	if (!owned || json_object_deep_copy(before, &params, NULL) != 0 ||
+	    json_object_object_add(params, name, json_object_get(owned)) != 0)
 		return no_memory(err);
 	call->params = params;
 	r = rest_run(call, row, ret, err);
