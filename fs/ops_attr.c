@@ -53,7 +53,7 @@ static void set_times(struct node *n, const struct stat *attr, int to_set)
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
 		n->mtime_ns = clock_wall_ns();
 	else if (to_set & FUSE_SET_ATTR_MTIME)
-		n->mtime_ns = attr->st_mtim.tv_sec * INT64_C(1000000000) + attr->st_mtim.tv_nsec;
+		n->mtime_ns = clock_ns_of(attr->st_mtim);
 }
 
 static int set_attrs(struct fs *fs, fuse_ino_t ino, const struct stat *attr, int to_set, uint64_t *ret_ticket,

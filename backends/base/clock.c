@@ -267,7 +267,23 @@ int clock_parse_http(const char *text, int64_t *ret_wall_s)
 	bool is_date = take_text(&text, ", ") ? take_rfc_date(&text, &c) : take_asctime(&text, &c);
 	if (!is_date || *text != '\0')
 		return -EINVAL;
-	return civil_to_s(&c, ret_wall_s);
+	int64_t wall_s;
+	int r = civil_to_s(&c, &wall_s);
+	/* Times are nanoseconds everywhere else: from 1677 to 2262. */
+	if (r == 0 && (wall_s > INT64_MAX / (int64_t)NS_PER_S - 1 || wall_s < INT64_MIN / (int64_t)NS_PER_S + 1))
+		r = -EINVAL;
+	if (r == 0)
+		*ret_wall_s = wall_s;
+	return r;
+}
+
+int64_t clock_ns_of(struct timespec t)
+{
+	if (t.tv_sec > INT64_MAX / (int64_t)NS_PER_S - 1)
+		return INT64_MAX;
+	if (t.tv_sec < INT64_MIN / (int64_t)NS_PER_S + 1)
+		return INT64_MIN;
+	return t.tv_sec * (int64_t)NS_PER_S + t.tv_nsec;
 }
 
 /* "Z", "+hh:mm", "+hhmm", "+hh", or nothing, which means UTC. */

@@ -33,7 +33,9 @@ void clock_format_basic(int64_t wall_s, char ret[17]);
 /* "Fri, 24 May 2013 00:00:00 GMT", as HTTP wants it. */
 void clock_format_http(int64_t wall_s, char ret[30]);
 /* HTTP dates (all three forms) and ISO 8601 "2013-05-24T00:00:00.123Z" (or +hh:mm); -EINVAL else. */
-int clock_parse_http(const char *text, int64_t *ret_wall_s);
+int clock_parse_http(const char *text, int64_t *ret_wall_s); /* fits as nanoseconds, else -EINVAL */
+/* As nanoseconds; beyond the years 1677 and 2262 the last there is. */
+int64_t clock_ns_of(struct timespec t);
 int clock_parse_iso8601(const char *text, int64_t *ret_wall_ns);
 /* "2013-05-24T00:00:00.000Z" */
 void clock_format_iso8601(int64_t wall_ns, char ret[25]);

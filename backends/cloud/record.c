@@ -90,9 +90,10 @@ static struct json_object *to_time(struct json_object *v)
 	if (json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double)) {
 		double n = json_object_get_double(v);
 
-		if (!(n > 0 && n < 1e14))
+		n = n < 1e11 ? n * 1e9 : n * 1e6; /* seconds or milliseconds */
+		if (!(n > 0 && n < 9.2e18))
 			return NULL;
-		ns = (int64_t)(n < 1e11 ? n * 1e9 : n * 1e6);
+		ns = (int64_t)n;
 	} else if (!json_object_is_type(v, json_type_string)) {
 		return NULL;
 	} else if (clock_parse_iso8601(json_object_get_string(v), &ns) < 0) {

@@ -188,3 +188,12 @@ def test_chown_to_oneself(mount):
     (mount.path / "f").write_text("x")
     os.chown(mount.path / "f", os.getuid(), os.getgid())
     assert (mount.path / "f").stat().st_uid == os.getuid()
+
+
+def test_a_time_beyond_the_year_2262_stops_there(mount):
+    """It is kept in nanoseconds; it must not come round to the past."""
+    (mount.path / "f").write_text("x")
+    os.utime(mount.path / "f", (0, 32503680000))
+    assert (mount.path / "f").stat().st_mtime > 9.2e9
+    mount.sync()
+    assert (mount.path / "f").read_text() == "x"

@@ -54,6 +54,15 @@ static void all_three_http_forms_are_read(void **state)
 	assert_int_equal(s, 1826354977);
 }
 
+static void times_beyond_nanoseconds_stop_at_the_last(void **state)
+{
+	(void)state;
+	assert_true(clock_ns_of((struct timespec){ .tv_sec = 1700000000, .tv_nsec = 5 }) == INT64_C(1700000000000000005));
+	assert_true(clock_ns_of((struct timespec){ .tv_sec = INT64_C(32503680000) }) == INT64_MAX);
+	assert_true(clock_ns_of((struct timespec){ .tv_sec = INT64_MAX }) == INT64_MAX);
+	assert_true(clock_ns_of((struct timespec){ .tv_sec = INT64_MIN }) == INT64_MIN);
+}
+
 static void what_is_no_http_date_is_refused(void **state)
 {
 	(void)state;
@@ -66,6 +75,7 @@ static void what_is_no_http_date_is_refused(void **state)
 		"Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Nov 1994 08:49:61 GMT",
 		"Sun, 06 nov 1994 08:49:37 GMT", "Xyz, 06 Nov 1994 08:49:37 GMT",
 		"Sun, 06-Nov 1994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994",
+		"Fri, 24 May 2824 00:00:00 GMT", /* more nanoseconds than fit */
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		int64_t s = 42;
@@ -173,6 +183,7 @@ int main(void)
 		cmocka_unit_test(a_time_out_of_four_digit_years_is_clamped),
 		cmocka_unit_test(all_three_http_forms_are_read),
 		cmocka_unit_test(what_is_no_http_date_is_refused),
+		cmocka_unit_test(times_beyond_nanoseconds_stop_at_the_last),
 		cmocka_unit_test(iso_dates_are_read_with_fractions_and_zones),
 		cmocka_unit_test(what_is_no_iso_date_is_refused),
 		cmocka_unit_test(what_is_written_is_read_back_over_many_years),
