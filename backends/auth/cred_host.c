@@ -5,6 +5,11 @@
 #include "backends/http/engine.h"
 #include "backends/http/url.h"
 
+struct cred_host cred_host_of(const struct backend_context *context)
+{
+	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
+}
+
 const char *cred_getenv(const struct cred_context *c, const char *name)
 {
 	const char *value = c->host->getenv(name);

@@ -11,6 +11,7 @@
 #include "backends/base/cancel.h"
 #include "backends/base/lock.h"
 #include "backends/base/secret.h"
+#include "backends/base/settings.h"
 #include "backends/http/http.h"
 
 struct http_engine;
@@ -33,6 +34,8 @@ struct cred_context {
 	struct cancel *cancel; /* fires when the credentials are no longer wanted */
 };
 
+/* What a provider that is opened in this context gives its sources: its variables and its engine, the machine's clock. */
+struct cred_host cred_host_of(const struct backend_context *context);
 /* The value of a variable, NULL when unset or empty. */
 const char *cred_getenv(const struct cred_context *c, const char *name);
 /* The first of several variables that is set; names end with NULL. */

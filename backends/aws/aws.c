@@ -9,7 +9,6 @@
  */
 #include "backends/auth/cred_aws.h"
 #include "backends/aws/s3.h"
-#include "backends/base/clock.h"
 #include "backends/providers.h"
 #include <stdio.h>
 
@@ -169,13 +168,6 @@ static int read_values(struct settings *set, const struct provider_value *values
 	return 0;
 }
 
-static struct cred_host host_of(const struct backend_context *context)
-{
-	return (struct cred_host){ .getenv = context->getenv,
-				   .wall_s = clock_wall_s,
-				   .engine = context->engine };
-}
-
 /* The endpoint of the environment or the profile; a heap string or NULL. */
 static char *standard_endpoint(const struct backend_context *context, const struct cred_host *host,
 			       const char *profile)
@@ -195,7 +187,7 @@ static int store_new(const struct backend_context *context, const char *name,
 		     struct error *err)
 {
 	struct settings set = { 0 };
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 	CLEANUP(freep) char *endpoint = NULL;
 	CLEANUP(freep) char *region = NULL;
 	int r = read_values(&set, values, count, err);
@@ -219,7 +211,7 @@ static int store_new(const struct backend_context *context, const char *name,
 
 static bool is_configured(const struct backend_context *context)
 {
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 
 	return cred_aws_is_configured(&host, &(struct cred_aws_options){ 0 });
 }

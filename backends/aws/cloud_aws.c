@@ -3,7 +3,6 @@
  */
 #include "backends/aws/cloud_aws.h"
 
-#include "backends/base/clock.h"
 
 #include <stdio.h>
 
@@ -45,14 +44,9 @@ static const struct provider_option option_rows[] = {
 	{ NULL, NULL, false },
 };
 
-static struct cred_host host_of(const struct backend_context *context)
-{
-	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
-}
-
 static bool is_configured(const struct backend_context *context)
 {
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 
 	return cred_aws_is_configured(&host, &(struct cred_aws_options){ 0 });
 }
@@ -61,10 +55,7 @@ static void made_free(struct http_engine *engine, struct made_service *m)
 {
 	if (!m)
 		return;
-	if (m->signer) {
-		http_engine_forget_signer(engine, m->signer);
-		signer_free(m->signer);
-	}
+	http_engine_free_signer(engine, m->signer);
 	free(m->url);
 	free(m);
 }
@@ -154,7 +145,7 @@ static int aws_open(const struct backend_context *context, const struct cloud_se
 	if (!a)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	ratelimit_init(&a->ratelimit, 0, 0);
-	a->host = host_of(context);
+	a->host = cred_host_of(context);
 	a->base = (struct cloud){ .driver = &cloud_aws, .name = strdup(settings->name) };
 	a->services = calloc(1, sizeof *a->services);
 	if (a->services)

@@ -206,22 +206,19 @@ static int each_item(struct cloud_call *call, const struct listing *l, struct se
 
 struct zone_search {
 	const char *name;
-	char *id;
-	size_t count;
+	struct dns_zone_search all;
 };
 
 static int look_at_zone(void *arg, struct json_object *item, struct error *err)
 {
 	struct zone_search *s = arg;
 	CLEANUP(json_putp) struct json_object *name = dns_json_name(json_get_string(item, "Name"));
-	const char *id = json_get_string(item, "Id");
 
-	if (!name || !id || strcmp(json_object_get_string(name), s->name) != 0)
+	(void)err; /* cannot fail */
+	if (!name || !json_get_string(item, "Id") || strcmp(json_object_get_string(name), s->name) != 0)
 		return 1; /* sorted: those of the name come first */
-	s->count++;
-	free(s->id);
-	s->id = strdup(bare_id(id));
-	return s->id ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
+	dns_zone_search_keep(&s->all, item);
+	return 0;
 }
 
 static int find_id(struct cloud_call *call, const char *name, char **ret, struct error *err)
@@ -230,20 +227,17 @@ static int find_id(struct cloud_call *call, const char *name, char **ret, struct
 						"HostedZones.HostedZone", { "NextDNSName", "NextHostedZoneId" },
 						{ "dnsname", "hostedzoneid" } };
 	CLEANUP(service_request_release) struct service_request q = SERVICE_REQUEST_INIT;
+	CLEANUP(json_putp) struct json_object *found = NULL;
 	struct zone_search s = { .name = name };
 	int r = http_query_add(&q.query, "dnsname", name, err);
 
 	if (r == 0)
 		r = each_item(call, &by_name, &q, look_at_zone, &s, err);
-	if (r == 0 && s.count != 1)
-		r = s.count ? error_set(err, ERR_CONFLICT, "%zu zones are named '%.100s' (use the id)", s.count, name) :
-			      error_set(err, ERR_NOT_FOUND, "there is no zone '%.100s'", name);
-	if (r < 0) {
-		free(s.id);
+	r = dns_zone_search_end(&s.all, name, r, &found, err);
+	if (r < 0)
 		return r;
-	}
-	*ret = s.id;
-	return 0;
+	*ret = strdup(bare_id(json_get_string(found, "Id")));
+	return *ret ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
 static int show_zone(struct cloud_call *call, const char *name_or_id, struct json_object **ret, struct error *err)

@@ -35,8 +35,7 @@ static void s3_free(struct store *store)
 
 	for (unsigned i = 0; i < s->region_count; i++) {
 		/* A call that was cancelled may have left a fetch of credentials behind, which uses it. */
-		http_engine_forget_signer(s->engine, s->regions[i].signer);
-		signer_free(s->regions[i].signer);
+		http_engine_free_signer(s->engine, s->regions[i].signer);
 	}
 	cred_aws_provider_free(s->provider);
 	lock_destroy(&s->lock);

@@ -165,8 +165,7 @@ static const struct record_source set_map[] = {
 
 struct zone_search {
 	const char *name;
-	struct json_object *found;
-	size_t count;
+	struct dns_zone_search all;
 };
 
 static int look_at_zone(void *arg, struct json_object *item, struct error *err)
@@ -177,9 +176,7 @@ static int look_at_zone(void *arg, struct json_object *item, struct error *err)
 	(void)err; /* cannot fail */
 	if (!name || strcmp(json_object_get_string(name), s->name) != 0)
 		return 0;
-	s->count++;
-	json_object_put(s->found);
-	s->found = json_object_get(item);
+	dns_zone_search_keep(&s->all, item);
 	return 0;
 }
 
@@ -198,15 +195,7 @@ static int find_named(struct cloud_call *call, const char *name, struct json_obj
 
 	if (r == 0)
 		r = arm_pages(call, path, ARM_DNS, NULL, NULL, look_at_zone, &s, err);
-	if (r >= 0 && s.count != 1)
-		r = s.count ? error_set(err, ERR_CONFLICT, "%zu zones are named '%.100s' (use the id)", s.count, name) :
-			      error_set(err, ERR_NOT_FOUND, "there is no zone '%.100s'", name);
-	if (r < 0) {
-		json_object_put(s.found);
-		return r;
-	}
-	*ret = s.found;
-	return 0;
+	return dns_zone_search_end(&s.all, name, r, ret, err);
 }
 
 static int find_zone(struct cloud_call *call, const char *name_or_id, struct dns_zone *ret, struct error *err)

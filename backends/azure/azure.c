@@ -7,7 +7,6 @@
  */
 #include "backends/auth/cred_azure.h"
 #include "backends/azure/blob.h"
-#include "backends/base/clock.h"
 #include "backends/providers.h"
 
 extern const struct provider provider_azure;
@@ -145,17 +144,12 @@ static int read_value(struct settings *set, const struct provider_value *v, stru
 	return error_set(err, ERR_CONFIG, "%s: a store of type azure has no option '%.64s'", origin_of(v), v->key);
 }
 
-static struct cred_host host_of(const struct backend_context *context)
-{
-	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
-}
-
 static int store_new(const struct backend_context *context, const char *name,
 		     const struct provider_value *values, size_t count, struct store **ret,
 		     struct error *err)
 {
 	struct settings set = { 0 };
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < count; i++)
@@ -176,7 +170,7 @@ static int store_new(const struct backend_context *context, const char *name,
 
 static bool is_configured(const struct backend_context *context)
 {
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 
 	return cred_azure_is_configured(&host);
 }

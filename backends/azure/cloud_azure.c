@@ -3,7 +3,6 @@
  */
 #include "backends/azure/cloud_azure.h"
 
-#include "backends/base/clock.h"
 #include "backends/base/fileio.h"
 
 #define MANAGEMENT "https://management.azure.com"
@@ -25,14 +24,9 @@ static const struct provider_option option_rows[] = {
 	{ NULL, NULL, false },
 };
 
-static struct cred_host host_of(const struct backend_context *context)
-{
-	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
-}
-
 static bool is_configured(const struct backend_context *context)
 {
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 
 	return cred_azure_token_origin(&host, &(struct cred_azure_options){ 0 }) != NULL;
 }
@@ -41,10 +35,7 @@ static void azure_cloud_free(struct cloud *cloud)
 {
 	struct azure_cloud *a = container_of(cloud, struct azure_cloud, base);
 
-	if (a->signer) {
-		http_engine_forget_signer(a->engine, a->signer);
-		signer_free(a->signer);
-	}
+	http_engine_free_signer(a->engine, a->signer);
 	token_source_free(a->tokens);
 	free(a->base.name);
 	free(a->base.region);
@@ -109,7 +100,7 @@ static int configure(struct azure_cloud *a, const struct backend_context *contex
 		.resource = MANAGEMENT,
 	};
 	const char *url = cloud_setting(settings, "management-endpoint");
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 	double rate = 20;
 	int r = cloud_setting_rate(settings, "rate-limit", &rate, err);
 

@@ -46,6 +46,26 @@ int dns_zone_fill(struct dns_zone *z, const char *id, const char *name, struct j
 	return z->id && z->name ? 0 : no_memory(err);
 }
 
+void dns_zone_search_keep(struct dns_zone_search *s, struct json_object *item)
+{
+	s->count++;
+	json_object_put(s->found);
+	s->found = json_object_get(item);
+}
+
+int dns_zone_search_end(struct dns_zone_search *s, const char *name, int r, struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *found = steal(s->found);
+
+	if (r >= 0 && s->count != 1)
+		r = s->count ? error_set(err, ERR_CONFLICT, "%zu zones are named '%.100s' (use the id)", s->count, name) :
+			       error_set(err, ERR_NOT_FOUND, "there is no zone '%.100s'", name);
+	if (r < 0)
+		return r;
+	*ret = steal(found);
+	return 0;
+}
+
 /* ---- for maps ---- */
 
 struct json_object *dns_json_name(const char *theirs)

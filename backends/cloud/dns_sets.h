@@ -24,6 +24,16 @@ void dns_zone_release(struct dns_zone *z);
 int dns_zone_fill(struct dns_zone *z, const char *id, const char *name, struct json_object *theirs,
 		  struct error *err) MUST_CHECK;
 
+/* A zone looked for by its domain name, of which there may be several: keep each that is found, end tells which it is. */
+struct dns_zone_search {
+	struct json_object *found;
+	size_t count;
+};
+void dns_zone_search_keep(struct dns_zone_search *s, struct json_object *item);
+/* r: what the listing returned. *ret: a new reference; NOT_FOUND and CONFLICT name the zone. */
+int dns_zone_search_end(struct dns_zone_search *s, const char *name, int r, struct json_object **ret,
+			struct error *err) MUST_CHECK;
+
 struct dns_set {
 	const char *name; /* full */
 	const char *type;

@@ -41,10 +41,7 @@ static void close_cloud(struct cloud *cloud)
 {
 	struct coda *c = container_of(cloud, struct coda, base);
 
-	if (c->signer) {
-		http_engine_forget_signer(c->engine, c->signer);
-		signer_free(c->signer);
-	}
+	http_engine_free_signer(c->engine, c->signer);
 	token_source_free(c->source);
 	if (c->token)
 		explicit_bzero(c->token, strlen(c->token));

@@ -3,7 +3,6 @@
  */
 #include "backends/gcp/cloud_gcp.h"
 
-#include "backends/base/clock.h"
 
 #define COMPUTE_URL "https://compute.googleapis.com"
 #define COMPUTE_PATH "/compute/v1"
@@ -24,33 +23,20 @@ static const struct provider_option option_rows[] = {
 	{ NULL, NULL, false },
 };
 
-static struct cred_host host_of(const struct backend_context *context)
-{
-	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
-}
-
 static bool is_configured(const struct backend_context *context)
 {
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 
 	return cred_gcp_is_configured(&host, &(struct cred_gcp_options){ 0 });
-}
-
-static void drop_signer(struct http_engine *engine, struct signer *signer)
-{
-	if (!signer)
-		return;
-	http_engine_forget_signer(engine, signer);
-	signer_free(signer);
 }
 
 static void gcp_free(struct cloud *cloud)
 {
 	struct gcp *g = container_of(cloud, struct gcp, base);
 
-	drop_signer(g->engine, g->signer);
-	drop_signer(g->engine, g->dns_signer);
-	drop_signer(g->engine, g->config_signer);
+	http_engine_free_signer(g->engine, g->signer);
+	http_engine_free_signer(g->engine, g->dns_signer);
+	http_engine_free_signer(g->engine, g->config_signer);
 	cred_gcp_free(g->cred);
 	cred_gcp_free(g->dns_cred);
 	cred_gcp_free(g->config_cred);
@@ -101,7 +87,7 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 	const char *url = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE");
 	const char *dns = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS");
 	const char *config = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONFIG");
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 	double rate = 20;
 	int r = cloud_setting_rate(settings, "rate-limit", &rate, err);
 

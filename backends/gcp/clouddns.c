@@ -107,19 +107,10 @@ static int ask(struct cloud_call *call, enum http_method method, const char *pat
 
 /* ---- zones ---- */
 
-struct zone_search {
-	struct json_object *found;
-	size_t count;
-};
-
 static int look_at_zone(void *arg, struct json_object *item, struct error *err)
 {
-	struct zone_search *s = arg;
-
 	(void)err; /* cannot fail */
-	s->count++;
-	json_object_put(s->found);
-	s->found = json_object_get(item);
+	dns_zone_search_keep(arg, item);
 	return 0;
 }
 
@@ -127,7 +118,7 @@ static int find_named(struct cloud_call *call, const char *name, struct json_obj
 {
 	CLEANUP(service_request_release) struct service_request request = SERVICE_REQUEST_INIT;
 	CLEANUP(freep) char *path = NULL, *dotted = str_format("%s.", name);
-	struct zone_search s = { NULL, 0 };
+	struct dns_zone_search s = { NULL, 0 };
 	int r = dotted ? path_of(call, NULL, "", NULL, &path, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
 
 	if (r == 0)
@@ -135,15 +126,7 @@ static int find_named(struct cloud_call *call, const char *name, struct json_obj
 	request.path = path;
 	if (r == 0)
 		r = rest_pages(call, &gcp_of(call)->dns, &request, "managedZones", &by_token, look_at_zone, &s, err);
-	if (r >= 0 && s.count != 1)
-		r = s.count ? error_set(err, ERR_CONFLICT, "%zu zones are named '%.100s' (use the id)", s.count, name) :
-			      error_set(err, ERR_NOT_FOUND, "there is no zone '%.100s'", name);
-	if (r < 0) {
-		json_object_put(s.found);
-		return r;
-	}
-	*ret = s.found;
-	return 0;
+	return dns_zone_search_end(&s, name, r, ret, err);
 }
 
 /* By domain name, or by the zone's own name or number. */

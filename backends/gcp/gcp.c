@@ -8,7 +8,6 @@
  * Source: cloud.google.com/docs/authentication/application-default-credentials (2026-10).
  */
 #include "backends/auth/cred_gcp.h"
-#include "backends/base/clock.h"
 #include "backends/gcp/gcs.h"
 #include "backends/providers.h"
 #include <stdio.h>
@@ -129,13 +128,6 @@ static int read_value(struct settings *set, const struct provider_value *v, stru
 			 v->origin ? v->origin : "options", v->key);
 }
 
-static struct cred_host host_of(const struct backend_context *context)
-{
-	return (struct cred_host){ .getenv = context->getenv,
-				   .wall_s = clock_wall_s,
-				   .engine = context->engine };
-}
-
 /* STORAGE_EMULATOR_HOST as an address; heap string or NULL. */
 static char *emulator_endpoint(const struct backend_context *context)
 {
@@ -149,7 +141,7 @@ static char *emulator_endpoint(const struct backend_context *context)
 static int make_store(const struct backend_context *context, const char *name, struct settings *set,
 		      struct store **ret, struct error *err)
 {
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 	int r;
 
 	set->cred.audience = AUDIENCE;
@@ -192,7 +184,7 @@ static int store_new(const struct backend_context *context, const char *name,
 
 static bool is_configured(const struct backend_context *context)
 {
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 
 	return environment(context, "STORAGE_EMULATOR_HOST") ||
 	       cred_gcp_is_configured(&host, &(struct cred_gcp_options){ 0 });

@@ -23,10 +23,7 @@ static void gcs_free(struct store *store)
 {
 	struct gcs_store *s = gcs_of(store);
 
-	if (s->signer) {
-		http_engine_forget_signer(s->engine, s->signer);
-		signer_free(s->signer);
-	}
+	http_engine_free_signer(s->engine, s->signer);
 	cred_gcp_free(s->cred);
 	gcs_uploads_free(s);
 	gcs_sessions_free(s);

@@ -247,6 +247,14 @@ void http_engine_forget_signer(struct http_engine *e, struct signer *signer)
 		cond_wait(&e->preparation_ended, &e->lock);
 }
 
+void http_engine_free_signer(struct http_engine *e, struct signer *signer)
+{
+	if (!signer)
+		return;
+	http_engine_forget_signer(e, signer);
+	signer_free(signer);
+}
+
 static int check_request(const struct http_request *request, struct error *err)
 {
 	uint64_t length = http_body_length(&request->body);

@@ -34,6 +34,8 @@ int http_engine_new(const struct http_engine_options *options, struct http_engin
  * credentials is done at once and leaves the fetch behind: call this before freeing a signer that an engine has used,
  * unless the engine was freed first. Not on the event thread. */
 void http_engine_forget_signer(struct http_engine *e, struct signer *signer);
+/* The same, then frees it; NULL is allowed. */
+void http_engine_free_signer(struct http_engine *e, struct signer *signer);
 /* Cancels what is under way (done is called with ERR_CANCELLED) and what still comes; the engine stays to be freed. For an end that
  * does not wait for a server that has stopped answering. */
 void http_engine_stop(struct http_engine *e);

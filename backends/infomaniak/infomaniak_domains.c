@@ -28,10 +28,7 @@ static void close_cloud(struct cloud *cloud)
 {
 	struct infomaniak_domains *d = container_of(cloud, struct infomaniak_domains, base);
 
-	if (d->signer) {
-		http_engine_forget_signer(d->engine, d->signer);
-		signer_free(d->signer);
-	}
+	http_engine_free_signer(d->engine, d->signer);
 	token_source_free(d->source);
 	if (d->token)
 		explicit_bzero(d->token, strlen(d->token));

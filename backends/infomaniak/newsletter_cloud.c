@@ -26,10 +26,7 @@ static void close_cloud(struct cloud *cloud)
 {
 	struct newsletter *n = container_of(cloud, struct newsletter, base);
 
-	if (n->signer) {
-		http_engine_forget_signer(n->engine, n->signer);
-		signer_free(n->signer);
-	}
+	http_engine_free_signer(n->engine, n->signer);
 	token_source_free(n->source);
 	if (n->token)
 		explicit_bzero(n->token, strlen(n->token));

@@ -118,8 +118,7 @@ static int put_dotted(struct json_object *body, const char *key, const char *nam
 
 struct zone_search {
 	const char *name; /* with its dot */
-	struct json_object *found;
-	size_t count;
+	struct dns_zone_search all;
 };
 
 static int look_at_zone(void *arg, struct json_object *item, struct error *err)
@@ -130,9 +129,7 @@ static int look_at_zone(void *arg, struct json_object *item, struct error *err)
 	(void)err; /* cannot fail */
 	if (!name || strcmp(name, s->name) != 0)
 		return 0;
-	s->count++;
-	json_object_put(s->found);
-	s->found = json_object_get(item);
+	dns_zone_search_keep(&s->all, item);
 	return 0;
 }
 
@@ -149,15 +146,7 @@ static int find_zone_named(struct cloud_call *call, const char *name, struct jso
 	request.path = "/zones";
 	if (r == 0)
 		r = rest_pages(call, service, &request, "zones", &by_link, look_at_zone, &s, err);
-	if (r >= 0 && s.count != 1)
-		r = s.count ? error_set(err, ERR_CONFLICT, "%zu zones are named '%.100s' (use the id)", s.count, name) :
-			      error_set(err, ERR_NOT_FOUND, "there is no zone '%.100s'", name);
-	if (r < 0) {
-		json_object_put(s.found);
-		return r;
-	}
-	*ret = s.found;
-	return 0;
+	return dns_zone_search_end(&s.all, name, r, ret, err);
 }
 
 static int find_zone(struct cloud_call *call, const char *name_or_id, struct dns_zone *ret, struct error *err)

@@ -1,6 +1,5 @@
 #include "backends/openstack/openstack.h"
 
-#include "backends/base/clock.h"
 #include "backends/base/xml_json.h"
 
 #include <ctype.h>
@@ -86,14 +85,9 @@ int openstack_read_option(const struct provider_value *v, struct keystone_option
 	return 0;
 }
 
-static struct cred_host host_of(const struct backend_context *context)
-{
-	return (struct cred_host){ .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
-}
-
 bool openstack_is_configured(enum keystone_flavour flavour, const struct backend_context *context)
 {
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 
 	return keystone_is_configured(&host, &(struct keystone_options){ .flavour = flavour });
 }
@@ -124,10 +118,7 @@ void openstack_free(struct cloud *cloud)
 {
 	struct openstack *o = container_of(cloud, struct openstack, base);
 
-	if (o->signer) {
-		http_engine_forget_signer(o->engine, o->signer);
-		signer_free(o->signer);
-	}
+	http_engine_free_signer(o->engine, o->signer);
 	keystone_free(o->keystone);
 	services_free(o->services);
 	free(o->base.name);
@@ -142,7 +133,7 @@ int openstack_open(const struct cloud_driver *driver, enum keystone_flavour flav
 {
 	static const struct sign_bearer_options header = { .header = "X-Auth-Token", .prefix = "" };
 	struct keystone_options options = { .flavour = flavour };
-	struct cred_host host = host_of(context);
+	struct cred_host host = cred_host_of(context);
 	struct openstack *o = calloc(1, sizeof *o);
 	double rate = 20;
 	bool is_known;

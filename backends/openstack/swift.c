@@ -21,10 +21,7 @@ static void free_store(struct store *store)
 {
 	struct swift_store *s = swift_of(store);
 
-	if (s->signer) {
-		http_engine_forget_signer(s->engine, s->signer);
-		signer_free(s->signer);
-	}
+	http_engine_free_signer(s->engine, s->signer);
 	keystone_free(s->keystone);
 	free(s->region);
 	free(s->temp_url_key);
