@@ -51,15 +51,14 @@ static void parse_mtime(const char *text, struct attrs *a)
 		a->mtime_ns = seconds;
 		return;
 	}
-	if (str_to_i64(whole, &seconds) < 0 || seconds > INT64_MAX / 1000000000 - 1 ||
-	    seconds < INT64_MIN / 1000000000 + 1)
+	if (str_to_i64(whole, &seconds) < 0 || seconds > INT64_MAX / 1000000000 || seconds < INT64_MIN / 1000000000)
 		return;
 	for (size_t i = 0; rest.ptr && i < rest.len && scale; i++, scale /= 10) {
 		if (rest.ptr[i] < '0' || rest.ptr[i] > '9')
 			return;
 		nanos += (rest.ptr[i] - '0') * scale;
 	}
-	a->mtime_ns = seconds * 1000000000 + nanos;
+	a->mtime_ns = clock_ns_of((struct timespec){ .tv_sec = seconds, .tv_nsec = nanos }); /* the last there is comes back, too */
 }
 
 static int percent_encode(struct str raw, struct buf *out)

@@ -197,3 +197,6 @@ def test_a_time_beyond_the_year_2262_stops_there(mount):
     assert (mount.path / "f").stat().st_mtime > 9.2e9
     mount.sync()
     assert (mount.path / "f").read_text() == "x"
+    mount.fresh()
+    assert (mount.path / "f").read_text() == "x"
+    assert (mount.path / "f").stat().st_mtime > 9.2e9
