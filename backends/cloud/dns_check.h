@@ -51,6 +51,11 @@ int dns_txt_quote(const char *value, enum dns_escape escape, char **ret, struct 
 /* The one spelling of what a service says of a TXT value: quoted strings, or bare text. */
 int dns_txt_unquote(const char *theirs, enum dns_escape escape, char **ret, struct error *err) MUST_CHECK;
 
+/* One string inside another type's value (CAA's value, NAPTR's flags): word with its quotes and escapes or without,
+ * at most 255 bytes; added to out with quotes in any case and no more escapes than it needs. -EINVAL for a backslash that
+ * escapes nothing, a quote inside, or a string that is too long. */
+int dns_string(struct str word, struct buf *out) MUST_CHECK;
+
 /* A value as services with zone file syntax want it: names with the last dot, TXT quoted. And what they say, in its one
  * spelling; what cannot be understood stays as it is. */
 int dns_value_wire(const char *type, const char *value, enum dns_escape escape, char **ret,

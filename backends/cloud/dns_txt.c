@@ -156,3 +156,22 @@ int dns_txt_unquote(const char *theirs, enum dns_escape escape, char **ret, stru
 		r = buf_adds(&bytes, theirs) < 0 ? too_long(err) : 0;
 	return r < 0 ? r : dns_txt_value(buf_str(&bytes), ret, err);
 }
+
+int dns_string(struct str word, struct buf *out)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT(STRING_MAX);
+	bool has_quotes = word.len >= 2 && word.ptr[0] == '"' && word.ptr[word.len - 1] == '"';
+	CLEANUP(freep) char *inner = str_dup(has_quotes ? (struct str){ word.ptr + 1, word.len - 2 } : word);
+
+	if (!inner)
+		return -ENOMEM;
+	for (const char *p = inner; *p;) {
+		unsigned char c = (unsigned char)*p++;
+		size_t n = c == '\\' ? read_escape(p, DNS_ESCAPE_DECIMAL, &c) : 0;
+
+		if (p[-1] == '"' || (p[-1] == '\\' && !n) || buf_addc(&bytes, (char)c) < 0)
+			return -EINVAL;
+		p += n;
+	}
+	return add_quoted(out, buf_str(&bytes), DNS_ESCAPE_DECIMAL);
+}

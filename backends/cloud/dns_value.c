@@ -135,23 +135,6 @@ static int add_tag(struct buf *out, struct str s)
 	return 0;
 }
 
-/* With quotes in any case, printable, at most 255 bytes. */
-static int add_quoted(struct buf *out, struct str s)
-{
-	bool has_quotes = s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"';
-	struct str inner = has_quotes ? (struct str){ s.ptr + 1, s.len - 2 } : s;
-
-	if (inner.len > 255)
-		return -EINVAL;
-	for (size_t i = 0; i < inner.len; i++) {
-		unsigned char c = (unsigned char)inner.ptr[i];
-
-		if (c < 0x20 || c >= 0x7f || (c == '"' && (!i || inner.ptr[i - 1] != '\\')))
-			return -EINVAL;
-	}
-	return buf_addf(out, "\"%.*s\"", (int)inner.len, inner.ptr);
-}
-
 /* key or key=value, keys of lower case letters, digits and '-', each once. */
 static int add_svc_params(struct buf *out, const struct str *words, size_t count)
 {
@@ -194,7 +177,7 @@ static int add_piece(struct buf *out, enum piece piece, struct str s)
 	case TAG:
 		return add_tag(out, s);
 	case QUOTED:
-		return add_quoted(out, s);
+		return dns_string(s, out);
 	default:
 		return -EINVAL;
 	}
