@@ -47,6 +47,52 @@ void owed_settle(struct fs *fs, uint64_t seq)
 		journal_finish(fs->journal, seq);
 }
 
+/* One for each key is enough of those that look for uploads without a name. */
+static struct pending *find_unnamed_locked(struct fs *fs, const struct location *where)
+{
+	struct pending *op = fs->queue.first;
+
+	while (op && !(op->kind == PENDING_ABORT && !op->upload_id && op->store == where->store &&
+		       strcmp(op->bucket, where->bucket) == 0 && strcmp(op->key, where->key) == 0))
+		op = op->next;
+	return op;
+}
+
+bool owed_later_locked(struct fs *fs, const struct owed *owed)
+{
+	struct pending *op = owed->id ? NULL : find_unnamed_locked(fs, &owed->where);
+
+	if (op) {
+		op->passes = 0;
+		return true;
+	}
+	op = pending_new(fs, PENDING_ABORT, journal_next_seq(fs->journal), &owed->where, NULL);
+	if (op && owed->id && !(op->upload_id = strdup(owed->id))) {
+		pending_free(op);
+		op = NULL;
+	}
+	if (!op)
+		return false;
+	op->passes = owed->passes;
+	op->since_ns = owed->since_ns;
+	pending_insert_locked(fs, op);
+	(void)pending_update_locked(op); /* nobody waits for it */
+	pending_wait_until_locked(op, clock_mono_ms() + OWED_AGAIN_MS);
+	return true;
+}
+
+void owed_over_locked(struct fs *fs, const char *upload_id)
+{
+	for (struct pending *op = fs->queue.first; op; op = op->next) {
+		if (op->kind != PENDING_ABORT || !op->upload_id || strcmp(op->upload_id, upload_id) != 0)
+			continue;
+		op->passes = OWED_PASSES;
+		if (pending_stop_waiting_locked(op))
+			pending_done_locked(op);
+		return;
+	}
+}
+
 static int abort_one(struct pending *op, const char *id, struct error *err)
 {
 	int r = store_upload_abort(op->store, op->bucket, op->key, id, err);
@@ -55,25 +101,36 @@ static int abort_one(struct pending *op, const char *id, struct error *err)
 	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
 }
 
+enum use { USE_NONE, USE_MAYBE, USE_OURS };
+
+/* A copy of a big object is an upload in parts, too, whose id only the store knows. */
+static bool copies_to_locked(const struct pending *p, const char *key)
+{
+	return (p->kind == PENDING_RENAME || p->kind == PENDING_COPY) ? strcmp(p->key, key) == 0 :
+	       p->kind == PENDING_RENAME_TREE			      ? strncmp(key, p->key, strlen(p->key)) == 0 :
+									false;
+}
+
 /* Whether an upload of this mount has the id, or may turn out to have it: it is no leftover. */
-static bool is_in_use(struct pending *op, const char *id)
+static enum use use_of(struct pending *op, const char *id)
 {
 	LOCKED(&op->fs->lock);
 	for (const struct pending *p = op->fs->queue.first; p; p = p->next) {
 		const struct upload *u = p->kind == PENDING_PUT && p->node && p->node->file ? p->node->file->upload : NULL;
 
-		if (p->kind != PENDING_PUT || p->store != op->store)
+		if (p->store != op->store)
 			continue;
-		if (p->upload_id && strcmp(p->upload_id, id) == 0)
-			return true;
-		if (u && (u->is_beginning ? strcmp(u->key, op->key) == 0 : u->id && strcmp(u->id, id) == 0))
-			return true;
+		if ((p->upload_id && p->kind == PENDING_PUT && strcmp(p->upload_id, id) == 0) ||
+		    (u && u->id && strcmp(u->id, id) == 0))
+			return USE_OURS;
+		if (copies_to_locked(p, op->key) || (u && u->is_beginning && strcmp(u->key, op->key) == 0))
+			return USE_MAYBE;
 	}
-	return false;
+	return USE_NONE;
 }
 
-/* Of an upload whose id was never told: every one of its key that began since. */
-static int abort_unnamed(struct pending *op, struct error *err)
+/* Of an upload whose id was never told: every one of its key that began since. *ret_is_open: one may yet turn out to be ours. */
+static int abort_unnamed(struct pending *op, bool *ret_is_open, struct error *err)
 {
 	CLEANUP(store_upload_page_release) struct store_upload_page page = STORE_UPLOAD_PAGE_INIT;
 	int r;
@@ -81,11 +138,16 @@ static int abort_unnamed(struct pending *op, struct error *err)
 	if (!op->store->ops->upload_list)
 		return 0; /* such a store has none that stay */
 	r = store_upload_list(op->store, op->bucket, op->key, &page, err);
-	for (size_t i = 0; i < page.count && r == 0; i++)
-		if (strcmp(page.uploads[i].key, op->key) == 0 &&
-		    page.uploads[i].started_wall_ns >= op->since_ns - CLOCKS_DIFFER_NS &&
-		    !is_in_use(op, page.uploads[i].upload_id))
-			r = abort_one(op, page.uploads[i].upload_id, err);
+	for (size_t i = 0; i < page.count && r == 0; i++) {
+		const struct store_upload *u = &page.uploads[i];
+		enum use use = USE_OURS;
+
+		if (strcmp(u->key, op->key) == 0 && u->started_wall_ns >= op->since_ns - CLOCKS_DIFFER_NS)
+			use = use_of(op, u->upload_id);
+		*ret_is_open |= use == USE_MAYBE;
+		if (use == USE_NONE)
+			r = abort_one(op, u->upload_id, err);
+	}
 	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
 }
 
@@ -100,14 +162,14 @@ static bool again(struct pending *op, unsigned passes)
 
 int owed_run(struct pending *op, struct error *err)
 {
-	bool is_used = op->upload_id && is_in_use(op, op->upload_id);
+	bool is_used = op->upload_id && use_of(op, op->upload_id) != USE_NONE, is_open = false;
 	int r;
 
 	if (!again(op, 0) || is_used) /* in this order: an upload that ends makes it over before it lets go of the id */
 		return 0;
 	log_debug("upload.owed", "key='%s' id='%s' pass=%u", op->key, op->upload_id ? op->upload_id : "", op->passes);
-	r = op->upload_id ? abort_one(op, op->upload_id, err) : abort_unnamed(op, err);
+	r = op->upload_id ? abort_one(op, op->upload_id, err) : abort_unnamed(op, &is_open, err);
 	if (r == 0)
-		(void)again(op, 1);
+		(void)again(op, is_open ? 0 : 1);
 	return r;
 }

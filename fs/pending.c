@@ -87,7 +87,7 @@ static void adopt_node_locked(struct pending *op, struct node *n)
 	tree_changed(&op->fs->tree, n);
 }
 
-static void pending_insert_locked(struct fs *fs, struct pending *op)
+void pending_insert_locked(struct fs *fs, struct pending *op)
 {
 	struct pending_queue *q = &fs->queue;
 
@@ -120,8 +120,6 @@ static void queue_unlink(struct pending *op)
 	q->trees -= op->kind == PENDING_RENAME_TREE;
 	pending_keys_unlink(op);
 }
-
-static void wait_for_locked(struct pending *op, uint64_t due_ms);
 
 static bool is_held_open(const struct pending *op)
 {
@@ -196,7 +194,7 @@ static void free_riders_locked(struct pending *op)
 	for (struct pending *p = op->fs->queue.first; p; p = p->next)
 		if (p->is_rider && is_same_bucket(p, op)) {
 			p->is_rider = false;
-			wait_for_locked(p, 0);
+			pending_wait_until_locked(p, 0);
 		}
 }
 
@@ -278,7 +276,7 @@ static void start_locked(struct pending *op)
 	workers_submit(fs->up, &op->job);
 }
 
-static void wait_for_locked(struct pending *op, uint64_t due_ms)
+void pending_wait_until_locked(struct pending *op, uint64_t due_ms)
 {
 	struct fs *fs = op->fs;
 
@@ -298,7 +296,7 @@ static void unblock_all_locked(struct pending *op)
 
 		waiting->next_blocked = NULL;
 		waiting->blocked_on = NULL;
-		wait_for_locked(waiting, 0);
+		pending_wait_until_locked(waiting, 0);
 		waiting = next;
 	}
 }
@@ -317,8 +315,7 @@ static void take_from_blocker(struct pending *op)
 	op->blocked_on = NULL;
 }
 
-/* Takes an operation that does not run out of whatever it waits in; false when it runs. */
-static bool stop_waiting_locked(struct pending *op)
+bool pending_stop_waiting_locked(struct pending *op)
 {
 	switch (op->state) {
 	case PENDING_RUNNING:
@@ -432,7 +429,7 @@ void pending_retry_locked(struct pending *op, const struct error *err)
 	if (wait_ms == UINT64_MAX)
 		op->state = PENDING_BLOCKED;
 	else
-		wait_for_locked(op, clock_mono_ms() + wait_ms);
+		pending_wait_until_locked(op, clock_mono_ms() + wait_ms);
 	cond_broadcast(&fs->changed);
 }
 
@@ -491,6 +488,8 @@ static int row_detail(const struct pending *op, struct json_object *o)
 		if (op->sent[i].is_heard)
 			json_object_object_add(o, sent_heard_names[i], json_object_new_int64(1));
 	}
+	if (op->kind == PENDING_ABORT)
+		json_object_object_add(o, "at", json_object_new_int64(op->since_ns));
 	upload_describe_locked(op, o);
 	return r;
 }
@@ -538,7 +537,7 @@ int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct locati
 	log_debug("change.queue", "seq=%" PRIu64 " what=%s key='%s' from='%s'", op->seq, pending_kind_name(kind), op->key,
 		  op->from_key ? op->from_key : "");
 	*ret_ticket = pending_update_locked(op);
-	wait_for_locked(op, clock_mono_ms() + delay_ms);
+	pending_wait_until_locked(op, clock_mono_ms() + delay_ms);
 	return 0;
 }
 
@@ -549,7 +548,7 @@ void pending_adopt_locked(struct fs *fs, struct pending *op)
 		op->node->meta = op;
 	op->was_tried = op->kind != PENDING_PUT || op->sent[0].mtime_ns; /* an upload's row says so before its first byte goes */
 	pending_insert_locked(fs, op);
-	wait_for_locked(op, 0);
+	pending_wait_until_locked(op, 0);
 }
 
 int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, struct error *err)
@@ -595,8 +594,8 @@ void pending_put_due_locked(struct fs *fs, struct node *n, uint64_t delay_ms)
 		return; /* it looks at the file's generation when it ends */
 	if (op->state == PENDING_WAITING && op->attempts && delay_ms)
 		return; /* after a failure its own time counts */
-	if (stop_waiting_locked(op))
-		wait_for_locked(op, due);
+	if (pending_stop_waiting_locked(op))
+		pending_wait_until_locked(op, due);
 }
 
 uint64_t pending_put_cancel_locked(struct fs *fs, struct node *n)
@@ -612,7 +611,7 @@ uint64_t pending_put_cancel_locked(struct fs *fs, struct node *n)
 	n->put = NULL;
 	if (n->file)
 		upload_discard_locked(n->file);
-	if (stop_waiting_locked(op)) {
+	if (pending_stop_waiting_locked(op)) {
 		pending_done_locked(op);
 		return ticket;
 	}
@@ -665,38 +664,13 @@ bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct 
 		if (c->hash != hash || op->kind != kind || op->store != where->store || c != &op->claims[0] ||
 		    strcmp(op->key, where->key) != 0 || strcmp(op->bucket, where->bucket) != 0)
 			continue;
-		if (!stop_waiting_locked(op))
+		if (!pending_stop_waiting_locked(op))
 			continue;
 		*ret_ticket = journal_delete(fs->journal, op->seq);
 		pending_done_locked(op);
 		return true;
 	}
 	return false;
-}
-
-void pending_abort_later_locked(struct fs *fs, const struct location *where, const char *upload_id)
-{
-	struct pending *op = pending_new(fs, PENDING_ABORT, journal_next_seq(fs->journal), where, NULL);
-
-	if (!op)
-		return; /* without memory: what the first abort did not reach stays */
-	op->upload_id = strdup(upload_id);
-	op->passes = 1;
-	pending_insert_locked(fs, op);
-	(void)pending_update_locked(op); /* nobody waits for it */
-	wait_for_locked(op, clock_mono_ms() + OWED_AGAIN_MS);
-}
-
-void pending_abort_over_locked(struct fs *fs, const char *upload_id)
-{
-	for (struct pending *op = fs->queue.first; op; op = op->next) {
-		if (op->kind != PENDING_ABORT || !op->upload_id || strcmp(op->upload_id, upload_id) != 0)
-			continue;
-		op->passes = OWED_PASSES;
-		if (stop_waiting_locked(op))
-			pending_done_locked(op);
-		return;
-	}
 }
 
 bool pending_is_below_locked(const struct pending *op, struct node *dir)
@@ -727,9 +701,9 @@ size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
 		if (op->state == PENDING_WAITING && op->due_ms > clock_mono_ms() && (!op->attempts || !op->was_hurried)) {
 			op->was_hurried = op->attempts > 0; /* a failed one is brought forward once; then its own time counts */
 			pending_heap_remove(&fs->queue, op);
-			wait_for_locked(op, 0);
+			pending_wait_until_locked(op, 0);
 		} else if (op->state == PENDING_BLOCKED && op->kind == PENDING_PUT && !op->blocked_on) {
-			wait_for_locked(op, 0); /* still open: what is written so far goes up */
+			pending_wait_until_locked(op, 0); /* still open: what is written so far goes up */
 		}
 	}
 	return count;
@@ -753,7 +727,7 @@ void pending_released_locked(struct fs *fs, struct node *n)
 	for (struct pending *op = fs->queue.first; op; op = op->next)
 		if (op->hold == n && op->state == PENDING_BLOCKED && !is_held_open(op)) {
 			take_from_blocker(op);
-			wait_for_locked(op, 0);
+			pending_wait_until_locked(op, 0);
 		}
 }
 

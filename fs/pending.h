@@ -26,7 +26,7 @@ enum pending_kind { /* numbers stand in journals on disk */
 	PENDING_RENAME_TREE = 5, /* every key below from_key to below key */
 	PENDING_MARKER = 6,	 /* the directory's own object, "d/" */
 	PENDING_META = 7,	 /* attributes of an object whose content is in the cloud */
-	PENDING_ABORT = 8,	 /* an upload in parts that a crash left behind; owed.h */
+	PENDING_ABORT = 8,	 /* an upload in parts that a crash or a failure left behind; owed.h */
 	PENDING_OPENED = 9,	 /* in the journal only: open for writing past us, nothing written when last looked at (passthrough.h) */
 };
 #define PENDING_KINDS 10
@@ -134,11 +134,6 @@ int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct locati
 /* Takes a waiting operation of that kind at exactly this key out of the queue; false when there is none or it runs. */
 bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct location *where, uint64_t *ret_ticket);
 
-/* An upload in parts was aborted while requests of it were cut short: once more in a while. owed.h */
-void pending_abort_later_locked(struct fs *fs, const struct location *where, const char *upload_id);
-/* An upload that an earlier mount left was completed: there is nothing to abort any more. */
-void pending_abort_over_locked(struct fs *fs, const char *upload_id);
-
 /* Everything at or below dir (NULL: all) is due now. Returns how many there are. */
 size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq);
 /* Starts what is due; returns when (monotonic ms) to come again. Called by the ticker, and after changes. */
@@ -153,6 +148,12 @@ int pending_wait_journal(struct fs *fs, uint64_t ticket, struct error *err) MUST
 /* For those who carry out moves and deletes, which must not be done twice once others followed at their keys: takes the row
  * out of the journal, and pending_done is called when the ticket is through. */
 uint64_t pending_forget_row(struct pending *op);
+/* Puts a new operation into the queue; it waits for nothing yet. */
+void pending_insert_locked(struct fs *fs, struct pending *op);
+/* A new operation, or one that was taken out of its waiting: due then. */
+void pending_wait_until_locked(struct pending *op, uint64_t due_ms);
+/* Takes an operation that does not run out of whatever it waits in; false when it runs. */
+bool pending_stop_waiting_locked(struct pending *op);
 /* For those who carry out: ends an operation (success, or give-up) and takes it from the queue and journal. */
 void pending_done_locked(struct pending *op);
 /* Try again after a while (kind of err decides how long); or now, with delay 0, when wants_redo. */

@@ -79,6 +79,28 @@ static void upload_free(struct upload *u)
 	free(u);
 }
 
+/* Nothing of it can be at the store. */
+static bool is_nowhere(const struct upload *u)
+{
+	return u->is_completed || (!u->id && !u->is_in_doubt);
+}
+
+/* The queue sees to what is still owed. false: nothing is, or the row alone tells of it, to the next mount. */
+static bool hand_over(struct upload *u, const struct error *err)
+{
+	struct owed owed = { .where = { u->store, u->bucket, u->key }, .id = u->id, .since_ns = u->owed_since_ns };
+	LOCKED(&u->fs->lock);
+
+	if (is_nowhere(u) || (!u->id && !u->store->ops->upload_list))
+		return false;
+	owed.passes = u->id && err->kind == ERR_NONE ? 1 : 0;
+	if (owed.passes && !u->is_cut)
+		return false;
+	if (err->kind && !error_is_retryable(err->kind) && err->kind != ERR_CANCELLED)
+		return false;
+	return owed_later_locked(u->fs, &owed);
+}
+
 static void abort_job(struct job *job)
 {
 	struct upload *u = container_of(job, struct upload, begin_job);
@@ -88,11 +110,17 @@ static void abort_job(struct job *job)
 	if (u->id && !u->is_completed && store_upload_abort(u->store, u->bucket, u->key, u->id, &err) < 0)
 		log_warn("upload.abort", "key='%s' error='%s'", u->key, err.message);
 	FAULT_POINT("upload-abort-after");
-	if (err.kind == ERR_NONE && u->id && u->is_cut && !u->is_completed) {
-		LOCKED(&u->fs->lock);
-		pending_abort_later_locked(u->fs, &(struct location){ u->store, u->bucket, u->key }, u->id);
-	}
-	if (err.kind == ERR_NONE || err.kind == ERR_NOT_FOUND)
+	if (hand_over(u, &err) || err.kind == ERR_NONE || err.kind == ERR_NOT_FOUND)
+		owed_settle(u->fs, u->owed_seq);
+	upload_free(u);
+}
+
+/* The mount ends: the next one knows by its row what is owed. */
+static void abort_drop(struct job *job)
+{
+	struct upload *u = container_of(job, struct upload, begin_job);
+
+	if (is_nowhere(u))
 		owed_settle(u->fs, u->owed_seq);
 	upload_free(u);
 }
@@ -114,12 +142,10 @@ void upload_unref_locked(struct upload *u)
 	tree_unpin(&fs->tree, n);
 	/* A pool that has stopped would run it here, under the lock; the next mount knows by its row what is owed. */
 	if (fs->queue.is_stopping) {
-		if (!u->id || u->is_completed)
-			owed_settle(fs, u->owed_seq);
-		upload_free(u);
+		abort_drop(&u->begin_job);
 		return;
 	}
-	u->begin_job = (struct job){ .run = abort_job, .drop = abort_job, .priority = 2 };
+	u->begin_job = (struct job){ .run = abort_job, .drop = abort_drop, .priority = 2 };
 	workers_submit(fs->parts, &u->begin_job);
 }
 
@@ -307,19 +333,24 @@ int upload_begin(struct upload *u, const struct store_put_args *args, int64_t mt
 	struct fs *fs = u->fs;
 	char *id = NULL;
 	uint64_t ticket = 0;
+	bool is_asked;
 	int r;
 
 	u->begun_meta = upload_meta_hash(args);
 	u->begun_mtime_ns = mtime_ns;
 
 	FAULT_POINT("upload-begin-before");
+	u->owed_since_ns = clock_wall_ns();
 	r = owed_note(u->fs, u->store, u->bucket, u->key, &u->owed_seq, err);
+	is_asked = r == 0;
 	if (r == 0)
 		r = store_upload_begin(u->store, u->bucket, u->key, args, &id, err);
 	FAULT_POINT("upload-begin-after");
 
 	lock_take(&fs->lock);
 	u->is_beginning = false;
+	/* The answer may be all that was lost. */
+	u->is_in_doubt = r < 0 && is_asked && (error_is_retryable(err->kind) || err->kind == ERR_CANCELLED);
 	if (r == 0) {
 		struct pending *op = u->file->node->put;
 
@@ -587,7 +618,7 @@ void upload_ended(struct upload *u, struct pending *op, enum upload_end end, con
 	u->is_completed = end == UPLOAD_COMPLETED;
 	u->is_completing = false;
 	if (u->is_completed && u->id)
-		pending_abort_over_locked(u->fs, u->id);
+		owed_over_locked(u->fs, u->id);
 	/* After success, or when the upload itself is at fault, the next try begins a new one. */
 	if (f->upload == u && (u->is_completed || !u->id || u->is_overtaken || u->is_copy_refused ||
 			       err->kind == ERR_NOT_FOUND || err->kind == ERR_PRECONDITION || err->kind == ERR_INVALID || err->kind == ERR_CORRUPT ||

@@ -31,8 +31,10 @@ struct upload {
 	struct store *store;
 	char *bucket, *key, *id;
 	uint64_t owed_seq; /* of the row that says it must not stay behind; owed.h */
+	int64_t owed_since_ns;
 	unsigned refs;
 	bool is_beginning, is_discarded, is_completed;
+	bool is_in_doubt;   /* its begin failed so that the store may have carried it out */
 	bool is_cut;	    /* given up while parts were on their way */
 	bool is_completing; /* the parts are put together: none may begin */
 	bool is_partial;

@@ -1,4 +1,5 @@
-"""An upload in parts that a kill interrupted is gone on with: what has arrived is not sent again, counted by the proxy."""
+"""An upload in parts that a kill interrupted is gone on with: what has arrived is not sent again, counted by the proxy. What is
+given up leaves nothing at the server."""
 
 import os
 import random
@@ -95,3 +96,34 @@ def test_an_upload_that_is_gone_is_begun_anew(mount):
     ops, stored = resumed(mount)
     assert stored == data
     assert (ops["I"], ops["U"], ops["F"]) == (1, 9, 1)
+
+
+def begun(mount):
+    return {u["UploadId"] for u in mount.client.s3.list_multipart_uploads(Bucket=mount.bucket).get("Uploads", [])}
+
+
+def test_an_abort_that_fails_is_made_good_by_the_same_mount(mount):
+    """The file goes while its parts are on their way, and the server does not take the abort: it is asked until it does."""
+    mount.proxy.fault(op="U", kind="stall", ms=600_000, count=0)
+    mount.proxy.fault(op="A", kind="reset-before", count=0, label="abort")
+    (mount.path / "f").write_bytes(noise(SIZE))
+    eventually(lambda: mount.ops().get("U"), what="a part on its way")
+    (mount.path / "f").unlink()
+    eventually(lambda: "upload.abort" in mount.log.read_text(), what="an abort that failed for good")
+    assert len(begun(mount)) == 1
+    mount.proxy.clear()
+    mount.sync()
+    assert begun(mount) == set()
+
+
+def test_a_begin_whose_answer_never_came_leaves_nothing(mount):
+    """The server began it, and could not say so; then the file goes, and no later upload of that key looks after it."""
+    mount.proxy.fault(op="I", kind="reset-after", count=0, label="begin")
+    (mount.path / "f").write_bytes(noise(SIZE))
+    eventually(lambda: begun(mount) and mount.status()["uploads"], what="a begin that failed")
+    (mount.path / "f").unlink()
+    eventually(lambda: mount.status()["pending"], what="the wish to look for it")
+    mount.proxy.clear()
+    mount.sync()
+    assert begun(mount) == set()
+    assert mount.client.keys(mount.bucket) == []

@@ -116,12 +116,51 @@ static void an_upload_that_was_completed_is_owed_no_more(void **state)
 	struct location where = upload_room(b, &ops);
 
 	LOCKED(&b->fs->lock);
-	pending_abort_later_locked(b->fs, &where, "a");
-	pending_abort_later_locked(b->fs, &where, "b");
+	assert_true(owed_later_locked(b->fs, &(struct owed){ where, "a", 0, 1 }));
+	assert_true(owed_later_locked(b->fs, &(struct owed){ where, "b", 0, 1 }));
 	assert_int_equal(b->fs->queue.count, 2);
-	pending_abort_over_locked(b->fs, "a");
+	owed_over_locked(b->fs, "a");
 	assert_int_equal(b->fs->queue.count, 1);
 	assert_string_equal(b->fs->queue.first->upload_id, "b");
+}
+
+static void however_often_a_begin_is_in_doubt_its_key_is_looked_at_by_one(void **state)
+{
+	static struct store_ops ops;
+	struct bench *b = *state;
+	struct location where = upload_room(b, &ops), other = { where.store, where.bucket, (char[]){ "other" } };
+
+	LOCKED(&b->fs->lock);
+	for (int i = 0; i < 3; i++)
+		assert_true(owed_later_locked(b->fs, &(struct owed){ where, NULL, 5, 0 }));
+	assert_int_equal(b->fs->queue.count, 1);
+	b->fs->queue.first->passes = 1;
+	assert_true(owed_later_locked(b->fs, &(struct owed){ where, NULL, 9, 0 }));
+	assert_int_equal(b->fs->queue.first->passes, 0);
+	assert_int_equal(b->fs->queue.first->since_ns, 5);
+	assert_true(owed_later_locked(b->fs, &(struct owed){ other, NULL, 5, 0 }));
+	assert_int_equal(b->fs->queue.count, 2);
+}
+
+/* A copy of a big object is made of parts, too, and the store keeps its id to itself. */
+static void what_may_be_a_copy_of_ours_is_not_aborted_while_it_runs(void **state)
+{
+	static struct store_ops ops;
+	struct bench *b = *state;
+	struct location where = upload_room(b, &ops), from = { where.store, where.bucket, (char[]){ "from" } };
+	struct pending *op = pending_new(b->fs, PENDING_ABORT, journal_next_seq(b->fs->journal), &where, NULL);
+	struct pending *copy = pending_new(b->fs, PENDING_COPY, journal_next_seq(b->fs->journal), &where, &from);
+	struct error err = ERROR_INIT;
+
+	lock_take(&b->fs->lock);
+	pending_insert_locked(b->fs, copy);
+	copy->state = PENDING_RUNNING;
+	lock_drop(&b->fs->lock);
+	assert_int_equal(owed_run(op, &err), 0);
+	expect_log(b, "");
+	assert_int_equal(op->passes, 0);
+	assert_true(op->wants_redo);
+	pending_free(op);
 }
 
 static void write_at(struct node *n, const char *text, uint64_t offset)
@@ -242,6 +281,8 @@ int main(void)
 		BENCH_TEST(what_was_begun_unnamed_is_aborted_twice_and_what_runs_here_is_not),
 		BENCH_TEST(an_upload_that_is_gone_on_with_is_not_aborted_before_it_is_given_up),
 		BENCH_TEST(an_upload_that_was_completed_is_owed_no_more),
+		BENCH_TEST(however_often_a_begin_is_in_doubt_its_key_is_looked_at_by_one),
+		BENCH_TEST(what_may_be_a_copy_of_ours_is_not_aborted_while_it_runs),
 		BENCH_TEST(an_upload_that_a_close_waits_for_goes_on_though_the_file_is_open),
 		BENCH_TEST(what_is_remembered_of_a_key_is_right_before_a_change_of_it_leaves_the_journal),
 	};
