@@ -10,11 +10,6 @@
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static const char *value_name(const struct op_param *p)
 {
 	static const char *const names[] = {
@@ -124,7 +119,7 @@ static int read_text(const char *path, struct json_object **ret, struct error *e
 	if (text.data)
 		text.data[text.len] = '\0';
 	*ret = json_object_new_string_len(buf_cstr(&text), (int)text.len);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 static int read_json(const struct op_param *p, const char *word, struct json_object **ret, struct error *err)
@@ -145,7 +140,7 @@ static int read_int(const struct op_param *p, const char *word, struct json_obje
 	if (str_to_i64(str_of(word), &n) < 0)
 		return error_set(err, ERR_INVALID, "parameter '%s' must be a whole number, not '%.40s'", p->name, word);
 	*ret = json_object_new_int64(n);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 static int read_path(const char *word, struct json_object **ret, struct error *err)
@@ -155,7 +150,7 @@ static int read_path(const char *word, struct json_object **ret, struct error *e
 	if (!path)
 		return error_errno(err, errno, "cannot resolve '%.200s'", word);
 	*ret = json_object_new_string(path);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 static int read_one(const struct op_param *p, const char *word, struct json_object **ret, struct error *err)
@@ -171,7 +166,7 @@ static int read_one(const struct op_param *p, const char *word, struct json_obje
 		return read_path(word, ret, err);
 	default:
 		*ret = json_object_new_string(word);
-		return *ret ? 0 : no_memory(err);
+		return *ret ? 0 : error_no_memory(err);
 	}
 }
 
@@ -218,14 +213,14 @@ static int read_many(const struct op *op, const struct op_param *p, const struct
 		name = equals ? str_dup((struct str){word, (size_t)(equals - word)}) : NULL;
 		if (!equals || !name) {
 			json_object_put(all);
-			return equals ? no_memory(err)
+			return equals ? error_no_memory(err)
 				      : error_set(err, ERR_INVALID, "parameter '%s' must be NAME=VALUE, not '%.40s'",
 						  p->name, word);
 		}
 		json_object_object_add(all, name, json_object_new_string(equals + 1));
 	}
 	*ret = all;
-	return all ? 0 : no_memory(err);
+	return all ? 0 : error_no_memory(err);
 }
 
 static int read_param(const struct op *op, const struct op_param *p, const struct args *args, struct json_object *params,
@@ -237,7 +232,7 @@ static int read_param(const struct op *op, const struct op_param *p, const struc
 	int r;
 
 	if (!option)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (p->type == OP_BOOL) {
 		if (args_has(args, option))
 			json_object_object_add(params, p->name, json_object_new_boolean(1));
@@ -252,7 +247,7 @@ static int read_param(const struct op *op, const struct op_param *p, const struc
 		r = read_one(p, p->position ? word : args_get(args, option), &value, err);
 	if (r < 0)
 		return r;
-	return json_object_object_add(params, p->name, value) == 0 ? 0 : no_memory(err);
+	return json_object_object_add(params, p->name, value) == 0 ? 0 : error_no_memory(err);
 }
 
 int cli_op_params(const struct op *op, const struct args *args, struct json_object **ret, struct error *err)
@@ -261,7 +256,7 @@ int cli_op_params(const struct op *op, const struct args *args, struct json_obje
 	const struct op_param *p;
 	size_t most = 0;
 	bool has_rest = false;
-	int r = params ? 0 : no_memory(err);
+	int r = params ? 0 : error_no_memory(err);
 
 	for (size_t i = 0; r == 0 && (p = op_param_at(op, i)) != NULL; i++) {
 		r = read_param(op, p, args, params, err);

@@ -8,11 +8,6 @@
 
 #define EXPORT_MAX ((size_t)16 << 20)
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* Runs a slot with parameters of its own. */
 static int run_slot(struct cloud_call *call, size_t offset, const struct record_shape *shape, struct json_object *params,
 		    struct json_object **ret, struct error *err)
@@ -47,18 +42,18 @@ static int read_zone(struct cloud_call *call, struct json_object **ret_zone, str
 {
 	CLEANUP(json_putp) struct json_object *params = zone_params(cloud_param(call, "zone")), *zone = NULL, *by_id = NULL;
 	struct json_object *sets = NULL;
-	int r = params ? run_slot(call, SLOT(zones_get), &shape_dns_zone, params, &zone, err) : no_memory(err);
+	int r = params ? run_slot(call, SLOT(zones_get), &shape_dns_zone, params, &zone, err) : error_no_memory(err);
 
 	if (r < 0)
 		return r;
 	if (!json_get_string(zone, "id") || !json_get_string(zone, "name"))
 		return error_set(err, ERR_PROTOCOL, "the service names a zone without name or identifier");
 	by_id = zone_params(json_get_string(zone, "id"));
-	r = by_id ? run_slot(call, SLOT(records_list), &shape_dns_record, by_id, &sets, err) : no_memory(err);
+	r = by_id ? run_slot(call, SLOT(records_list), &shape_dns_record, by_id, &sets, err) : error_no_memory(err);
 	if (r == 0 && !sets)
 		sets = json_object_new_array();
 	if (r == 0 && !sets)
-		r = no_memory(err);
+		r = error_no_memory(err);
 	if (r < 0)
 		return r;
 	*ret_zone = steal(zone);
@@ -70,7 +65,7 @@ int dns_zone_export(struct cloud_call *call, struct json_object **ret, struct er
 {
 	CLEANUP(json_putp) struct json_object *zone = NULL, *sets = NULL, *o = json_object_new_object();
 	CLEANUP(buf_release) struct buf text = BUF_INIT(EXPORT_MAX);
-	int r = o ? read_zone(call, &zone, &sets, err) : no_memory(err);
+	int r = o ? read_zone(call, &zone, &sets, err) : error_no_memory(err);
 
 	if (r == 0)
 		r = dns_zonefile_write(json_get_string(zone, "name"), sets, &text, err);
@@ -127,7 +122,7 @@ static int do_step(struct applying *a, enum step step, struct json_object *set, 
 	int r;
 
 	if (!params || !name)
-		return no_memory(err);
+		return error_no_memory(err);
 	json_object_object_add(params, "name", json_object_new_string(name));
 	json_object_object_add(params, "type", json_object_new_string(type));
 	if (step != STEP_DELETE) {

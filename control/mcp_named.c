@@ -12,11 +12,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static struct json_object *success(void)
 {
 	struct json_object *o = json_object_new_object();
@@ -34,7 +29,7 @@ static int give_list(const char *name, struct json_object *list, struct json_obj
 	if (!o || !list) {
 		json_object_put(o);
 		json_object_put(list);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	json_object_object_add(o, name, list);
 	json_object_object_add(o, "count", json_object_new_uint64(json_object_array_length(list)));
@@ -167,7 +162,7 @@ static int run_upload(const struct op_call *call, struct json_object **ret, stru
 		return r;
 	*ret = success();
 	if (!*ret || buf_addf(&text, "Successfully uploaded %s to %s/%s", path, bucket, key) < 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	mcp_add_text(*ret, "message", buf_cstr(&text));
 	return 0;
 }

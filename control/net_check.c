@@ -4,11 +4,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* 4, 6, or 0 when it is no address. */
 static int version_of(const char *text)
 {
@@ -43,12 +38,12 @@ static int bad_cidr(const char *text, struct error *err)
 
 static int put_text(struct json_object *o, const char *name, const char *text, struct error *err)
 {
-	return json_object_object_add(o, name, json_object_new_string(text)) == 0 ? 0 : no_memory(err);
+	return json_object_object_add(o, name, json_object_new_string(text)) == 0 ? 0 : error_no_memory(err);
 }
 
 static int put_int(struct json_object *o, const char *name, int64_t n, struct error *err)
 {
-	return json_object_object_add(o, name, json_object_new_int64(n)) == 0 ? 0 : no_memory(err);
+	return json_object_object_add(o, name, json_object_new_int64(n)) == 0 ? 0 : error_no_memory(err);
 }
 
 static int read_cidr(struct json_object *o, struct error *err)
@@ -64,7 +59,7 @@ static int read_cidr(struct json_object *o, struct error *err)
 		return bad_cidr(text, err);
 	address = str_dup((struct str){text, (size_t)(slash - text)});
 	if (!address)
-		return no_memory(err);
+		return error_no_memory(err);
 	version = version_of(address);
 	if (!version || bits > (version == 4 ? 32 : 128))
 		return bad_cidr(text, err);
@@ -124,7 +119,7 @@ static int read_ports(struct json_object *o, struct error *err)
 int net_check_params(struct json_object *params, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *o = NULL;
-	int r = json_object_deep_copy(params, &o, NULL) == 0 ? 0 : no_memory(err);
+	int r = json_object_deep_copy(params, &o, NULL) == 0 ? 0 : error_no_memory(err);
 
 	if (r == 0)
 		r = check_address("address", json_get_string(o, "address"), err);

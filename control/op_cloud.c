@@ -23,11 +23,6 @@ const struct cloud_slot *op_cloud_slot(const struct op *op, const struct cloud_d
 	return cloud_slot(driver, op->interface, op->slot);
 }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static const char *param(const struct op_call *call, const char *name)
 {
 	return call->params ? json_get_string(call->params, name) : NULL;
@@ -185,7 +180,7 @@ static int plan_result(struct json_object **plan, struct json_object **ret, stru
 
 	if (!o || json_object_object_add(o, "would_send", *plan) != 0) {
 		json_object_put(o);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	*plan = NULL;
 	*ret = o;
@@ -202,7 +197,7 @@ static int call_slot(const struct op *op, const struct op_call *call, const stru
 	int r;
 
 	if (!params)
-		return no_memory(err);
+		return error_no_memory(err);
 	c.cloud = cloud;
 	c.operation = op->name;
 	c.shape = op->shape;
@@ -217,7 +212,7 @@ static int call_slot(const struct op *op, const struct op_call *call, const stru
 	if (op->risk != OP_READ && cloud_param_bool(&c, "dry_run", false)) {
 		c.plan = plan = json_object_new_array();
 		if (!plan)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	r = op->composed ? op->composed(&c, ret, err) : cloud_run(&c, op_cloud_slot(op, place->driver), ret, err);
 	if (r < 0 && c.is_planned) {
@@ -270,7 +265,7 @@ static int wait_params(const struct op *op, const struct op *asked, const struct
 	const struct op_param *first = NULL, *p;
 
 	if (!params)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; (p = op_param_at(asked, i)) != NULL; i++) {
 		struct json_object *value = NULL;
 
@@ -564,7 +559,7 @@ static int merge(struct branch *branches, size_t count, uint64_t limit, struct j
 			r = json_object_array_add(items, json_object_get(json_object_array_get_idx(list, k)));
 	}
 	if (r != 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (failed == count) {
 		*err = branches[0].err;
 		return error_prefix(err, branches[0].r, "%s", branches[0].place.name);
@@ -572,7 +567,7 @@ static int merge(struct branch *branches, size_t count, uint64_t limit, struct j
 	cut(items, limit);
 	*ret = op_items(steal(items));
 	if (!*ret)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (failed)
 		json_object_object_add(*ret, "errors", steal(errors));
 	return 0;
@@ -612,7 +607,7 @@ static int run_all(const struct op *op, const struct op_call *call, const struct
 	int r;
 
 	if (!branches)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; i < count; i++)
 		if (op_cloud_slot(op, places[i].driver))
 			branches[used++] = (struct branch){.op = op, .place = places[i]};
@@ -635,7 +630,7 @@ int op_cloud_run_at(const struct op *op, const struct op_call *call, const struc
 		return r;
 	if (op->result == OP_ITEMS && !json_object_is_type(result, json_type_object)) {
 		*ret = op_items(result);
-		return *ret ? 0 : no_memory(err);
+		return *ret ? 0 : error_no_memory(err);
 	}
 	*ret = result;
 	return 0;

@@ -7,11 +7,6 @@
 
 #include "backends/base/clock.h"
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static void add_text(struct json_object *o, const char *name, const char *text)
 {
 	json_object_object_add(o, name, text ? json_object_new_string(text) : NULL);
@@ -54,10 +49,10 @@ static int run_capabilities(const struct op_call *call, struct json_object **ret
 	l.list = json_object_new_array();
 	if (!l.list || op_each(add_operation, &l) != 0) {
 		json_object_put(l.list);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	*ret = op_items(l.list);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 /* ---- auth.explain ---- */
@@ -225,7 +220,7 @@ static int run_explain(const struct op_call *call, struct json_object **ret, str
 	size_t found = 0;
 
 	if (!list)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; config && i < config->store_count; i++)
 		if (!asked || !strcmp(config->stores[i].name, asked))
 			found += explain_one(list, config->stores[i].name, config->stores[i].type, &config->stores[i]);
@@ -240,7 +235,7 @@ static int run_explain(const struct op_call *call, struct json_object **ret, str
 				 asked);
 	}
 	*ret = op_items(list);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 static const struct record_field step_fields[] = {

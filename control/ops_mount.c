@@ -5,17 +5,12 @@
 #include "backends/base/metrics.h"
 #include "control/op.h"
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static int run_version(const struct op_call *call, struct json_object **ret, struct error *err)
 {
 	if (!call->session)
 		return error_set(err, ERR_NOT_FOUND, "this is no daemon");
 	*ret = session_describe(call->session);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 /* What fs tells of itself, and what only the daemon knows. */
@@ -26,7 +21,7 @@ static int run_status(const struct op_call *call, struct json_object **ret, stru
 	int r;
 
 	if (!own)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = fs_status(call->session->fs, &status, err);
 	if (r < 0)
 		return r;
@@ -78,7 +73,7 @@ static int sync_path(const struct op_call *call, const char *path, uint64_t time
 		return r;
 	o = json_object_new_object();
 	if (!o)
-		return no_memory(err);
+		return error_no_memory(err);
 	json_object_object_add(o, "uploaded", json_object_new_boolean(r == 0));
 	if (r < 0)
 		json_object_object_add(o, "reason", json_object_new_string(error_name(err->kind)));
@@ -106,7 +101,7 @@ static int run_stop(const struct op_call *call, struct json_object **ret, struct
 	struct json_object *o = json_object_new_object();
 
 	if (!o)
-		return no_memory(err);
+		return error_no_memory(err);
 	json_object_object_add(o, "stopping", json_object_new_boolean(1));
 	session_stop(call->session, is_now ? SESSION_STOP_NOW : SESSION_STOP_DRAIN);
 	*ret = o;
@@ -147,7 +142,7 @@ static int run_metrics(const struct op_call *call, struct json_object **ret, str
 	if (!o || !rows) {
 		json_object_put(o);
 		json_object_put(rows);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	metrics_each(add_metric, rows);
 	add_row(rows, "skydir_dirty_files", "", METRIC_GAUGE,
@@ -188,7 +183,7 @@ static int run_discover(const struct op_call *call, struct json_object **ret, st
 	if (!o || !methods || op_each(add_method, methods) != 0) {
 		json_object_put(o);
 		json_object_put(methods);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	json_object_object_add(o, "version", json_object_new_string(SKYDIR_VERSION));
 	json_object_object_add(o, "methods", methods);

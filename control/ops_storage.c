@@ -5,11 +5,6 @@
 #include "backends/base/clock.h"
 #include "control/storage.h"
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* ---- shapes ---- */
 
 static const struct record_field bucket_fields[] = {
@@ -54,7 +49,7 @@ static int one(struct json_object **ret, const char *name, struct json_object *v
 	if (!o || !value || json_object_object_add(o, name, value) != 0) {
 		json_object_put(value);
 		json_object_put(o);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	*ret = o;
 	return 0;
@@ -73,7 +68,7 @@ static int told(const struct op_call *call, const char *name, bool value, struct
 static int items(struct json_object *list, struct json_object **ret, struct error *err)
 {
 	*ret = op_items(list);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 /* ---- buckets ---- */
@@ -89,7 +84,7 @@ static int add_buckets(struct store *s, struct json_object *list, struct error *
 
 		if (!o || json_object_array_add(list, o) != 0) {
 			json_object_put(o);
-			return no_memory(err);
+			return error_no_memory(err);
 		}
 		clock_format_iso8601(page.buckets[i].created_wall_ns, when);
 		json_object_object_add(o, "store", json_object_new_string(s->name));
@@ -113,7 +108,7 @@ static int list_all_stores(const struct op_call *call, struct json_object *list,
 
 		if ((op_context_store(call->context, names[i], &s, &own) < 0 || add_buckets(s, list, &own) < 0) &&
 		    op_add_failure(errors, names[i], NULL, &own) < 0)
-			r = no_memory(err);
+			r = error_no_memory(err);
 	}
 	return r;
 }
@@ -127,7 +122,7 @@ static int buckets_list(const struct op_call *call, struct json_object **ret, st
 	int r;
 
 	if (!list || !errors)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (is_one) {
 		r = storage_place_of(call, "store", STORAGE_STORE, &place, err);
 		if (r == 0)
@@ -260,7 +255,7 @@ static int acl_now(const struct storage_place *place, struct json_object **ret, 
 
 	if (r < 0 && err->kind == ERR_NOT_FOUND && store_bucket_exists(place->store, place->bucket, err) == 0) {
 		*err = ERROR_INIT;
-		r = buf_adds(&text, "{\"read\":\"\",\"write\":\"\"}") < 0 ? no_memory(err) : 0;
+		r = buf_adds(&text, "{\"read\":\"\",\"write\":\"\"}") < 0 ? error_no_memory(err) : 0;
 	}
 	return r < 0 ? r : json_parse(buf_str(&text), text.len + 1, ret, err);
 }
@@ -306,7 +301,7 @@ static int collect(void *arg, const struct store_object *o, struct error *err)
 	if (record && json_object_array_add(arg, record) == 0)
 		return 0;
 	json_object_put(record);
-	return no_memory(err);
+	return error_no_memory(err);
 }
 
 static int list_into(const struct op_call *call, bool has_versions, struct json_object **ret, struct error *err)
@@ -319,7 +314,7 @@ static int list_into(const struct op_call *call, bool has_versions, struct json_
 				     .limit = (uint64_t)json_get_int64(call->params, "limit", 0),
 				     .visit = collect,
 				     .arg = list };
-	int r = list ? storage_place_of(call, "path", STORAGE_PREFIX, &place, err) : no_memory(err);
+	int r = list ? storage_place_of(call, "path", STORAGE_PREFIX, &place, err) : error_no_memory(err);
 
 	walk.prefix = place.key;
 	if (r == 0)
@@ -349,7 +344,7 @@ static int objects_get(const struct op_call *call, struct json_object **ret, str
 	if (r < 0)
 		return r;
 	*ret = storage_object(place.key, &o);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 static int objects_delete(const struct op_call *call, struct json_object **ret, struct error *err)
@@ -371,13 +366,13 @@ static int delete_keys(const struct storage_place *place, struct json_object *ke
 	int r;
 
 	if (!results)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; i < count; i++)
 		names[i] = json_object_get_string(json_object_array_get_idx(keys, from + i));
 	r = store_delete_many(place->store, place->bucket, names, count, results, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (results[i].kind != ERR_NONE)
-			r = op_add_failure(errors, place->store->name, names[i], &results[i]) < 0 ? no_memory(err) : 0;
+			r = op_add_failure(errors, place->store->name, names[i], &results[i]) < 0 ? error_no_memory(err) : 0;
 	return r;
 }
 
@@ -387,7 +382,7 @@ static int objects_delete_batch(const struct op_call *call, struct json_object *
 	CLEANUP(json_putp) struct json_object *errors = json_object_new_array();
 	struct json_object *keys = json_get_array(call->params, "keys");
 	size_t count = keys ? json_object_array_length(keys) : 0;
-	int r = errors ? storage_place_of(call, "path", STORAGE_BUCKET, &place, err) : no_memory(err);
+	int r = errors ? storage_place_of(call, "path", STORAGE_BUCKET, &place, err) : error_no_memory(err);
 
 	for (size_t at = 0; r == 0 && at < count; at += STORE_DELETE_MAX)
 		r = delete_keys(&place, keys, at, count - at < STORE_DELETE_MAX ? count - at : STORE_DELETE_MAX, errors, err);
@@ -429,7 +424,7 @@ static int metadata_set(const struct op_call *call, struct json_object **ret, st
 	size_t count = given ? (size_t)json_object_object_length(given) : 0, at = 0;
 	CLEANUP(freep) struct store_meta *meta = calloc(count + 1, sizeof *meta);
 	char version[STORE_VERSION_MAX] = "";
-	int r = meta ? storage_place_of(call, "path", STORAGE_OBJECT, &place, err) : no_memory(err);
+	int r = meta ? storage_place_of(call, "path", STORAGE_OBJECT, &place, err) : error_no_memory(err);
 
 	if (r < 0)
 		return r;

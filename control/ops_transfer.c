@@ -13,11 +13,6 @@
 #define ITEMS_MAX ((size_t)10000000)
 #define DEPTH_MAX 256
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 struct plan {
 	struct transfer t;
 	struct storage_place place;
@@ -38,7 +33,7 @@ static void plan_release(struct plan *p)
 /* Takes file and key, which may be NULL for want of memory. */
 static int add_item(struct plan *p, char *file, char *key, uint64_t size, const char *version, struct error *err)
 {
-	int r = file && key ? 0 : no_memory(err);
+	int r = file && key ? 0 : error_no_memory(err);
 
 	if (r == 0 && p->t.count == p->capacity) {
 		size_t capacity = p->capacity ? 2 * p->capacity : 16;
@@ -48,7 +43,7 @@ static int add_item(struct plan *p, char *file, char *key, uint64_t size, const 
 			p->t.items = items;
 			p->capacity = capacity;
 		} else {
-			r = no_memory(err);
+			r = error_no_memory(err);
 		}
 	}
 	if (r < 0) {
@@ -115,13 +110,13 @@ static int finish(struct plan *p, struct json_object **ret, struct error *err)
 		record = item_record(p, &p->t.items[i]);
 		if (!record || json_object_array_add(list, record) != 0) {
 			json_object_put(record);
-			return no_memory(err);
+			return error_no_memory(err);
 		}
 	}
 	*ret = list && errors ? op_items(steal(list)) : NULL;
 	if (*ret && failed)
 		json_object_object_add(*ret, "errors", steal(errors));
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 /* ---- upload ---- */
@@ -136,13 +131,13 @@ static int add_entry(struct plan *p, int dir, const char *name, const char *path
 	struct stat st;
 
 	if (!below)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_errno(err, errno, "cannot read '%.150s'", below);
 	if (S_ISDIR(st.st_mode)) {
 		CLEANUP(freep) char *more = str_format("%s%s/", prefix, name);
 
-		return more ? add_directory(p, dir, name, below, more, depth + 1, err) : no_memory(err);
+		return more ? add_directory(p, dir, name, below, more, depth + 1, err) : error_no_memory(err);
 	}
 	if (!S_ISREG(st.st_mode)) /* links could lead anywhere; devices have no content */
 		return 0;
@@ -188,7 +183,7 @@ static int add_source(struct plan *p, const char *path, bool is_recursive, bool 
 
 		if (!is_recursive)
 			return error_set(err, ERR_INVALID, "'%.150s' is a directory (--recursive uploads what is in it)", path);
-		return prefix ? add_directory(p, AT_FDCWD, path, path, prefix, 0, err) : no_memory(err);
+		return prefix ? add_directory(p, AT_FDCWD, path, path, prefix, 0, err) : error_no_memory(err);
 	}
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_INVALID, "'%.150s' is no file", path);
@@ -205,7 +200,7 @@ static int take_meta(struct plan *p, const struct op_call *call, struct error *e
 		return 0;
 	p->meta = calloc((size_t)json_object_object_length(given) + 1, sizeof *p->meta);
 	if (!p->meta)
-		return no_memory(err);
+		return error_no_memory(err);
 	p->t.meta = p->meta;
 	{
 		json_object_object_foreach(given, name, value)
@@ -290,7 +285,7 @@ static int add_below(void *arg, const struct store_object *o, struct error *err)
 	path = str_format("%s/%s", b->dir, name);
 	dir = path ? str_dup((struct str){ path, (size_t)(strrchr(path, '/') - path) }) : NULL;
 	if (!dir)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = fileio_make_dirs(dir, 0777, err);
 	if (r == 0)
 		r = refuse_existing(path, b->is_forced, err);
@@ -319,7 +314,7 @@ static int plan_one(struct plan *p, const char *file, bool is_forced, struct err
 		return error_set(err, ERR_INVALID, "'%.150s' gives no file name (name the file)", p->place.key);
 	path = is_dir ? str_format("%s/%s", file, name) : strdup(file);
 	if (!path)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = refuse_existing(path, is_forced, err);
 	if (r == 0)
 		r = store_head(p->place.store, p->place.bucket, p->place.key, p->t.version_id, &arena, &o, err);

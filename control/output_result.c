@@ -9,11 +9,6 @@
 #define COLUMNS_MAX  64
 #define RESULT_BYTES (2 * (size_t)RPC_REPLY_MAX)
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static struct json_object *items_of(struct json_object *result)
 {
 	struct json_object *items = NULL;
@@ -100,7 +95,7 @@ static int filter_items(struct json_object *items, const char *text, struct erro
 		bool is_match;
 
 		if (cell_of(item, f.name, &cell) < 0)
-			return no_memory(err);
+			return error_no_memory(err);
 		is_match = fnmatch(f.pattern, buf_cstr(&cell), 0) == 0;
 		if (is_match == f.is_negated)
 			(void)json_object_array_del_idx(items, i, 1); /* in range: cannot fail */
@@ -175,7 +170,7 @@ static int add_column(struct columns *c, struct str name, struct error *err)
 	if (c->count == COLUMNS_MAX)
 		return error_set(err, ERR_INVALID, "at most %d columns", COLUMNS_MAX);
 	c->names[c->count] = str_dup(str_trim(name));
-	return c->names[c->count++] ? 0 : no_memory(err);
+	return c->names[c->count++] ? 0 : error_no_memory(err);
 }
 
 static int columns_from_list(struct columns *c, const char *list, struct error *err)
@@ -229,7 +224,7 @@ static int add_json(struct buf *out, struct json_object *o, struct error *err)
 	const char *text =
 		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
-	return !text || rpc_add_utf8(out, text) < 0 || buf_addc(out, '\n') < 0 ? no_memory(err) : 0;
+	return !text || rpc_add_utf8(out, text) < 0 || buf_addc(out, '\n') < 0 ? error_no_memory(err) : 0;
 }
 
 static int add_json_lines(struct buf *out, struct json_object *result, struct error *err)
@@ -335,7 +330,7 @@ static int add_table(struct buf *out, const struct columns *columns, struct json
 	}
 	t = output_table_new(names, columns->count);
 	if (!t)
-		return no_memory(err);
+		return error_no_memory(err);
 	output_table_cut(t, columns->count > 1 ? columns->count - 1 : 1); /* what comes first is needed to go on with */
 	if (choice->has_no_headers)
 		output_table_hide_headers(t);
@@ -345,7 +340,7 @@ static int add_table(struct buf *out, const struct columns *columns, struct json
 		r = add_table_row(t, columns, json_object_array_get_idx(items, i));
 	text = r == 0 ? output_table_text(t) : NULL;
 	output_table_free(t);
-	return !text || add_table_text(out, text) < 0 ? no_memory(err) : 0;
+	return !text || add_table_text(out, text) < 0 ? error_no_memory(err) : 0;
 }
 
 static bool has_lines(struct json_object *value)
@@ -406,7 +401,7 @@ static int add_members(struct buf *out, struct json_object *o, bool has_colour, 
 		if (r == 0 && has_lines(lines))
 			r = output_add_lines(out, long_name, json_object_get_string(lines));
 	}
-	return r < 0 ? no_memory(err) : 0;
+	return r < 0 ? error_no_memory(err) : 0;
 }
 
 /* What a dry run would have sent, as one reads it. */
@@ -429,7 +424,7 @@ static int add_plan(struct buf *out, struct json_object *plan, struct error *err
 				     json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN |
 										  JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
-	return r < 0 ? no_memory(err) : 0;
+	return r < 0 ? error_no_memory(err) : 0;
 }
 
 static int add_columns_text(const struct op *op, struct json_object *items, const struct output_choice *choice,
@@ -442,7 +437,7 @@ static int add_columns_text(const struct op *op, struct json_object *items, cons
 		return r;
 	if (choice->format == OUTPUT_TABLE)
 		return add_table(out, &columns, items, choice, err);
-	return add_csv(out, &columns, items, choice->has_no_headers) < 0 ? no_memory(err) : 0;
+	return add_csv(out, &columns, items, choice->has_no_headers) < 0 ? error_no_memory(err) : 0;
 }
 
 int output_result_text(const struct op *op, struct json_object *result, const struct output_choice *choice,
@@ -463,13 +458,13 @@ int output_result_text(const struct op *op, struct json_object *result, const st
 	if (items)
 		return add_columns_text(op, items, choice, out, err);
 	if (!json_object_is_type(result, json_type_object))
-		return add_value(out, result) < 0 || buf_addc(out, '\n') < 0 ? no_memory(err) : 0;
+		return add_value(out, result) < 0 || buf_addc(out, '\n') < 0 ? error_no_memory(err) : 0;
 	if (choice->format == OUTPUT_TABLE && !choice->columns)
 		return add_members(out, result, choice->has_colour, err);
 	single = json_object_new_array();
 	if (!single || json_object_array_add(single, json_object_get(result)) != 0) {
 		json_object_put(single);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	r = add_columns_text(op, single, choice, out, err);
 	json_object_put(single);

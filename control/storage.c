@@ -2,11 +2,6 @@
 
 #include "backends/base/clock.h"
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 void storage_place_release(struct storage_place *p)
 {
 	free(p->bucket);
@@ -45,7 +40,7 @@ int storage_place_parse(struct op_context *context, const char *path, enum stora
 	place.bucket = str_dup(bucket);
 	place.key = str_dup(rest.ptr ? rest : STR(""));
 	if (!store || !place.bucket || !place.key)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = op_context_store(context, store, &place.store, err);
 	if (r < 0)
 		return r;
@@ -147,6 +142,6 @@ int storage_walk(const struct op_call *call, const struct storage_place *place, 
 		free(token);
 		token = strdup(page.next_token);
 		if (!token)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 }

@@ -13,11 +13,6 @@
 
 #define NOTE_MAX ((size_t)4 << 20)
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static int name_parts(struct transfer_job *j, struct error *err)
 {
 	const char *slash = strrchr(j->item->file, '/');
@@ -25,7 +20,7 @@ static int name_parts(struct transfer_job *j, struct error *err)
 
 	j->part_path = str_format("%.*s.%s.skydir-part", dir, j->item->file, j->item->file + dir);
 	j->note_path = j->part_path ? str_format("%s.json", j->part_path) : NULL;
-	return j->note_path ? 0 : no_memory(err);
+	return j->note_path ? 0 : error_no_memory(err);
 }
 
 static bool take_up(struct transfer_job *j)
@@ -105,7 +100,7 @@ int transfer_down_note(struct transfer_job *j, const unsigned char *is_done, str
 
 	if (!o || !done || json_object_object_add(o, "done", done) != 0) {
 		json_object_put(done);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	if (fdatasync(j->fd) < 0) /* the note must not know more than the disk */
 		return error_errno(err, errno, "cannot write '%.150s'", j->part_path);

@@ -12,11 +12,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static int open_source(const struct transfer_item *item, int *ret_fd, struct stat *st, struct error *err)
 {
 	int fd = open(item->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -160,7 +155,7 @@ int transfer_up_begin(struct transfer *t, struct transfer_job *j, struct error *
 		return r;
 	j->held = calloc(j->parts, sizeof *j->held);
 	if (!j->held)
-		return no_memory(err);
+		return error_no_memory(err);
 	j->note_path = note_path(t, j->item);
 	if (take_up(t, j, mtime_ns(&st)))
 		return 0;

@@ -84,11 +84,6 @@ const char *cred_azure_sas(const struct cred_azure *c)
 	return c->kind == CRED_AZURE_SAS ? c->sas.bytes : NULL;
 }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "no memory for credentials");
-}
-
 /* One "Name=Value" of a connection string, in place; the value may hold '='. */
 static int take_part(struct parts *p, const char *what, char *part, struct error *err)
 {
@@ -122,7 +117,7 @@ static int read_parts(struct parts *p, const char *what, const char *text, struc
 		return error_set(err, ERR_CONFIG, "%s is longer than %d bytes", what, PARTS_MAX_BYTES);
 	p->memory = strdup(text);
 	if (!p->memory)
-		return no_memory(err);
+		return error_no_memory(err);
 	p->len = strlen(text);
 	for (char *part = p->memory, *next; r == 0 && part; part = next) {
 		next = strchr(part, ';');
@@ -147,13 +142,13 @@ static int set_account(struct cred_azure *c, const char *account, struct error *
 	if (!account || c->account)
 		return 0;
 	c->account = strdup(account);
-	return c->account ? 0 : no_memory(err);
+	return c->account ? 0 : error_no_memory(err);
 }
 
 static int set_describe(struct cred_azure *c, const char *kind, const char *what, struct error *err)
 {
 	c->describe = str_format("%s (%s)", kind, what);
-	return c->describe ? 0 : no_memory(err);
+	return c->describe ? 0 : error_no_memory(err);
 }
 
 static int use_key(struct cred_azure *c, const char *what, const char *account, const char *key,
@@ -179,7 +174,7 @@ static int use_sas(struct cred_azure *c, const char *what, const char *sas, stru
 	if (r < 0)
 		return r;
 	if (secret_set(&c->sas, str_trim(str_of(*sas == '?' ? sas + 1 : sas))) < 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	c->kind = CRED_AZURE_SAS;
 	return set_describe(c, "shared access signature", what, err);
 }
@@ -205,7 +200,7 @@ static int parts_endpoint(struct cred_azure *c, const struct parts *p, struct er
 					 p->suffix ? p->suffix : "core.windows.net");
 	else
 		return 0;
-	return c->endpoint ? 0 : no_memory(err);
+	return c->endpoint ? 0 : error_no_memory(err);
 }
 
 static int use_connection_string(struct cred_azure *c, const char *what, const char *text,
@@ -277,7 +272,7 @@ int cred_azure_new(const struct cred_host *host, const struct cred_azure_options
 	int r;
 
 	if (!c)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = set_account(c, options->account, err);
 	if (r == 0 && !has_string)
 		r = set_account(c, cred_getenv(&context, "AZURE_STORAGE_ACCOUNT"), err);
@@ -304,7 +299,7 @@ int cred_azure_bearer(struct cred_azure *c, struct buf *ret, struct error *err)
 	if (r < 0)
 		return r;
 	if (buf_adds(ret, "Bearer ") < 0 || buf_add_str(ret, secret_str(&token.value)) < 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	return 0;
 }
 

@@ -20,11 +20,6 @@ struct keystone {
 	struct json_object *token; /* guarded by lock: {catalog, project, user, ...} of the last sign-in */
 };
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "no memory for credentials");
-}
-
 static const char *setting(const struct keystone *k, const char *key)
 {
 	return json_get_string(k->config.auth, key);
@@ -84,10 +79,10 @@ static int add_method(const char *method, struct json_object *identity,
 	if (!methods || !o || json_object_array_add(methods, json_object_new_string(method)) != 0) {
 		json_object_put(methods);
 		json_object_put(o);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	if (json_object_object_add(identity, "methods", methods) != 0 || json_object_object_add(identity, method, o) != 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	*ret = o;
 	return 0;
 }
@@ -113,7 +108,7 @@ static int add_application_credential(const struct keystone *k, struct json_obje
 	else
 		r = json_object_object_add(o, "name", json_object_new_string(name)) < 0 || add_user(k, o) < 0 ? -1 : 0;
 	if (r < 0 || json_object_object_add(o, "secret", json_object_new_string(secret)) != 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	return 0;
 }
 
@@ -129,7 +124,7 @@ static int add_password(const struct keystone *k, struct json_object *identity, 
 		return r;
 	if (add_user(k, o) < 0 || !(user = json_get(o, "user")) ||
 	    json_object_object_add(user, "password", json_object_new_string(setting(k, "password"))) != 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	return 0;
 }
 
@@ -139,7 +134,7 @@ static int add_token(const struct keystone *k, struct json_object *identity, str
 	int r = add_method("token", identity, &o, err);
 
 	if (r == 0 && json_object_object_add(o, "id", json_object_new_string(setting(k, "token"))) != 0)
-		r = no_memory(err);
+		r = error_no_memory(err);
 	return r;
 }
 
@@ -150,7 +145,7 @@ static int add_identity(const struct keystone *k, struct json_object *auth, stru
 
 	if (!identity || json_object_object_add(auth, "identity", identity) != 0) {
 		json_object_put(identity);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	if (setting(k, "application_credential_id") || setting(k, "application_credential_name") ||
 	    setting(k, "application_credential_secret"))
@@ -175,10 +170,10 @@ static int add_scope(const struct keystone *k, struct json_object *auth, struct 
 	scope = json_object_new_object();
 	if (!scope || json_object_object_add(auth, "scope", scope) != 0) {
 		json_object_put(scope);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	return add_named(scope, "project", id, name, setting(k, "project_domain_id"), setting(k, "project_domain_name")) < 0 ?
-		       no_memory(err) :
+		       error_no_memory(err) :
 		       0;
 }
 
@@ -191,7 +186,7 @@ static int build_question(const struct keystone *k, struct buf *ret, struct erro
 
 	if (!o || !auth || json_object_object_add(o, "auth", auth) != 0) {
 		json_object_put(auth);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	r = add_identity(k, auth, err);
 	if (r == 0)
@@ -199,7 +194,7 @@ static int build_question(const struct keystone *k, struct buf *ret, struct erro
 	if (r < 0)
 		return r;
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	return !text || buf_adds(ret, text) < 0 ? no_memory(err) : 0;
+	return !text || buf_adds(ret, text) < 0 ? error_no_memory(err) : 0;
 }
 
 /* ---- the answer ---- */
@@ -388,7 +383,7 @@ static int give_url(const char *url, char **ret, struct error *err)
 	while (len && url[len - 1] == '/')
 		len--;
 	*ret = str_dup((struct str){ url, len });
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 int keystone_endpoint(struct keystone *k, const char *types, const char *region, char **ret_url, struct error *err)
@@ -430,7 +425,7 @@ static int token_text(struct keystone *k, const char *path, const char *what, ch
 		return error_set(err, ERR_CONFIG, "%s: the token is for no %s (say project_id or project_name)",
 				 k->config.origin, what);
 	*ret = strdup(text);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 int keystone_project(struct keystone *k, char **ret_id, struct error *err)
@@ -453,7 +448,7 @@ int keystone_roles(struct keystone *k, struct json_object **ret, struct error *e
 		return r;
 	roles = json_get_array(token, "roles");
 	*ret = roles ? json_object_get(roles) : json_object_new_array();
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 int keystone_region(struct keystone *k, char **ret, struct error *err)
@@ -465,7 +460,7 @@ int keystone_region(struct keystone *k, char **ret, struct error *err)
 
 	if (k->config.region) {
 		*ret = strdup(k->config.region);
-		return *ret ? 0 : no_memory(err);
+		return *ret ? 0 : error_no_memory(err);
 	}
 	r = sign_in(k, &token, err);
 	if (r < 0)
@@ -485,7 +480,7 @@ int keystone_region(struct keystone *k, char **ret, struct error *err)
 		}
 	}
 	*ret = strdup(only ? only : "");
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 /* ---- life ---- */
@@ -550,7 +545,7 @@ int keystone_new(const struct cred_host *host, const struct keystone_options *op
 	int r;
 
 	if (!k)
-		return no_memory(err);
+		return error_no_memory(err);
 	lock_init(&k->lock);
 	k->host = *host;
 	k->is_http_allowed = options->is_http_allowed;
@@ -565,7 +560,7 @@ int keystone_new(const struct cred_host *host, const struct keystone_options *op
 	else if (r == 0 && !setting(k, "auth_url"))
 		(void)missing(k, "auth_url", &k->config_error);
 	k->url = v3_url(k->config_error.kind == ERR_NONE ? setting(k, "auth_url") : "");
-	r = k->url ? token_source_new(&source, &k->tokens, err) : no_memory(err);
+	r = k->url ? token_source_new(&source, &k->tokens, err) : error_no_memory(err);
 	if (r < 0) {
 		keystone_free(k);
 		return r;

@@ -54,11 +54,6 @@ void keystone_config_release(struct keystone_config *c)
 	*c = KEYSTONE_CONFIG_INIT;
 }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "no memory for credentials");
-}
-
 static int set(struct keystone_config *c, const char *key, const char *value, struct error *err)
 {
 	struct json_object *text;
@@ -70,7 +65,7 @@ static int set(struct keystone_config *c, const char *key, const char *value, st
 	text = json_object_new_string(value);
 	if (!c->auth || !text || json_object_object_add(c->auth, key, text) != 0) {
 		json_object_put(text);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	return 0;
 }
@@ -105,7 +100,7 @@ static int name_origin(struct keystone_config *c, char *text, struct error *err)
 {
 	free(c->origin);
 	c->origin = text;
-	return text ? 0 : no_memory(err);
+	return text ? 0 : error_no_memory(err);
 }
 
 static int set_place(char **place, const char *value, struct error *err)
@@ -113,7 +108,7 @@ static int set_place(char **place, const char *value, struct error *err)
 	if (!value || !*value || *place)
 		return 0;
 	*place = strdup(value);
-	return *place ? 0 : no_memory(err);
+	return *place ? 0 : error_no_memory(err);
 }
 
 /* ---- clouds.yaml ---- */
@@ -171,7 +166,7 @@ static int find_secure(const char *path, struct json_object **ret, struct error 
 		str_format("%.*ssecure.yaml", slash ? (int)(slash - path + 1) : 0, path);
 
 	if (!secure)
-		return no_memory(err);
+		return error_no_memory(err);
 	return access(secure, F_OK) == 0 ? load_yaml(secure, ret, err) : 0;
 }
 

@@ -78,12 +78,6 @@ static void aws_free(struct cloud *cloud)
 	free(a);
 }
 
-static int copy_text(const char *text, char **ret, struct error *err)
-{
-	*ret = text ? strdup(text) : NULL;
-	return text && !*ret ? error_set(err, ERR_NO_MEMORY, "out of memory") : 0;
-}
-
 /* A region is part of a host's name. */
 static bool is_region(const char *text)
 {
@@ -95,7 +89,7 @@ static bool is_region(const char *text)
 static int find_region(struct aws *a, const struct cloud_settings *settings, struct error *err)
 {
 	const char *given = settings->region ? settings->region : cloud_setting(settings, "region");
-	int r = copy_text(given, &a->base.region, err);
+	int r = str_copy(given, &a->base.region, err);
 
 	if (r < 0)
 		return r;
@@ -128,9 +122,9 @@ static int configure(struct aws *a, const struct cloud_settings *settings, struc
 	if (r == 0)
 		r = cloud_setting_flag(settings, "use-metadata-service", &cred.use_metadata_service, err);
 	if (r == 0)
-		r = copy_text(cred.profile, &a->profile, err);
+		r = str_copy(cred.profile, &a->profile, err);
 	if (r == 0)
-		r = copy_text(cloud_setting(settings, "endpoint"), &a->endpoint, err);
+		r = str_copy(cloud_setting(settings, "endpoint"), &a->endpoint, err);
 	if (r == 0)
 		r = find_region(a, settings, err);
 	return r < 0 ? r : cred_aws_provider_new(&a->host, &cred, &a->provider, err);

@@ -83,11 +83,6 @@ static const struct store_limits az_limits = {
 	.max_metadata_bytes = 8192,
 };
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static int set_endpoint(struct az_endpoint *e, const char *what, const char *text, struct error *err)
 {
 	struct url url = { 0 };
@@ -106,7 +101,7 @@ static int set_endpoint(struct az_endpoint *e, const char *what, const char *tex
 						 url.port.ptr)
 				    : str_dup(url.host);
 	e->path = path.len ? str_dup(path) : strdup("");
-	return e->scheme && e->authority && e->path ? 0 : no_memory(err);
+	return e->scheme && e->authority && e->path ? 0 : error_no_memory(err);
 }
 
 /* On an emulator the account stands in the path, in the cloud in the host. */
@@ -120,7 +115,7 @@ static int add_account(struct az_endpoint *e, const char *account, struct error 
 		return 0;
 	path = str_format("/%s", account);
 	if (!path)
-		return no_memory(err);
+		return error_no_memory(err);
 	free(e->path);
 	e->path = path;
 	return 0;
@@ -142,7 +137,7 @@ static int set_account(struct az_store *s, const struct azure_options *options, 
 
 	if (told) {
 		s->account = strdup(told);
-		return s->account ? 0 : no_memory(err);
+		return s->account ? 0 : error_no_memory(err);
 	}
 	if (!endpoint)
 		return error_set(err, ERR_CONFIG,
@@ -164,7 +159,7 @@ static int set_dfs(struct az_store *s, const struct azure_options *options, stru
 	url = at ? str_format("%s://%.*s.dfs.%s%s", s->blob.scheme, (int)(at - s->blob.authority), s->blob.authority,
 			      at + strlen(".blob."), s->blob.path)
 		 : str_format("%s://%s%s", s->blob.scheme, s->blob.authority, s->blob.path);
-	return url ? set_endpoint(&s->dfs, "endpoint", url, err) : no_memory(err);
+	return url ? set_endpoint(&s->dfs, "endpoint", url, err) : error_no_memory(err);
 }
 
 static int set_endpoints(struct az_store *s, const struct azure_options *options, struct error *err)
@@ -182,7 +177,7 @@ static int set_endpoints(struct az_store *s, const struct azure_options *options
 	if (!endpoint) {
 		url = str_format("https://%s.blob.core.windows.net", s->account);
 		if (!url)
-			return no_memory(err);
+			return error_no_memory(err);
 		r = set_endpoint(&s->blob, "endpoint", url, err);
 	}
 	if (r >= 0)
@@ -197,7 +192,7 @@ static int set_up(struct az_store *s, const char *name, const struct azure_optio
 
 	s->base.name = strdup(name);
 	if (!s->base.name)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = set_endpoints(s, options, err);
 	if (r < 0)
 		return r;
@@ -223,7 +218,7 @@ int azure_store_new(const char *name, struct http_engine *engine, const struct a
 
 	assert(engine && options->cred);
 	if (!s)
-		return no_memory(err);
+		return error_no_memory(err);
 	s->base.ops = &az_ops;
 	s->engine = engine;
 	lock_init(&s->lock);

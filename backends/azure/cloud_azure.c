@@ -46,12 +46,6 @@ static void azure_cloud_free(struct cloud *cloud)
 	free(a);
 }
 
-static int copy_text(const char *text, char **ret, struct error *err)
-{
-	*ret = text && *text ? strdup(text) : NULL;
-	return text && *text && !*ret ? error_set(err, ERR_NO_MEMORY, "out of memory") : 0;
-}
-
 static const char *setting_or(const struct cloud_settings *settings, const char *key,
 			      const struct backend_context *context, const char *variable)
 {
@@ -109,17 +103,17 @@ static int configure(struct azure_cloud *a, const struct backend_context *contex
 	if (r == 0)
 		r = cloud_setting_flag(settings, "use-metadata-service", &cred.use_metadata_service, err);
 	if (r == 0)
-		r = copy_text(url ? url : MANAGEMENT, &a->url, err);
+		r = str_copy(url ? url : MANAGEMENT, &a->url, err);
 	for (size_t len = r == 0 ? strlen(a->url) : 0; len && a->url[len - 1] == '/';)
 		a->url[--len] = '\0';
 	if (r == 0)
-		r = copy_text(setting_or(settings, "subscription-id", context, "AZURE_SUBSCRIPTION_ID"), &a->subscription, err);
+		r = str_copy(setting_or(settings, "subscription-id", context, "AZURE_SUBSCRIPTION_ID"), &a->subscription, err);
 	if (r == 0 && !a->subscription)
 		a->subscription = cli_subscription(context);
 	if (r == 0)
-		r = copy_text(setting_or(settings, "resource-group", context, "AZURE_DEFAULTS_GROUP"), &a->group, err);
+		r = str_copy(setting_or(settings, "resource-group", context, "AZURE_DEFAULTS_GROUP"), &a->group, err);
 	if (r == 0)
-		r = copy_text(settings->region ? settings->region :
+		r = str_copy(settings->region ? settings->region :
 						 setting_or(settings, "location", context, "AZURE_DEFAULTS_LOCATION"),
 			      &a->base.region, err);
 	if (r == 0)
@@ -192,7 +186,7 @@ static int find_variable(struct cloud_call *call, const char *name, char **ret, 
 	else if (!value)
 		r = error_set(err, ERR_CONFIG, "no subscription is set (subscription-id in the section, "
 					       "AZURE_SUBSCRIPTION_ID, or `az account set`)");
-	return r < 0 ? r : copy_text(value, ret, err);
+	return r < 0 ? r : str_copy(value, ret, err);
 }
 
 const struct cloud_driver cloud_azure = {

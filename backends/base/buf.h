@@ -43,6 +43,8 @@ int str_to_bool(struct str s, bool *ret);
 size_t str_utf8_char(struct str s);
 /* A copy on the heap, NULL without memory. */
 char *str_dup(struct str s);
+/* The same of an optional text, NULL or empty: NULL. */
+int str_copy(const char *text, char **ret, struct error *err);
 /* asprintf that returns the string, NULL without memory. */
 char *str_format(const char *format, ...) PRINTF(1, 2);
 

@@ -102,6 +102,11 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	return -kind_row(kind)->errnum;
 }
 
+int error_no_memory(struct error *err)
+{
+	return error_set(err, ERR_NO_MEMORY, "out of memory");
+}
+
 static enum error_kind kind_of_errno(int errnum)
 {
 	switch (errnum) {

@@ -57,6 +57,9 @@ struct error {
 /* Fills err (may be NULL) and returns the negative errno of the kind. Clears the other fields. */
 int error_set(struct error *err, enum error_kind kind, const char *format, ...) PRINTF(3, 4);
 
+/* "out of memory", in the same words wherever nothing more useful can be said. */
+int error_no_memory(struct error *err);
+
 /* Fills err from a saved errno: kind by number, message "what: strerror". Returns -errnum's kind. */
 int error_errno(struct error *err, int errnum, const char *format, ...) PRINTF(3, 4);
 

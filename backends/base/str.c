@@ -235,6 +235,12 @@ char *str_dup(struct str s)
 	return copy;
 }
 
+int str_copy(const char *text, char **ret, struct error *err)
+{
+	*ret = text && *text ? strdup(text) : NULL;
+	return text && *text && !*ret ? error_no_memory(err) : 0;
+}
+
 char *str_format(const char *format, ...)
 {
 	va_list args;

@@ -22,11 +22,6 @@ static void builder_release(struct builder *b)
 	}
 }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static int on_start(void *arg, const char *path, struct error *err)
 {
 	struct builder *b = arg;
@@ -40,7 +35,7 @@ static int on_start(void *arg, const char *path, struct error *err)
 	level = &b->levels[++b->depth];
 	level->name.limit = 4096;
 	buf_clear(&level->name);
-	return buf_adds(&level->name, slash ? slash + 1 : path) < 0 ? no_memory(err) : 0;
+	return buf_adds(&level->name, slash ? slash + 1 : path) < 0 ? error_no_memory(err) : 0;
 }
 
 static int on_text(void *arg, const char *path, struct str text, struct error *err)
@@ -51,7 +46,7 @@ static int on_text(void *arg, const char *path, struct str text, struct error *e
 	(void)path; /* the level knows its name */
 	json_object_put(level->value);
 	level->value = json_object_new_string_len(text.ptr ? text.ptr : "", (int)text.len);
-	return level->value ? 0 : no_memory(err);
+	return level->value ? 0 : error_no_memory(err);
 }
 
 /* A second element of one name turns the first into an array. */
@@ -91,7 +86,7 @@ static int on_end(void *arg, const char *path, struct error *err)
 	if (!value || !parent->value ||
 	    add_child(parent->value, buf_cstr(&level->name), value) != 0) {
 		json_object_put(value);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	b->depth--;
 	return 0;

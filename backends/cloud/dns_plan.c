@@ -49,11 +49,6 @@ static void planner_release(struct planner *p)
 	buf_release(&p->text);
 }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static bool is_apex_ns(const struct planner *p, struct json_object *set)
 {
 	return !strcmp(json_get_string(set, "name"), p->zone) && !strcmp(json_get_string(set, "type"), "NS");
@@ -85,7 +80,7 @@ static int index_sets(const struct planner *p, struct json_object *sets, struct 
 			continue;
 		key = str_format("%s %s", json_get_string(set, "name"), json_get_string(set, "type"));
 		if (!key)
-			return no_memory(err);
+			return error_no_memory(err);
 		if (json_object_object_get_ex(index, key, &other))
 			json_object_object_add(other, "is_double", json_object_new_boolean(true));
 		else
@@ -196,7 +191,7 @@ static int compare_wanted(struct planner *p, struct error *err)
 		if (r == 0 && !has_before)
 			r = add_line(p, "+", after);
 		if (r < 0)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	return 0;
 }
@@ -215,7 +210,7 @@ static int compare_there(struct planner *p, struct error *err)
 		if (is_apex_ns(p, before))
 			return error_set(err, ERR_INVALID, "the file has no NS records of the zone itself (leave out apex_ns)");
 		if (add_to(p->deletes, bare(before)) < 0 || add_line(p, "-", before) < 0)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	return 0;
 }
@@ -245,7 +240,7 @@ static int finish(struct planner *p, struct json_object **ret, struct error *err
 	char why[160] = "", id[33];
 
 	if (!plan)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (p->changes_apex_ns)
 		(void)snprintf(why, sizeof why, "the zone's own NS records change");
 	else if (touched * 100 > p->existing * DNS_PLAN_PERCENT_MAX)
@@ -266,7 +261,7 @@ static int finish(struct planner *p, struct json_object **ret, struct error *err
 	json_object_object_add(plan, "plan", json_object_new_string(buf_cstr(&p->text)));
 	make_id(plan, id);
 	if (!*id)
-		return no_memory(err);
+		return error_no_memory(err);
 	json_object_object_add(plan, "plan_id", json_object_new_string(id));
 	*ret = steal(plan);
 	return 0;
@@ -284,7 +279,7 @@ int dns_plan_make(const char *zone, struct json_object *there, struct json_objec
 	p.changes = json_object_new_array();
 	p.deletes = json_object_new_array();
 	if (!p.there || !p.wanted || !p.adds || !p.changes || !p.deletes)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = index_sets(&p, there, p.there, err);
 	if (r == 0)
 		r = index_sets(&p, wanted, p.wanted, err);

@@ -3,11 +3,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 void dns_zone_release(struct dns_zone *z)
 {
 	free(z->id);
@@ -43,7 +38,7 @@ int dns_zone_fill(struct dns_zone *z, const char *id, const char *name, struct j
 	z->id = strdup(id);
 	z->name = plain_name(name);
 	z->theirs = json_object_get(theirs);
-	return z->id && z->name ? 0 : no_memory(err);
+	return z->id && z->name ? 0 : error_no_memory(err);
 }
 
 void dns_zone_search_keep(struct dns_zone_search *s, struct json_object *item)
@@ -98,7 +93,7 @@ int dns_wire_values(const struct dns_set *set, const char *member, enum dns_esca
 		    struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *list = json_object_new_array();
-	int r = list ? 0 : no_memory(err);
+	int r = list ? 0 : error_no_memory(err);
 
 	for (size_t i = 0; r == 0 && i < json_object_array_length(set->values); i++) {
 		const char *value = json_object_get_string(json_object_array_get_idx(set->values, i));
@@ -113,7 +108,7 @@ int dns_wire_values(const struct dns_set *set, const char *member, enum dns_esca
 		if (member && item)
 			json_object_object_add(item, member, text);
 		if (!item || json_object_array_add(list, item) != 0)
-			r = no_memory(err);
+			r = error_no_memory(err);
 	}
 	if (r == 0)
 		*ret = steal(list);
@@ -157,7 +152,7 @@ static int look(void *arg, struct json_object *theirs, struct error *err)
 		if (s->type && strcmp(type, s->type) != 0)
 			return 0;
 		if (json_object_array_add(s->list, steal(record)) != 0)
-			return no_memory(err);
+			return error_no_memory(err);
 		return s->call->limit && json_object_array_length(s->list) >= s->call->limit;
 	}
 	if (!strcmp(type, s->type)) {
@@ -180,7 +175,7 @@ int dns_sets_list(struct cloud_call *call, const struct dns_sets *sets, struct j
 	s.type = cloud_param(call, "type");
 	s.list = json_object_new_array();
 	if (r == 0 && !s.list)
-		r = no_memory(err);
+		r = error_no_memory(err);
 	if (r == 0 && cloud_param(call, "name"))
 		r = dns_full_name(cloud_param(call, "name"), zone.name, &name, err);
 	s.name = name;

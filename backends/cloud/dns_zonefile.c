@@ -34,11 +34,6 @@ static void parser_release(struct parser *p)
 	json_object_put(p->index);
 }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static const char *word(const struct parser *p, size_t i)
 {
 	return p->entry.text.data + p->entry.at[i];
@@ -158,7 +153,7 @@ static int full_name(const char *origin, const char *text, char **ret, struct er
 	else
 		whole = !strcmp(origin, ".") ? strdup(text) : str_format("%s.%s", text, origin);
 	if (!whole)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (!strncmp(whole, "\\052", 4))
 		memmove(whole + 1, whole + 4, strlen(whole + 4) + 1), whole[0] = '*';
 	return dns_domain(whole, ret, err);
@@ -250,7 +245,7 @@ static int check_beside(struct parser *p, const char *name, const char *type, st
 	int64_t types = json_object_object_get_ex(p->index, name, &count) ? json_object_get_int64(count) : 0;
 
 	if (!key)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (types && (!strcmp(type, "CNAME") || json_object_object_get_ex(p->index, key, &cname)))
 		return error_set(err, ERR_INVALID, "'%.100s': a CNAME stands alone at its name", name);
 	if (!strcmp(type, "CNAME") && !strcmp(name, p->zone))
@@ -279,7 +274,7 @@ static int add_record(struct parser *p, const char *type, int64_t ttl, const cha
 	int r;
 
 	if (!key)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (++p->records > DNS_ZONEFILE_RECORDS)
 		return error_set(err, ERR_INVALID, "more than %d records", DNS_ZONEFILE_RECORDS);
 	if (!json_object_object_get_ex(p->index, key, &set)) {
@@ -289,7 +284,7 @@ static int add_record(struct parser *p, const char *type, int64_t ttl, const cha
 		set = new_set(p->owner, type, ttl);
 		if (!set || json_object_array_add(p->sets, set) != 0) {
 			json_object_put(set);
-			return no_memory(err);
+			return error_no_memory(err);
 		}
 		json_object_object_add(p->index, key, json_object_get(set));
 	} else if (json_get_int64(set, "ttl", -1) != ttl) {
@@ -303,7 +298,7 @@ static int add_record(struct parser *p, const char *type, int64_t ttl, const cha
 	for (size_t i = 0; i < json_object_array_length(values); i++)
 		if (!strcmp(json_object_get_string(json_object_array_get_idx(values, i)), value))
 			return 0;
-	return json_object_array_add(values, json_object_new_string(value)) == 0 ? 0 : no_memory(err);
+	return json_object_array_add(values, json_object_new_string(value)) == 0 ? 0 : error_no_memory(err);
 }
 
 /* [owner] [ttl] [class] type rdata; ttl and class in any order. */
@@ -359,7 +354,7 @@ int dns_zonefile_parse(const char *zone, struct str text, struct json_object **r
 	p.sets = json_object_new_array();
 	p.index = json_object_new_object();
 	if (!p.origin || !p.sets || !p.index)
-		return no_memory(err);
+		return error_no_memory(err);
 	while ((r = read_entry(&p, err)) > 0) {
 		if (*word(&p, 0) == '$' && p.entry.has_owner) {
 			r = read_directive(&p, err);
@@ -437,12 +432,12 @@ int dns_zonefile_write(const char *zone, struct json_object *sets, struct buf *r
 	int r = 0;
 
 	if (!order)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; i < count; i++)
 		order[i] = json_object_array_get_idx(sets, i);
 	qsort(order, count, sizeof *order, by_name);
 	if (buf_addf(ret, "$ORIGIN %s.\n", zone) < 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = write_set(zone, order[i], ret, err);
 	return r;

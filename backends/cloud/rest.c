@@ -5,11 +5,6 @@
 
 #include <ctype.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* A path piece "." or ".." would be walked up by servers and proxies. */
 static bool has_dots(const char *value)
 {
@@ -38,7 +33,7 @@ static int add_variable(struct cloud_call *call, struct str name, enum encoding 
 	}
 	key = str_dup(name);
 	if (!key)
-		return no_memory(err);
+		return error_no_memory(err);
 	value = cloud_param(call, key);
 	if (!value && call->cloud->driver->variable) {
 		r = call->cloud->driver->variable(call, key, &variable, err);
@@ -79,7 +74,7 @@ static int expand(struct cloud_call *call, const char *pattern, enum encoding en
 		}
 	}
 	*ret = r < 0 ? NULL : buf_detach(&path);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 int rest_path(struct cloud_call *call, const char *pattern, char **ret, struct error *err)
@@ -146,7 +141,7 @@ int rest_put(struct json_object **root, const char *place, struct json_object *v
 	char *name = path, *dot;
 
 	if (!path)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (!*place && (!*root || !json_object_is_type(value, json_type_object))) {
 		json_object_put(*root);
 		*root = steal(owned);
@@ -155,19 +150,19 @@ int rest_put(struct json_object **root, const char *place, struct json_object *v
 	if (!*root)
 		*root = is_index(path) ? json_object_new_array() : json_object_new_object();
 	if (!*root)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (!*place)
-		return merge(*root, value) != 0 ? no_memory(err) : 0;
+		return merge(*root, value) != 0 ? error_no_memory(err) : 0;
 	at = *root;
 	while ((dot = strchr(name, '.')) != NULL) {
 		*dot = '\0';
 		at = descend(&at, name, is_index(dot + 1));
 		if (!at)
-			return no_memory(err);
+			return error_no_memory(err);
 		name = dot + 1;
 	}
 	if (put_last(at, name, owned) != 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	owned = NULL;
 	return 0;
 }
@@ -186,7 +181,7 @@ static int made_value(struct cloud_call *call, const char *name, struct json_obj
 		r = call->cloud->driver->variable(call, name, &text, err);
 		*ret = r < 0 ? NULL : json_object_new_string(text);
 	}
-	return r < 0 || *ret ? r : no_memory(err);
+	return r < 0 || *ret ? r : error_no_memory(err);
 }
 
 static struct json_object *their_word(const struct record_word *words, struct json_object *ours)
@@ -212,7 +207,7 @@ static int value_of(struct cloud_call *call, const struct rest_field *f, struct 
 	if (f->format && (given || !f->param)) {
 		r = rest_format(call, f->format, &text, err);
 		*ret = r < 0 ? NULL : json_object_new_string(text);
-		return r < 0 || *ret ? r : no_memory(err);
+		return r < 0 || *ret ? r : error_no_memory(err);
 	}
 	if (given)
 		*ret = their_word(f->words, given);
@@ -254,7 +249,7 @@ static int add_numbered(struct service_request *q, const struct numbered *n, siz
 	CLEANUP(freep) char *name = str_format("%.*s%zu%s%.*s", (int)n->before.len, n->before.ptr, n->first + i,
 					       member.len ? "." : "", (int)member.len, member.len ? member.ptr : "");
 
-	return name ? http_query_add(&q->form, name, value, err) : no_memory(err);
+	return name ? http_query_add(&q->form, name, value, err) : error_no_memory(err);
 }
 
 static int fill_form(struct service_request *q, const char *place, struct json_object *value, struct error *err)
@@ -403,7 +398,7 @@ static int run_list(struct cloud_call *call, const struct rest_row *row, const s
 		    struct service_request *request, struct json_object **ret, struct error *err)
 {
 	struct collect c = { call, row, json_object_new_array() };
-	int r = c.list ? run_pages(call, row, service, request, collect_one, &c, err) : no_memory(err);
+	int r = c.list ? run_pages(call, row, service, request, collect_one, &c, err) : error_no_memory(err);
 
 	if (r < 0) {
 		json_object_put(c.list);
@@ -431,7 +426,7 @@ static int keep(struct cloud_call *call, const struct rest_keep *k, struct json_
 		struct json_object **params, struct error *err)
 {
 	if (!*params && json_object_deep_copy(call->params, params, NULL) != 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (; k->param; k++) {
 		struct json_object *found = record_find(answer, k->from);
 
@@ -536,7 +531,7 @@ int rest_run_with(struct cloud_call *call, const struct rest_row *row, const cha
 
 	if (!owned || json_object_deep_copy(before, &params, NULL) != 0 ||
 	    json_object_object_add(params, name, json_object_get(owned)) != 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	call->params = params;
 	r = rest_run(call, row, ret, err);
 	call->params = before;

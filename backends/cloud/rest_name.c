@@ -3,11 +3,6 @@
  */
 #include "backends/cloud/rest.h"
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 struct search {
 	const struct rest_kind *kind;
 	const char *given;
@@ -56,7 +51,7 @@ static int search_list(struct cloud_call *call, struct search *s, const struct r
 	int r;
 
 	if (json_object_deep_copy(call->params, &params, NULL) != 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	json_object_object_add(params, "name", json_object_new_string(s->given));
 	for (const struct rest_field *f = list->fields; f && f->place && n < ARRAY_SIZE(fields) - 1; f++)
 		if (!f->param)
@@ -84,7 +79,7 @@ int rest_find(struct cloud_call *call, const struct rest_kind *kind, const char 
 		return error_set(err, ERR_INVALID, "'%.200s' is no identifier of a thing of kind %s", given, kind->what);
 	if (id == REST_ID && ret_id && !kind->id_filter) {
 		*ret_id = strdup(given);
-		return *ret_id ? 0 : no_memory(err);
+		return *ret_id ? 0 : error_no_memory(err);
 	}
 	if (!kind->list)
 		return error_set(err, ERR_INVALID, "'%.100s' is no identifier of a %s", given, kind->what);
@@ -123,7 +118,7 @@ static int find_one(struct cloud_call *call, const struct rest_kind *kind, struc
 	if (r < 0)
 		return r;
 	*ret = json_object_new_string(id);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 static int find_all(struct cloud_call *call, const struct rest_kind *kind, struct json_object *given,
@@ -140,18 +135,18 @@ static int find_all(struct cloud_call *call, const struct rest_kind *kind, struc
 
 		r = find_one(call, kind, json_object_array_get_idx(given, i), &one, err);
 		if (r == 0 && json_object_array_add(list, one) != 0)
-			r = no_memory(err);
+			r = error_no_memory(err);
 	}
 	if (r == 0)
 		*ret = steal(list);
-	return r == 0 && !*ret ? no_memory(err) : r;
+	return r == 0 && !*ret ? error_no_memory(err) : r;
 }
 
 int rest_names(struct cloud_call *call, const struct rest_name *names, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *params = NULL;
 	struct json_object *before = call->params;
-	int r = json_object_deep_copy(call->params, &params, NULL) == 0 ? 0 : no_memory(err);
+	int r = json_object_deep_copy(call->params, &params, NULL) == 0 ? 0 : error_no_memory(err);
 
 	call->params = params; /* what was found is part of the next one's path */
 	for (; r == 0 && names->param; names++) {
@@ -161,7 +156,7 @@ int rest_names(struct cloud_call *call, const struct rest_name *names, struct js
 			continue;
 		r = find_all(call, names->kind, given, &found, err);
 		if (r == 0 && json_object_object_add(params, names->param, found) != 0)
-			r = no_memory(err);
+			r = error_no_memory(err);
 	}
 	call->params = before;
 	if (r == 0)

@@ -33,11 +33,6 @@ static bool is_change(const struct service_request *q)
 	return !q->is_read && q->method != HTTP_GET && q->method != HTTP_HEAD;
 }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* name=value&name=value, by the rules of forms (RFC 3986 escapes are understood by all). */
 static int encode_form(const struct http_fields *form, struct buf *out)
 {
@@ -116,12 +111,12 @@ static int aim(const struct service *s, const char *path, struct http_request *h
 		return r;
 	base = str_format("%s%s", http->path ? http->path : "", path ? path : "");
 	if (!base)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (!*base) {
 		free(base);
 		base = strdup("/");
 		if (!base)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	free(http->path);
 	http->path = steal(base);
@@ -169,7 +164,7 @@ static int read_answer(const struct service *s, struct buf *body, struct json_ob
 		return 0;
 	if (s->dialect == SERVICE_TEXT) {
 		*ret = json_object_new_string_len(body->data, (int)body->len);
-		return *ret ? 0 : no_memory(err);
+		return *ret ? 0 : error_no_memory(err);
 	}
 	r = s->dialect == SERVICE_XML ? xml_to_json(text, ret, err) :
 					json_parse(text, SERVICE_ANSWER_MAX, ret, err);
@@ -200,7 +195,7 @@ static int plan(struct cloud_call *call, const struct service_request *q,
 	call->is_planned = true;
 	if (!url || !o || json_object_array_add(call->plan, o) != 0) {
 		json_object_put(o);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	json_object_object_add(o, "method", json_object_new_string(http_method_name(http->method)));
 	json_object_object_add(o, "url", json_object_new_string(url));

@@ -13,11 +13,6 @@
 #define UNKNOWN_MOST	20 /* looks at an export that Coda does not know yet */
 #define REDIRECTS_MOST	4
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 struct hop {
 	char *location; /* of a redirect; NULL: none */
 };
@@ -75,7 +70,7 @@ static int aim(const struct coda *coda, struct http_request *request, const char
 					(int)url.port.len, url.port.len ? url.port.ptr : "");
 	request->path = url.path.len ? str_dup(url.path) : strdup("/");
 	if (!request->scheme || !request->authority || !request->path)
-		return no_memory(err);
+		return error_no_memory(err);
 	return url.query.ptr ? add_query(request, url.query, err) : 0;
 }
 
@@ -102,7 +97,7 @@ static int fetch(struct cloud_call *call, const char *link, struct hop *hop, str
 static int download(struct cloud_call *call, const char *link, struct buf *ret, struct error *err)
 {
 	CLEANUP(freep) char *at = strdup(link);
-	int r = at ? 0 : no_memory(err);
+	int r = at ? 0 : error_no_memory(err);
 
 	for (unsigned i = 0; i <= REDIRECTS_MOST && at; i++) {
 		struct hop hop = { NULL };
@@ -127,7 +122,7 @@ static int set_param(struct cloud_call *call, const char *name, const char *valu
 
 	if (!text || json_object_object_add(call->params, name, text) != 0) {
 		json_object_put(text);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	return 0;
 }
@@ -184,7 +179,7 @@ int coda_export_text(struct cloud_call *outer, const char *doc, const char *page
 	CLEANUP(json_putp) struct json_object *done = NULL;
 	struct cloud_call call = *outer;
 	const char *id;
-	int r = params ? 0 : no_memory(err);
+	int r = params ? 0 : error_no_memory(err);
 
 	call.params = params;
 	call.shape = NULL; /* Coda's own answers */
@@ -208,7 +203,7 @@ int coda_export_text(struct cloud_call *outer, const char *doc, const char *page
 		r = download(&call, json_get_string(done, "downloadLink"), ret, err);
 	if (r == 0 && ret_id) {
 		*ret_id = strdup(id);
-		r = *ret_id ? 0 : no_memory(err);
+		r = *ret_id ? 0 : error_no_memory(err);
 	}
 	return r;
 }
@@ -232,7 +227,7 @@ int coda_pages_export(struct cloud_call *call, struct json_object **ret, struct 
 	CLEANUP(freep) char *id = NULL;
 	const char *format = cloud_param(call, "format") ? cloud_param(call, "format") : "markdown";
 	int r = o ? coda_export_text(call, cloud_param(call, "doc"), cloud_param(call, "page"), format, &text, &id, err)
-		  : no_memory(err);
+		  : error_no_memory(err);
 
 	if (r < 0)
 		return r;

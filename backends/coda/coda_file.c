@@ -13,11 +13,6 @@
 #define FILES_MAX	256
 #define FILES_BYTES_MAX (UINT64_C(1) << 30)
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static int open_nameless(const char *place, struct error *err)
 {
 	CLEANUP(freep) char *path = NULL;
@@ -27,7 +22,7 @@ static int open_nameless(const char *place, struct error *err)
 		return fd;
 	path = str_format("%s/skydir-coda-XXXXXX", place); /* a file system without O_TMPFILE */
 	if (!path)
-		return no_memory(err);
+		return error_no_memory(err);
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot make a file in '%.100s'", place);
@@ -184,7 +179,7 @@ int coda_made_get(struct coda_store *s, const struct coda_doc *doc, const struct
 	m = begin_locked(s, doc, item);
 	lock_drop(&s->lock);
 	if (!m)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = make(s, doc, item, cancel, m, err);
 	if (r < 0)
 		return error_prefix(err, r, "'%.100s' of doc '%.60s'", item->key, doc->bucket);

@@ -4,11 +4,6 @@
  */
 #include "backends/coda/coda.h"
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 struct collect {
 	struct cloud_call *call;
 	struct json_object *list;
@@ -28,7 +23,7 @@ static int with_sync_token(struct cloud_call *call, struct json_object *list, st
 
 	if (!o || json_object_object_add(o, "items", json_object_get(list)) != 0) {
 		json_object_put(o);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	json_object_object_add(o, "count", json_object_new_uint64(json_object_array_length(list)));
 	json_object_object_add(o, "next_sync_token", steal(call->tail));
@@ -51,7 +46,7 @@ int coda_rows_list(struct cloud_call *call, struct json_object **ret, struct err
 	CLEANUP(service_request_release) struct service_request request = SERVICE_REQUEST_INIT;
 	CLEANUP(freep) char *path = NULL;
 	struct collect c = { call, json_object_new_array() };
-	int r = c.list ? rest_path(call, "docs/{doc}/tables/{table}/rows", &path, err) : no_memory(err);
+	int r = c.list ? rest_path(call, "docs/{doc}/tables/{table}/rows", &path, err) : error_no_memory(err);
 
 	if (r == 0)
 		r = rest_fill(call, fields, &request, err);
@@ -79,7 +74,7 @@ static int add_cells(struct json_object *cells, struct json_object *values, stru
 
 		if (!cell || json_object_array_add(cells, cell) != 0) {
 			json_object_put(cell);
-			return no_memory(err);
+			return error_no_memory(err);
 		}
 		json_object_object_add(cell, "column", json_object_new_string(name));
 		json_object_object_add(cell, "value", json_object_get(value));
@@ -95,7 +90,7 @@ static int make_row(struct json_object *values, struct json_object **ret, struct
 
 	if (!row || !cells || json_object_object_add(row, "cells", cells) != 0) {
 		json_object_put(cells);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	r = add_cells(cells, values, err);
 	if (r == 0 && !json_object_array_length(cells))
@@ -112,7 +107,7 @@ static int add_row(struct json_object *rows, struct json_object *values, struct 
 
 	if (r == 0 && json_object_array_add(rows, row) != 0) {
 		json_object_put(row);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	return r;
 }
@@ -123,7 +118,7 @@ static int gather_rows(struct cloud_call *call, struct json_object **ret, struct
 	struct json_object *set = cloud_param_json(call, "set"), *given = cloud_param_json(call, "rows");
 	CLEANUP(json_putp) struct json_object *rows = json_object_new_array();
 	size_t count = json_object_is_type(given, json_type_array) ? json_object_array_length(given) : 0;
-	int r = rows ? 0 : no_memory(err);
+	int r = rows ? 0 : error_no_memory(err);
 
 	if (r == 0 && set && json_object_object_length(set))
 		r = add_row(rows, set, err);
@@ -179,7 +174,7 @@ int coda_rows_update(struct cloud_call *call, struct json_object **ret, struct e
 	CLEANUP(json_putp) struct json_object *values = json_object_new_object();
 	static const char *const sources[] = { "set", "cells" };
 	struct json_object *row = NULL;
-	int r = values ? 0 : no_memory(err);
+	int r = values ? 0 : error_no_memory(err);
 
 	for (size_t i = 0; i < ARRAY_SIZE(sources) && r == 0; i++) {
 		struct json_object *given = cloud_param_json(call, sources[i]);
@@ -275,7 +270,7 @@ int coda_principals_search(struct cloud_call *call, struct json_object **ret, st
 	CLEANUP(json_putp) struct json_object *answer = NULL;
 	CLEANUP(json_putp) struct json_object *list = json_object_new_array();
 	CLEANUP(freep) char *path = NULL;
-	int r = list ? rest_path(call, "docs/{doc}/acl/principals/search", &path, err) : no_memory(err);
+	int r = list ? rest_path(call, "docs/{doc}/acl/principals/search", &path, err) : error_no_memory(err);
 
 	request.method = HTTP_GET;
 	request.path = path;

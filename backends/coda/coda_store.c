@@ -19,11 +19,6 @@
 
 extern const struct provider provider_coda;
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 int coda_ask_init(struct coda_store *s, struct coda_ask *ret, struct cancel *cancel, struct error *err, ...)
 {
 	struct json_object *params = json_object_new_object();
@@ -44,7 +39,7 @@ int coda_ask_init(struct coda_store *s, struct coda_ask *ret, struct cancel *can
 		r = value ? json_object_object_add(params, name, value) : -1;
 	}
 	va_end(args);
-	return r == 0 ? 0 : no_memory(err);
+	return r == 0 ? 0 : error_no_memory(err);
 }
 
 void coda_ask_release(struct coda_ask *a)
@@ -68,10 +63,10 @@ static int list_buckets(struct store *base, struct store_bucket_page *ret, struc
 		ret->buckets[i].name = arena_strdup(&ret->arena, s->names[i].bucket);
 		ret->buckets[i].created_wall_ns = s->names[i].created_wall_ns;
 		if (!ret->buckets[i].name)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	ret->count = ret->buckets ? s->name_count : 0;
-	return ret->buckets ? 0 : no_memory(err);
+	return ret->buckets ? 0 : error_no_memory(err);
 }
 
 static int has_bucket(struct store *base, const char *bucket, struct error *err)
@@ -115,7 +110,7 @@ static int add_item(struct coda_store *s, const struct coda_doc *doc, const stru
 	const char *key = shown_key(item, args, &ret->arena, &is_prefix);
 
 	if (!key)
-		return no_memory(err);
+		return error_no_memory(err);
 	if ((after && strcmp(key, after) <= 0) || (last && !strcmp(last->key, key)))
 		return 0;
 	if (ret->count == most) {
@@ -142,7 +137,7 @@ static int list(struct store *base, const char *bucket, const struct store_list_
 		return r;
 	ret->objects = arena_alloc(&ret->arena, most * sizeof *ret->objects);
 	if (!ret->objects)
-		r = no_memory(err);
+		r = error_no_memory(err);
 	for (size_t i = 0; i < doc->count && r == 0; i++)
 		if (str_starts(str_of(doc->items[i].key), args->prefix))
 			r = add_item(s, doc, &doc->items[i], args, most, ret, err);
@@ -200,7 +195,7 @@ static int give(const struct coda_made *m, const struct store_get_args *args, ui
 	CLEANUP(freep) char *block = malloc(COPY_BYTES);
 
 	if (!block)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (uint64_t done = 0; done < length;) {
 		size_t step = length - done < COPY_BYTES ? (size_t)(length - done) : COPY_BYTES;
 		int r = cancel_is_fired(args->cancel) ? error_set(err, ERR_CANCELLED, "the caller gave up") : 0;
@@ -262,7 +257,7 @@ static int describe(struct store *base, struct buf *ret, struct error *err)
 {
 	const struct coda *c = container_of(coda_store_of(base)->cloud, struct coda, base);
 
-	return buf_addf(ret, "Coda docs at %s, read only", c->url) < 0 ? no_memory(err) : 0;
+	return buf_addf(ret, "Coda docs at %s, read only", c->url) < 0 ? error_no_memory(err) : 0;
 }
 
 static void free_store(struct store *base)
@@ -309,7 +304,7 @@ static int store_new(const struct backend_context *context, const char *name, co
 	int r;
 
 	if (!s)
-		return no_memory(err);
+		return error_no_memory(err);
 	lock_init(&s->lock);
 	cond_init(&s->ready);
 	s->place = choose_place(context);
@@ -317,7 +312,7 @@ static int store_new(const struct backend_context *context, const char *name, co
 				  .name = strdup(name),
 				  .caps = STORE_CAP_BUCKETS | STORE_CAP_LIST_METADATA,
 				  .limits = { .max_object_bytes = UINT64_C(1) << 30, .max_list_keys = LIST_KEYS } };
-	r = s->base.name && s->place ? cloud_coda.open(context, &settings, &s->cloud, err) : no_memory(err);
+	r = s->base.name && s->place ? cloud_coda.open(context, &settings, &s->cloud, err) : error_no_memory(err);
 	if (r == 0)
 		r = store_readonly_new(&s->base, ret, err);
 	if (r < 0) {

@@ -20,11 +20,6 @@
 /* A page's export tells no version: of a doc changed so short a time ago it may be from before. */
 #define SETTLED_NS     INT64_C(15000000000)
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 struct writer {
 	int fd;
 	uint64_t size;
@@ -163,7 +158,7 @@ static int read_columns(struct writer *w, struct coda_ask *ask, struct error *er
 	w->columns = arena_alloc(&w->arena, (count + 1) * sizeof *w->columns);
 	w->titles = arena_alloc(&w->arena, (count + 1) * sizeof *w->titles);
 	if (!w->columns || !w->titles)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *o = json_object_array_get_idx(list, i);
 		const char *id = json_get_string(o, "id"), *name = json_get_string(o, "name");
@@ -175,7 +170,7 @@ static int read_columns(struct writer *w, struct coda_ask *ask, struct error *er
 		w->columns[i] = arena_strdup(&w->arena, id);
 		w->titles[i] = longer ? arena_strdup(&w->arena, longer) : NULL;
 		if (!w->columns[i] || !w->titles[i])
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	w->count = count;
 	return 0;

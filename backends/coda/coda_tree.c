@@ -13,11 +13,6 @@
 #define DOCS_KEPT      64
 #define NAME_MAX_BYTES 160
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 const char *coda_safe_name(struct arena *arena, const char *name, size_t max)
 {
 	char *safe = arena_strdup(arena, name && *name ? name : "untitled");
@@ -72,7 +67,7 @@ static int part_names(struct coda_name *names, size_t count, struct error *err)
 			char *longer = str_format("%s [%s]", names[k].bucket, names[k].id);
 
 			if (!longer)
-				return no_memory(err);
+				return error_no_memory(err);
 			free(names[k].bucket);
 			names[k].bucket = longer;
 		}
@@ -93,7 +88,7 @@ static int take_name(struct coda_name *to, struct json_object *doc, struct error
 	*to = (struct coda_name){ .bucket = safe ? strdup(safe) : NULL, .id = strdup(id) };
 	if (created)
 		(void)clock_parse_iso8601(created, &to->created_wall_ns); /* else not known */
-	return to->bucket && to->id ? 0 : no_memory(err);
+	return to->bucket && to->id ? 0 : error_no_memory(err);
 }
 
 int coda_names_list(struct coda_store *s, struct error *err)
@@ -112,7 +107,7 @@ int coda_names_list(struct coda_store *s, struct error *err)
 	count = json_object_array_length(list);
 	names = calloc(count + 1, sizeof *names);
 	if (!names)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = take_name(&names[i], json_object_array_get_idx(list, i), err);
 	if (r == 0) {
@@ -225,7 +220,7 @@ static int take_things(struct coda_doc *doc, struct json_object *list, bool are_
 		things[count].name = coda_safe_name(&doc->arena, json_get_string(o, "name"), NAME_MAX_BYTES);
 		things[count].is_view = kind && !strcmp(kind, "view");
 		if (!things[count].id || !things[count].name)
-			return no_memory(err);
+			return error_no_memory(err);
 		count++;
 	}
 	qsort(things, count, sizeof *things, compare_things);
@@ -241,7 +236,7 @@ static int add_item(struct coda_doc *doc, const struct thing *thing, bool is_alo
 	const char *kept = key ? arena_strdup(&doc->arena, key) : NULL;
 
 	if (!kept)
-		return no_memory(err);
+		return error_no_memory(err);
 	doc->items[doc->count++] = (struct coda_item){ kept, thing->id, kind, thing->is_view };
 	return 0;
 }
@@ -250,7 +245,7 @@ static int add_things(struct coda_doc *doc, struct json_object *list, bool are_p
 {
 	CLEANUP(freep) struct thing *things = calloc(json_object_array_length(list) + 1, sizeof *things);
 	size_t count = 0;
-	int r = things ? take_things(doc, list, are_pages, things, &count, err) : no_memory(err);
+	int r = things ? take_things(doc, list, are_pages, things, &count, err) : error_no_memory(err);
 
 	for (size_t i = 0; i < count && r == 0; i++) {
 		bool is_alone = (i == 0 || strcmp(things[i - 1].name, things[i].name) != 0) &&
@@ -271,7 +266,7 @@ static int fill_doc(struct coda_doc *doc, struct json_object *tables, struct jso
 
 	doc->items = arena_alloc(&doc->arena, (most + 1) * sizeof *doc->items);
 	if (!doc->items)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = add_things(doc, tables, false, err);
 	if (r == 0)
 		r = add_things(doc, pages, true, err);
@@ -292,14 +287,14 @@ static int make_doc(const char *id, const char *bucket, struct json_object *told
 	struct coda_doc *doc = calloc(1, sizeof *doc);
 
 	if (!doc)
-		return no_memory(err);
+		return error_no_memory(err);
 	doc->arena = ARENA_INIT(64 << 20);
 	doc->refs = 1;
 	doc->id = arena_strdup(&doc->arena, id);
 	doc->bucket = arena_strdup(&doc->arena, bucket);
 	if (!doc->id || !doc->bucket || !updated || clock_parse_iso8601(updated, &doc->modified_wall_ns) < 0) {
 		free_doc(doc);
-		return updated ? error_set(err, ERR_PROTOCOL, "Coda does not tell when the doc was changed") : no_memory(err);
+		return updated ? error_set(err, ERR_PROTOCOL, "Coda does not tell when the doc was changed") : error_no_memory(err);
 	}
 	(void)snprintf(doc->version, sizeof doc->version, "%lld", (long long)(doc->modified_wall_ns / 1000000)); /* fits */
 	*ret = doc;

@@ -52,12 +52,6 @@ static void gcp_free(struct cloud *cloud)
 	free(g);
 }
 
-static int copy_text(const char *text, char **ret, struct error *err)
-{
-	*ret = text && *text ? strdup(text) : NULL;
-	return text && *text && !*ret ? error_set(err, ERR_NO_MEMORY, "out of memory") : 0;
-}
-
 static const char *setting_or(const struct cloud_settings *settings, const char *key,
 			      const struct backend_context *context, const char *variable)
 {
@@ -96,11 +90,11 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 	if (r == 0)
 		r = cloud_setting_flag(settings, "use-metadata-service", &cred.use_metadata_service, err);
 	if (r == 0)
-		r = copy_text(setting_or(settings, "zone", context, "CLOUDSDK_COMPUTE_ZONE"), &g->zone, err);
+		r = str_copy(setting_or(settings, "zone", context, "CLOUDSDK_COMPUTE_ZONE"), &g->zone, err);
 	if (r == 0)
-		r = copy_text(settings->region, &g->base.region, err);
+		r = str_copy(settings->region, &g->base.region, err);
 	if (r == 0)
-		r = copy_text(cloud_setting(settings, "project-id"), &g->project, err);
+		r = str_copy(cloud_setting(settings, "project-id"), &g->project, err);
 	g->compute_url = versioned_url(url && *url ? url : COMPUTE_URL, COMPUTE_PATH);
 	g->dns_url = versioned_url(dns && *dns ? dns : DNS_URL, DNS_PATH);
 	g->config_url = versioned_url(config && *config ? config : CONFIG_URL, CONFIG_PATH);
@@ -189,7 +183,7 @@ static int region_of(const struct gcp *g, char **ret, struct error *err)
 	const char *dash = g->zone ? strrchr(g->zone, '-') : NULL;
 
 	if (g->base.region)
-		return copy_text(g->base.region, ret, err);
+		return str_copy(g->base.region, ret, err);
 	if (!dash)
 		return error_set(err, ERR_INVALID, "no region is set (--region, or zone in the section)");
 	*ret = str_dup((struct str){ g->zone, (size_t)(dash - g->zone) });
@@ -204,13 +198,13 @@ static int gcp_variable(struct cloud_call *call, const char *name, char **ret, s
 	if (!strcmp(name, "region"))
 		return region_of(gcp_of(call), ret, err);
 	if (!strcmp(name, "zone"))
-		return gcp_of(call)->zone ? copy_text(gcp_of(call)->zone, ret, err) :
+		return gcp_of(call)->zone ? str_copy(gcp_of(call)->zone, ret, err) :
 					    error_set(err, ERR_INVALID, "parameter 'zone' is missing (--zone, zone in the section, "
 									"or CLOUDSDK_COMPUTE_ZONE)");
 	if (strcmp(name, "project") != 0)
 		return error_set(err, ERR_INVALID, "parameter '%s' is missing", name);
 	r = gcp_project(gcp_of(call), &project, err);
-	return r < 0 ? r : copy_text(project, ret, err);
+	return r < 0 ? r : str_copy(project, ret, err);
 }
 
 const struct cloud_driver cloud_gcp = {

@@ -15,18 +15,13 @@
 #define PLAN_ID_BYTES	 16
 #define SCHEDULE_AHEAD_S 60
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* One call at a path below the newsletter; *ret: the whole answer. */
 static int ask(struct cloud_call *call, enum http_method method, const char *where, struct service_request *request,
 	       struct json_object **ret, struct error *err)
 {
 	CLEANUP(freep) char *pattern = str_format("1/newsletters/{domain}/%s", where);
 	CLEANUP(freep) char *path = NULL;
-	int r = pattern ? rest_path(call, pattern, &path, err) : no_memory(err);
+	int r = pattern ? rest_path(call, pattern, &path, err) : error_no_memory(err);
 
 	request->method = method;
 	request->path = path;
@@ -64,7 +59,7 @@ static int count_each(struct cloud_call *call, struct json_object *ids, const ch
 		CLEANUP(freep) char *where = str_format("%s/%" PRId64 "/subscribers", kind,
 							json_object_get_int64(json_object_array_get_idx(ids, i)));
 
-		r = where ? count_at(call, where, count, err) : no_memory(err);
+		r = where ? count_at(call, where, count, err) : error_no_memory(err);
 	}
 	return r;
 }
@@ -135,7 +130,7 @@ static int make_record(struct json_object *campaign, int64_t count, bool is_exac
 						is_exact ? "" : "at most ", count, count == 1 ? "" : "s");
 	CLEANUP(freep) char *id = str_format("%" PRId64, json_get_int64(campaign, "id", 0));
 	char plan_id[2 * PLAN_ID_BYTES + 1];
-	int r = o && words && id ? make_plan_id(campaign, count, plan_id, err) : no_memory(err);
+	int r = o && words && id ? make_plan_id(campaign, count, plan_id, err) : error_no_memory(err);
 
 	if (r < 0)
 		return r;
@@ -227,7 +222,7 @@ int newsletter_campaign_statistics(struct cloud_call *call, struct json_object *
 		      { "links", NEWSLETTER_CAMPAIGNS_LINKS },
 		      { "activity", NEWSLETTER_CAMPAIGNS_ACTIVITY } };
 	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
-	int r = o ? 0 : no_memory(err);
+	int r = o ? 0 : error_no_memory(err);
 
 	if (r == 0)
 		json_object_object_add(o, "campaign", json_object_new_string(cloud_param(call, "campaign")));

@@ -13,11 +13,6 @@
 
 #include <stdio.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static void set_empty_body(struct swift_call *c)
 {
 	c->request.body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = STR(""), .fd = -1 };
@@ -40,7 +35,7 @@ static int read_buckets(struct json_object *list, struct store_bucket_page *page
 			struct store_bucket *grown = arena_alloc(&page->arena, more * sizeof *grown);
 
 			if (!grown)
-				return no_memory(err);
+				return error_no_memory(err);
 			if (page->count)
 				memcpy(grown, page->buckets, page->count * sizeof *grown);
 			page->buckets = grown;
@@ -52,7 +47,7 @@ static int read_buckets(struct json_object *list, struct store_bucket_page *page
 		page->buckets[page->count] =
 			(struct store_bucket){ .name = arena_strdup(&page->arena, name), .created_wall_ns = ns };
 		if (!page->buckets[page->count++].name)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	return 0;
 }
@@ -198,11 +193,11 @@ int swift_policy_get(struct store *store, const char *bucket, struct buf *ret_js
 	if (!read && !write)
 		return error_set(err, ERR_NOT_FOUND, "container '%.100s' has no access lists", bucket);
 	if (!o)
-		return no_memory(err);
+		return error_no_memory(err);
 	json_object_object_add(o, "read", json_object_new_string(read ? read : ""));
 	json_object_object_add(o, "write", json_object_new_string(write ? write : ""));
 	return buf_adds(ret_json, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) < 0 ?
-		       no_memory(err) :
+		       error_no_memory(err) :
 		       0;
 }
 
@@ -246,7 +241,7 @@ static int look_for_key(struct swift_store *s, const char *bucket, char **ret, s
 			if (!key || !*key)
 				continue;
 			*ret = strdup(key);
-			return *ret ? 0 : no_memory(err);
+			return *ret ? 0 : error_no_memory(err);
 		}
 	}
 	return 0;
@@ -287,7 +282,7 @@ static int find_key(struct swift_store *s, const char *bucket, char **ret, struc
 
 	if (s->temp_url_key) {
 		*ret = strdup(s->temp_url_key);
-		return *ret ? 0 : no_memory(err);
+		return *ret ? 0 : error_no_memory(err);
 	}
 	r = look_for_key(s, bucket, ret, err);
 	if (r < 0 || *ret)
@@ -323,12 +318,12 @@ int swift_presign(struct store *store, const char *bucket, const char *key, enum
 	/* What is signed is the path as the service decodes it. */
 	if (buf_add_str(&path, url.path) < 0 || buf_addf(&path, "/%s/%s", bucket, key) < 0 ||
 	    buf_addf(&text, "%s\n%llu\n%s", what == STORE_PRESIGN_GET ? "GET" : "PUT", ends, buf_cstr(&path)) < 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	hash_hmac_sha256(secret, strlen(secret), text.data, text.len, mac);
 	hex_encode(mac, sizeof mac, hex);
 	if (buf_addf(ret_url, "%s/", s->url) < 0 || url_encode(str_of(bucket), URL_ENCODE_SLASH, ret_url) < 0 ||
 	    buf_addc(ret_url, '/') < 0 || url_encode(str_of(key), URL_KEEP_SLASH, ret_url) < 0 ||
 	    buf_addf(ret_url, "?temp_url_sig=%s&temp_url_expires=%llu", hex, ends) < 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	return 0;
 }

@@ -19,11 +19,6 @@
 #define FOLDERS_PAGES	4     /* so many large objects that looking at each key costs less */
 #define SEGMENTS_AT_ONCE 20000 /* names kept in memory before they are deleted */
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static int add_line(struct buf *body, const char *container, const char *key)
 {
 	int r = url_encode(str_of(container), URL_ENCODE_SLASH, body);
@@ -175,7 +170,7 @@ static int list_folders(struct swift_store *s, const char *container, struct swi
 		free(token);
 		token = strdup(page.next_token);
 		if (!token)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	return 1;
 }
@@ -239,7 +234,7 @@ static int delete_chunk(struct chunk *c, struct error *results, struct error *er
 	char container[SWIFT_BUCKET_MAX + sizeof(SWIFT_SEGMENTS)];
 	CLEANUP(freep) const char **names = calloc(c->segments.count + 1, sizeof *names);
 	size_t count = 0;
-	int r = names ? delete_plain(c->s, c->bucket, c->keys, c->count, c->results, err) : no_memory(err);
+	int r = names ? delete_plain(c->s, c->bucket, c->keys, c->count, c->results, err) : error_no_memory(err);
 
 	for (size_t i = 0; r == 0 && i < c->count; i++) {
 		results[c->of[i]] = c->results[i];
@@ -307,7 +302,7 @@ int swift_delete_many(struct store *store, const char *bucket, const char *const
 	for (size_t i = 0; i < count; i++)
 		results[i] = ERROR_INIT;
 	if (!c)
-		return no_memory(err);
+		return error_no_memory(err);
 	c->s = s;
 	c->bucket = bucket;
 	c->may_be_large = swift_has_segments(s, bucket);

@@ -9,11 +9,6 @@
 
 #include <stdio.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* An object as a segment of this upload's own, made once for it. */
 static int copy_into(struct swift_store *s, const char *container, const char *name, const char *etag,
 		     const struct swift_folder *f, struct cancel *cancel, char ret_name[200], struct error *err)
@@ -27,7 +22,7 @@ static int copy_into(struct swift_store *s, const char *container, const char *n
 	int r;
 
 	if (!path)
-		return no_memory(err);
+		return error_no_memory(err);
 	hash_sha256(path, strlen(path), hash);
 	hex_encode(hash, sizeof hash, digest);
 	(void)snprintf(ret_name, 200, "%scopy-%.32s", f->path, digest); /* fits */
@@ -52,7 +47,7 @@ static int list_plain(struct swift_store *s, const char *from_bucket, const char
 		return r;
 	path = str_format("/%s/%s", f->container, name);
 	if (!path)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (offset || length < source->size)
 		(void)snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)offset,
 			       (unsigned long long)(offset + length - 1));
@@ -91,7 +86,7 @@ static int copy_entry(struct swift_store *s, struct json_object *item, const str
 		return r;
 	path = str_format("/%s/%s", f->container, name);
 	if (!path)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (e.first || e.last + 1 != e.size)
 		(void)snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)e.first, (unsigned long long)e.last);
 	return swift_entry_add(list, path, e.etag, e.size, range, err);
@@ -103,7 +98,7 @@ static int list_large(struct swift_store *s, const char *from_bucket, const char
 {
 	CLEANUP(json_putp) struct json_object *manifest = NULL;
 	CLEANUP(json_putp) struct json_object *theirs = json_object_new_array();
-	int r = theirs ? swift_manifest_get(s, from_bucket, from_key, cancel, &manifest, err) : no_memory(err);
+	int r = theirs ? swift_manifest_get(s, from_bucket, from_key, cancel, &manifest, err) : error_no_memory(err);
 
 	if (r == 0 && !manifest)
 		r = error_set(err, ERR_PRECONDITION, "the object has been changed meanwhile");
@@ -125,7 +120,7 @@ int swift_part_copy(struct store *store, const char *from_bucket, const char *fr
 	char name[200];
 	struct swift_folder folder;
 	struct swift_look source;
-	int r = list ? swift_folder_of(bucket, key, upload_id, &folder, err) : no_memory(err);
+	int r = list ? swift_folder_of(bucket, key, upload_id, &folder, err) : error_no_memory(err);
 
 	if (r == 0)
 		r = swift_look_at(s, from_bucket, from_key, cancel, &arena, &source, err);
@@ -170,7 +165,7 @@ static int source_record(struct swift_store *s, const char *bucket, const char *
 	if (!put.content_type)
 		put.content_type = source.object.content_type;
 	*ret = swift_record_new(key, &put);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 /* What cannot be taken away is found as an upload later. */
@@ -192,7 +187,7 @@ int swift_copy_large(struct swift_store *s, const char *from_bucket, const char 
 	struct store_put_args put = { .meta = NULL };
 	CLEANUP(freep) char *id = NULL;
 	struct swift_folder folder;
-	int r = list ? swift_manifest_get(s, from_bucket, from_key, args->cancel, &manifest, err) : no_memory(err);
+	int r = list ? swift_manifest_get(s, from_bucket, from_key, args->cancel, &manifest, err) : error_no_memory(err);
 
 	if (r == 0 && !manifest)
 		r = error_set(err, ERR_PRECONDITION, "the object has been changed meanwhile");

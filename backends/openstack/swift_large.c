@@ -19,11 +19,6 @@
 
 #define RECORD_MAX ((size_t)64 << 10)
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 void swift_key_folder(const char *key, char ret[2 * HASH_SHA256_LEN + 1])
 {
 	unsigned char digest[HASH_SHA256_LEN];
@@ -123,7 +118,7 @@ int swift_upload_begin(struct store *store, const char *bucket, const char *key,
 	hex_encode(random, sizeof random, id);
 	text = record ? json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
 	if (!text)
-		return no_memory(err);
+		return error_no_memory(err);
 	r = swift_folder_of(bucket, key, id, &folder, err);
 	if (r == 0 && !swift_has_segments(s, bucket))
 		r = make_container(s, folder.container, err);
@@ -135,7 +130,7 @@ int swift_upload_begin(struct store *store, const char *bucket, const char *key,
 	if (r < 0)
 		return r;
 	*ret_upload_id = strdup(id);
-	return *ret_upload_id ? 0 : no_memory(err);
+	return *ret_upload_id ? 0 : error_no_memory(err);
 }
 
 static int load_record(struct swift_store *s, const struct swift_folder *f, struct json_object **ret, struct error *err)
@@ -221,7 +216,7 @@ static int add_part(struct swift_store *s, const struct swift_folder *f, const s
 	if (strcmp(part->tag, "ref") != 0) {
 		swift_segment_name(f, part->number, "", name);
 		path = str_format("/%s/%s", f->container, name);
-		return path ? swift_entry_add(list, path, part->tag, part->size, NULL, err) : no_memory(err);
+		return path ? swift_entry_add(list, path, part->tag, part->size, NULL, err) : error_no_memory(err);
 	}
 	swift_segment_name(f, part->number, ".ref", name);
 	r = swift_get_json(s, f->container, name, NULL, &ranges, err);
@@ -229,7 +224,7 @@ static int add_part(struct swift_store *s, const struct swift_folder *f, const s
 		return r;
 	for (size_t i = 0; json_object_is_type(ranges, json_type_array) && i < json_object_array_length(ranges); i++)
 		if (json_object_array_add(list, json_object_get(json_object_array_get_idx(ranges, i))) != 0)
-			return no_memory(err);
+			return error_no_memory(err);
 	return 0;
 }
 
@@ -290,7 +285,7 @@ static int collect_leftover(void *arg, const struct store_object *o, struct erro
 	CLEANUP(freep) char *path = str_format("/%s/%s", l->container, o->key);
 
 	if (!path)
-		return no_memory(err);
+		return error_no_memory(err);
 	return swift_manifest_names(l->list, path) ? 0 : swift_names_add(&l->names, o->key, err);
 }
 
@@ -362,7 +357,7 @@ int swift_upload_complete(struct store *store, const char *bucket, const char *k
 	CLEANUP(json_putp) struct json_object *old = NULL;
 	char version[STORE_VERSION_MAX] = "";
 	struct swift_folder folder;
-	int r = list ? swift_folder_of(bucket, key, upload_id, &folder, err) : no_memory(err);
+	int r = list ? swift_folder_of(bucket, key, upload_id, &folder, err) : error_no_memory(err);
 
 	if (r == 0)
 		r = load_record(s, &folder, &record, err);

@@ -12,11 +12,6 @@
 #define EMPTY_MD5     "d41d8cd98f00b204e9800998ecf8427e"
 #define LOOKS_PER_PAGE 1000
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* "2026-11-23T10:00:00.123456", which is UTC and does not say so. */
 static int64_t read_time(const char *text)
 {
@@ -41,15 +36,15 @@ static int read_entry(struct json_object *entry, struct arena *arena, struct sto
 		return error_set(err, ERR_PROTOCOL, "a listing's entry has no name or size");
 	ret->key = arena_strdup(arena, subdir ? subdir : name);
 	if (!ret->key)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (subdir)
 		return 0;
 	ret->size = (uint64_t)bytes;
 	ret->modified_wall_ns = read_time(json_get_string(entry, "last_modified"));
 	if (type && !(ret->content_type = arena_strdup(arena, type)))
-		return no_memory(err);
+		return error_no_memory(err);
 	if (id && !(ret->version_id = arena_strdup(arena, id)))
-		return no_memory(err);
+		return error_no_memory(err);
 	ret->is_latest = json_get_bool(entry, "is_latest", true);
 	ret->is_delete_marker = type && !strcmp(type, "application/x-deleted;swift_versions_deleted=1");
 	return swift_version_set(large ? large : json_get_string(entry, "hash"), ret->version, err);
@@ -62,7 +57,7 @@ static int read_page(struct json_object *list, struct store_page *page, struct e
 
 	page->objects = arena_alloc(&page->arena, (count + 1) * sizeof *page->objects);
 	if (!page->objects)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = read_entry(json_object_array_get_idx(list, i), &page->arena, &page->objects[page->count++], err);
 	return r;
@@ -118,7 +113,7 @@ int swift_list_container(struct swift_store *s, const char *container, const str
 
 		page.next_token = token ? arena_strdup(&page.arena, token) : NULL;
 		if (!page.next_token)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 	*ret = page;
 	page = STORE_PAGE_INIT;

@@ -7,11 +7,6 @@
 
 #include <stdio.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 bool swift_manifest_names(struct json_object *manifest, const char *path)
 {
 	for (size_t i = 0; manifest && i < json_object_array_length(manifest); i++) {
@@ -33,7 +28,7 @@ int swift_entry_add(struct json_object *list, const char *path, const char *etag
 
 	if (!o || json_object_array_add(list, o) != 0) {
 		json_object_put(o);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	json_object_object_add(o, "path", json_object_new_string(path));
 	if (etag && *etag)
@@ -108,12 +103,12 @@ int swift_names_add(struct swift_names *n, const char *name, struct error *err)
 		char **items = realloc(n->items, capacity * sizeof *items);
 
 		if (!items)
-			return no_memory(err);
+			return error_no_memory(err);
 		n->items = items;
 		n->capacity = capacity;
 	}
 	n->items[n->count] = strdup(name);
-	return n->items[n->count] ? (n->count++, 0) : no_memory(err);
+	return n->items[n->count] ? (n->count++, 0) : error_no_memory(err);
 }
 
 int swift_manifest_get(struct swift_store *s, const char *bucket, const char *key, struct cancel *cancel,

@@ -5,11 +5,6 @@
 
 #include <stdio.h>
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 int swift_each_segment(struct swift_store *s, const char *container, const char *prefix,
 		       int (*visit)(void *arg, const struct store_object *o, struct error *err), void *arg,
 		       struct error *err)
@@ -28,7 +23,7 @@ int swift_each_segment(struct swift_store *s, const char *container, const char 
 		free(token);
 		token = strdup(page.next_token);
 		if (!token)
-			return no_memory(err);
+			return error_no_memory(err);
 	}
 }
 
@@ -77,7 +72,7 @@ static int collect_part(void *arg, const struct store_object *o, struct error *e
 		struct store_part *items = realloc(p->items, capacity * sizeof *items);
 
 		if (!items)
-			return no_memory(err);
+			return error_no_memory(err);
 		p->items = items;
 		p->capacity = capacity;
 	}
@@ -166,7 +161,7 @@ static int collect_upload(void *arg, const struct store_object *o, struct error 
 
 		uploads = arena_alloc(&f->page->arena, capacity * sizeof *uploads);
 		if (!uploads)
-			return no_memory(err);
+			return error_no_memory(err);
 		if (f->page->count)
 			memcpy(uploads, f->page->uploads, f->page->count * sizeof *uploads);
 		f->page->uploads = uploads;
@@ -179,7 +174,7 @@ static int collect_upload(void *arg, const struct store_object *o, struct error 
 		.started_wall_ns = o->modified_wall_ns,
 	};
 	if (!uploads->key || !uploads->upload_id)
-		return no_memory(err);
+		return error_no_memory(err);
 	f->page->count++;
 	return 0;
 }
