@@ -55,6 +55,7 @@ struct rest_kind {
 	const struct rest_row *list;
 	const struct rest_field *filter; /* of param "name", which is what was given; NULL: the list is looked through */
 	const struct rest_field *id_filter; /* the filter of what is an identifier, where that is no whole one */
+	char *(*make_filter)(const char *given); /* what the filter takes for it, a heap string; NULL: as it is */
 	const char *names;		 /* members that may be what was given: "name|id" */
 	const char *id;			 /* the member that takes its place */
 	const char *id_part;		 /* for is_id: what an identifier of this kind has in it */

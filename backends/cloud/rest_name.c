@@ -47,12 +47,13 @@ static int search_list(struct cloud_call *call, struct search *s, const struct r
 	struct rest_row row = *list;
 	struct cloud_call asking = *call;
 	CLEANUP(json_putp) struct json_object *params = NULL;
+	CLEANUP(freep) char *made = s->kind->make_filter ? s->kind->make_filter(s->given) : NULL;
 	size_t n = 0;
 	int r;
 
-	if (json_object_deep_copy(call->params, &params, NULL) != 0)
+	if ((s->kind->make_filter && !made) || json_object_deep_copy(call->params, &params, NULL) != 0)
 		return error_no_memory(err);
-	json_object_object_add(params, "name", json_object_new_string(s->given));
+	json_object_object_add(params, "name", json_object_new_string(made ? made : s->given));
 	for (const struct rest_field *f = list->fields; f && f->place && n < ARRAY_SIZE(fields) - 1; f++)
 		if (!f->param)
 			fields[n++] = *f;

@@ -3,14 +3,13 @@
  *
  * Source: docs.openstack.org/api-ref/compute (microversion 2.47) and /image/v2, read 2026-11.
  */
-#include "backends/openstack/openstack.h"
+#include "backends/openstack/openstack_rows.h"
 
 #include <stdio.h>
 #include <strings.h>
 
-static const struct openstack_named an_instance = { "compute", "/servers", "servers", "instance", NULL, .is_pattern = true };
-static const struct openstack_named an_image = { "image", "/images", "images", "image", NULL };
-static const struct openstack_named a_flavor = { "compute", "/flavors", "flavors", "flavor", NULL };
+OPENSTACK_LIST(named_flavors, "compute", "flavors", "flavors", NULL);
+OPENSTACK_KIND(a_flavor, "flavor", named_flavors);
 
 /* ---- records ---- */
 
@@ -186,7 +185,7 @@ static int show_instance(struct cloud_call *call, const char *id, struct json_ob
 
 static int instance_id(struct cloud_call *call, char **ret, struct error *err)
 {
-	return openstack_find(call, &an_instance, cloud_param(call, "instance"), ret, err);
+	return rest_find(call, &openstack_instance, cloud_param(call, "instance"), ret, NULL, err);
 }
 
 static int instances_get(struct cloud_call *call, struct json_object **ret, struct error *err)
@@ -288,12 +287,12 @@ static int instances_console(struct cloud_call *call, struct json_object **ret, 
 }
 
 /* Nova wants identifiers; a name is looked up first. */
-static int put_found(struct cloud_call *call, const struct openstack_named *kind, const char *param, const char *place,
+static int put_found(struct cloud_call *call, const struct rest_kind *kind, const char *param, const char *place,
 		     struct json_object **body, struct error *err)
 {
 	const char *given = cloud_param(call, param);
 	CLEANUP(freep) char *id = NULL;
-	int r = given ? openstack_find(call, kind, given, &id, err) : 0;
+	int r = given ? rest_find(call, kind, given, &id, NULL, err) : 0;
 
 	return r < 0 || !given ? r : rest_put(body, place, json_object_new_string(id), err);
 }
@@ -313,7 +312,6 @@ static int put_flavor(struct cloud_call *call, struct json_object **body, struct
 
 static int put_networks(struct cloud_call *call, struct json_object **body, struct error *err)
 {
-	static const struct openstack_named a_network = { "network", "/networks", "networks", "network", NULL };
 	struct json_object *list = cloud_param_json(call, "network");
 	int r = list ? 0 : rest_put(body, "server.networks", json_object_new_string("auto"), err);
 
@@ -321,7 +319,7 @@ static int put_networks(struct cloud_call *call, struct json_object **body, stru
 		CLEANUP(freep) char *id = NULL;
 		char place[64];
 
-		r = openstack_find(call, &a_network, json_object_get_string(json_object_array_get_idx(list, i)), &id, err);
+		r = rest_find(call, &neutron_network, json_object_get_string(json_object_array_get_idx(list, i)), &id, NULL, err);
 		(void)snprintf(place, sizeof place, "server.networks.%zu.uuid", i);
 		if (r == 0)
 			r = rest_put(body, place, json_object_new_string(id), err);
@@ -358,8 +356,8 @@ static int put_disk(struct cloud_call *call, struct json_object **body, struct e
 	int r;
 
 	if (!gb)
-		return put_found(call, &an_image, "image", "server.imageRef", body, err);
-	r = put_found(call, &an_image, "image", "server.block_device_mapping_v2.0.uuid", body, err);
+		return put_found(call, &openstack_image, "image", "server.imageRef", body, err);
+	r = put_found(call, &openstack_image, "image", "server.block_device_mapping_v2.0.uuid", body, err);
 	if (r == 0)
 		r = rest_put(body, "server.block_device_mapping_v2.0.source_type", json_object_new_string("image"), err);
 	if (r == 0)
@@ -476,7 +474,7 @@ static int images_get(struct cloud_call *call, struct json_object **ret, struct 
 	CLEANUP(json_putp) struct json_object *answer = NULL;
 	CLEANUP(freep) char *id = NULL;
 	CLEANUP(freep) char *path = NULL;
-	int r = openstack_find(call, &an_image, cloud_param(call, "image"), &id, err);
+	int r = rest_find(call, &openstack_image, cloud_param(call, "image"), &id, NULL, err);
 
 	if (r == 0)
 		r = path_of("images", id, "", &path, err);

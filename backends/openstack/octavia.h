@@ -1,11 +1,10 @@
 #pragma once
 /*
- * Purpose: the rows of load balancers (octavia.c), which are a part of the network's table, and what they name of it
- *	(neutron.c). Private to backends/openstack.
+ * Purpose: the rows of load balancers (octavia.c), which are a part of the table of neutron.c. Private to
+ *	backends/openstack.
  */
 #include "backends/cloud/rest.h"
 
-extern const struct rest_kind neutron_network, neutron_subnet;
 extern const struct rest_row octavia_list_balancers, octavia_get_balancer, octavia_create_balancer, octavia_delete_balancer;
 extern const struct rest_row octavia_list_listeners, octavia_get_listener, octavia_create_listener, octavia_delete_listener;
 extern const struct rest_row octavia_list_pools, octavia_get_pool, octavia_create_pool, octavia_delete_pool;

@@ -65,15 +65,6 @@ void openstack_free(struct cloud *cloud);
 int openstack_service(struct cloud_call *call, const char *name, const struct service **ret, struct error *err) MUST_CHECK;
 int openstack_variable(struct cloud_call *call, const char *name, char **ret, struct error *err) MUST_CHECK;
 
-/* The id of a thing that is named by its id or by a name that only one has: asks GET PATH?name=NAME and looks at
- * `items`. NOT_FOUND and CONFLICT (several) name it. what: "instance". */
-struct openstack_named {
-	const char *service, *path, *items, *what;
-	const char *query; /* the filter's name; NULL: "name" */
-	bool is_pattern;   /* the service takes the filter for a regular expression */
-};
-int openstack_find(struct cloud_call *call, const struct openstack_named *kind, const char *name_or_id, char **ret_id,
-		   struct error *err) MUST_CHECK;
 /* One exchange: method, path (encoded), JSON body (taken; may be NULL); ret may be NULL. */
 int openstack_ask(struct cloud_call *call, const char *service, enum http_method method, const char *path,
 		  struct json_object *body, struct json_object **ret, struct error *err) MUST_CHECK;

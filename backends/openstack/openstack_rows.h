@@ -33,5 +33,6 @@
 extern const struct rest_field openstack_by_name[];
 enum rest_id openstack_rest_id(const char *text, const char *part);
 extern const struct rest_kind openstack_instance, openstack_image;
+extern const struct rest_kind neutron_network, neutron_subnet; /* neutron.c */
 /* A member of each of a list's objects, as a list; a new reference. */
 struct json_object *openstack_members(struct json_object *list, const char *member);
