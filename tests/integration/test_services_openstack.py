@@ -36,6 +36,8 @@ def test_a_volume_from_its_creation_to_its_end(cli, server):
     refused(cli("volumes", "delete", "data", "--yes"), 2, "status must be")
     assert cli("volumes", "detach", "data", "--wait").json["status"] == "available"
     refused(cli("volumes", "detach", "data"), 6, "no instance has the volume")
+    cli("volumes", "attach", "data", "a+b", "--wait").json  # no pattern
+    cli("volumes", "detach", "data", "--wait").json
     server.requests.clear()
     assert cli("volumes", "delete", "data", "--yes", "--wait").code == 0
     assert server.changes() == ["DELETE volumes/" + made["id"]]

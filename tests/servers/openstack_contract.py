@@ -106,7 +106,7 @@ class OpenStackContract(Contract):
         super().__init__()
         self.slow, self.page_max, self.things = slow, page_max, {path: {} for path in KINDS}
         self.addresses = itertools.count(10)
-        for name in ("web1", "db1"):
+        for name in ("web1", "db1", "a+b"):
             self.add("servers", name=name)
         self.add("images", name="debian-12")
         self.public = self.add("networks", name="public", **{"router:external": True})["id"]
@@ -211,6 +211,9 @@ class OpenStackContract(Contract):
         rows = [t for t in self.things[kind.path].values() if kind.path != "members" or t["pool"] == self.pool["id"]]
         for name in kind.filters & set(query):
             wanted = [v for k, v in self.query if k == name]
+            if kind.path == "servers":  # Nova takes it for a pattern
+                rows = [r for r in rows if re.search(wanted[0], r[name])]
+                continue
             rows = [r for r in rows if str(r.get(name)).lower() in (w.lower() for w in wanted)]
         ids = [r["id"] for r in rows]
         if "marker" in query:
