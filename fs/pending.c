@@ -664,7 +664,7 @@ bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct 
 		if (c->hash != hash || op->kind != kind || op->store != where->store || c != &op->claims[0] ||
 		    strcmp(op->key, where->key) != 0 || strcmp(op->bucket, where->bucket) != 0)
 			continue;
-		if (!pending_stop_waiting_locked(op))
+		if (pending_keys_is_counted_on(op) || !pending_stop_waiting_locked(op))
 			continue;
 		*ret_ticket = journal_delete(fs->journal, op->seq);
 		pending_done_locked(op);

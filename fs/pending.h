@@ -131,7 +131,8 @@ int pending_put_rekey_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket
 int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct location *where,
 		      const struct location *from, struct node *n, struct node *hold, uint64_t delay_ms,
 		      uint64_t *ret_ticket, struct error *err) MUST_CHECK;
-/* Takes a waiting operation of that kind at exactly this key out of the queue; false when there is none or it runs. */
+/* Takes a waiting operation of that kind at exactly this key out of the queue; false when there is none, it runs, or a later one (of
+ * a directory's rename, say) counts on it. */
 bool pending_retract_locked(struct fs *fs, enum pending_kind kind, const struct location *where, uint64_t *ret_ticket);
 
 /* Everything at or below dir (NULL: all) is due now. Returns how many there are. */

@@ -143,3 +143,18 @@ struct pending *pending_keys_blocker(const struct pending *op)
 	}
 	return find_name_blocker(op);
 }
+
+bool pending_keys_is_counted_on(const struct pending *op)
+{
+	const struct pending_queue *q = &op->fs->queue;
+
+	for (const struct pending *p = q->trees ? q->first : NULL; p; p = p->next)
+		if (p->seq > op->seq && p->from_key && do_conflict(op, p))
+			return true;
+	if (q->trees)
+		return false;
+	for (const struct claim *c = q->claims[op->claims[0].hash % CLAIM_SLOTS]; c; c = c->next)
+		if (c->hash == op->claims[0].hash && c->op->seq > op->seq && c->op->from_key && do_conflict(op, c->op))
+			return true;
+	return false;
+}

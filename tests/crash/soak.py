@@ -283,7 +283,7 @@ class Soak:
                 wanted = self._blind_to_attributes(actor.tree)
                 lines = [line for line in trees.differences(self._blind_to_attributes(seen), wanted) if model.FOREIGN not in line]
                 if lines:
-                    raise AssertionError("\n".join(lines[:12]))
+                    raise AssertionError("\n".join(["", *lines[:12]]))
                 self.place.bytes_checked += size
                 return True
 

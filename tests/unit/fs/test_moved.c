@@ -568,9 +568,37 @@ static void a_page_of_more_keys_than_a_delete_takes_is_deleted_whole(void **stat
 		assert_int_equal(b->cloud->objects[i].key[0], 'e');
 }
 
+/* The deletion of d/f, which waits a little so that many go at once, is what keeps f out of e. */
+static void what_was_deleted_before_its_directory_went_does_not_go_along(void **state)
+{
+	static const char *const keys[] = { "d/f", "d/g" };
+	struct bench *b = *state;
+	struct node *f;
+
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "d");
+	cloud_hold(b->cloud, true);
+	bench_unlink(b, "d/f");
+	bench_rename(b, "d", b->bucket, "e");
+	bench_mkdir(b, "", "d");
+	f = bench_make_file(b, bench_node(b, "d"), "f");
+	lock_take(&b->fs->lock);
+	pending_put_due_locked(b->fs, f, 0);
+	lock_drop(&b->fs->lock);
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	assert_null(cloud_find(b->cloud, "e/f"));
+	assert_non_null(cloud_find(b->cloud, "e/g"));
+	assert_non_null(cloud_find(b->cloud, "d/f"));
+	bench_list(b, "e");
+	bench_expect_names(b, "e", "g ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(what_was_deleted_before_its_directory_went_does_not_go_along),
 		TEST(a_look_up_that_a_rename_overtook_asks_again),
 		TEST(a_listing_of_a_directory_that_went_and_came_back_sweeps_nothing),
 		TEST(what_is_renamed_out_of_a_renamed_directory_is_where_that_was),
