@@ -16,6 +16,33 @@ static int add(struct args *a, const struct args_option *o, const char *value, s
 	return 0;
 }
 
+/* What other tools call it. */
+static const struct {
+	const char *theirs, *ours;
+} synonyms[] = {
+	{"format", "output"},	   {"query", "filter"},	     {"filters", "filter"},  {"max-items", "limit"},
+	{"max-results", "limit"},  {"instance-type", "flavor"}, {"machine-type", "flavor"}, {"size", "flavor"},
+	{"key-name", "keypair"},   {"ssh-key", "keypair"},   {"force", "yes"},	     {"quiet", "yes"},
+	{"availability-zone", "zone"}, {"location", "region"}, {"cloud", "provider"}, {"column", "columns"},
+	{"tags", "tag"},	   {"sort", "sort-by"},
+};
+
+static bool is_synonym(const char *typed, const char *known)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(synonyms); i++)
+		if (!strcmp(synonyms[i].theirs, typed) && !strcmp(synonyms[i].ours, known))
+			return true;
+	return false;
+}
+
+/* "image-id" for "image", "key" for "key-name": one is the other's beginning. */
+static bool is_part(const char *typed, const char *known)
+{
+	size_t a = strlen(typed), b = strlen(known), len = a < b ? a : b;
+
+	return len >= 3 && a != b && !strncmp(typed, known, len) && (a < b ? known[len] : typed[len]) == '-';
+}
+
 /* The option's name up to '='; never its value. */
 static int unknown_long(const struct args_option *options, const char *name, size_t len,
 			struct error *err)
@@ -24,7 +51,7 @@ static int unknown_long(const struct args_option *options, const char *name, siz
 
 	memcpy(typed, name, len < sizeof typed - 1 ? len : sizeof typed - 1);
 	for (const struct args_option *o = options; !is_end(o); o++)
-		if (o->name && text_is_near(typed, o->name))
+		if (o->name && (is_synonym(typed, o->name) || is_part(typed, o->name) || text_is_near(typed, o->name)))
 			return error_set(err, ERR_INVALID,
 					 "unknown option '--%s' (did you mean '--%s'?)", typed,
 					 o->name);

@@ -70,18 +70,18 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static int unknown_command(const char *name, struct error *err)
+static int unknown_command(int argc, char *const *argv, struct error *err)
 {
-	const char *near;
+	const char *name = argv[0];
+	char near[128];
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (text_is_near(name, commands[i]->name))
+		if (strlen(name) > 2 && text_is_near(name, commands[i]->name)) /* "cp" is not "mcp" */
 			return error_set(err, ERR_INVALID,
 					 "unknown command '%.64s' (did you mean '%s'?)", name,
 					 commands[i]->name);
-	near = cli_op_near_resource(name);
-	if (near)
-		return error_set(err, ERR_INVALID, "unknown command '%.64s' (did you mean '%s'?)",
+	if (cli_op_near(argc, argv, near, sizeof near))
+		return error_set(err, ERR_INVALID, "unknown command '%.64s' (did you mean `skydir %s`?)",
 				 name, near);
 	return error_set(err, ERR_INVALID, "unknown command '%.64s' (`skydir help` lists them)",
 			 name);
@@ -177,7 +177,7 @@ static int print_help(const char *name, FILE *to, struct error *err)
 	int r = cli_help(name, &out);
 
 	if (r == -EINVAL)
-		return unknown_command(name, err);
+		return unknown_command(1, &(char *const){(char *)name}, err); /* only read */
 	if (r < 0)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	(void)fputs(buf_cstr(&out), to); /* checked for all of stdout at the end */
@@ -190,11 +190,29 @@ static int print_page(const char *name, struct error *err)
 	int r = man_page(name, &out);
 
 	if (r == -EINVAL)
-		return unknown_command(name, err);
+		return unknown_command(1, &(char *const){(char *)name}, err); /* only read */
 	if (r < 0)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	(void)fputs(buf_cstr(&out), stdout); /* checked for all of stdout at the end */
 	return 0;
+}
+
+/* "help instances", "help dns records" */
+static int help_resource(int count, char *const *names, struct buf *out, struct error *err)
+{
+	CLEANUP(buf_release) struct buf prefix = BUF_INIT(256);
+	char near[128];
+
+	for (int i = 0; i < count; i++)
+		if (buf_addf(&prefix, "%s%s", i ? "." : "", names[i]) < 0)
+			return error_set(err, ERR_INVALID, "there is no such operation");
+	if (cli_op_is_resource(buf_cstr(&prefix)))
+		return cli_op_help_resource(buf_cstr(&prefix), out) < 0 ? error_no_memory(err) : 0;
+	return cli_op_near(count, names, near, sizeof near)
+		       ? error_set(err, ERR_INVALID, "unknown operation '%.64s' of '%.64s' (did you mean `skydir %s`?)",
+				   names[1], names[0], near)
+		       : error_set(err, ERR_INVALID, "unknown operation '%.64s' of '%.64s' (`skydir help %.64s` lists them)",
+				   names[1], names[0], names[0]);
 }
 
 /* "help instances list", "help instances" */
@@ -212,11 +230,11 @@ static int run_help(struct cli *cli, struct error *err)
 	if (count)
 		op = cli_op_find(count, names, &words);
 	if (op && (words > 1 || !find_command(names[0])))
-		r = cli_op_help(op, &out);
+		r = cli_op_help(op, &out) < 0 ? error_no_memory(err) : 0;
 	else if (count && !find_command(names[0]) && cli_op_is_resource(names[0]))
-		r = cli_op_help_resource(names[0], &out);
+		r = help_resource(count, names, &out, err);
 	if (r < 0)
-		return error_set(err, ERR_NO_MEMORY, "out of memory");
+		return r;
 	if (out.len) {
 		(void)fputs(buf_cstr(&out), stdout); /* checked for all of stdout at the end */
 		return 0;
@@ -333,23 +351,30 @@ static int skip_global(int argc, char **argv, int *at, const char **ret_config, 
 	return 0;
 }
 
-/* A resource without a verb, or with one that it does not have. */
+/* A resource without a verb, or with one that it does not have. "dns zones" lists what there is of them. */
 static int run_resource(int argc, char **argv, struct error *err)
 {
-	CLEANUP(buf_release) struct buf out = BUF_INIT(65536);
-	const char *near;
+	CLEANUP(buf_release) struct buf out = BUF_INIT(65536), prefix = BUF_INIT(256);
+	char near[128];
+	int words = 0, r = 0;
+	bool is_asked;
 
-	if (argc > 1 && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0) {
-		near = cli_op_near(argc, argv);
-		return near ? error_set(err, ERR_INVALID, "unknown operation '%.64s' of '%.64s' (did you mean '%s'?)",
-					argv[1], argv[0], near)
-			    : error_set(err, ERR_INVALID, "unknown operation '%.64s' of '%.64s' (`skydir help %.64s` lists them)",
-					argv[1], argv[0], argv[0]);
+	for (; words < argc && argv[words][0] != '-' && r == 0; words++)
+		r = buf_addf(&prefix, "%s%s", words ? "." : "", argv[words]);
+	is_asked = words < argc && (!strcmp(argv[words], "--help") || !strcmp(argv[words], "-h"));
+	if (r < 0 || !cli_op_is_resource(buf_cstr(&prefix)) || (words < argc && !is_asked)) {
+		const char *typed = argc > 1 ? argv[1] : "";
+
+		return cli_op_near(argc, argv, near, sizeof near) && strchr(near, ' ')
+			       ? error_set(err, ERR_INVALID, "unknown operation '%.64s' of '%.64s' (did you mean `skydir %s`?)",
+					   typed, argv[0], near)
+			       : error_set(err, ERR_INVALID, "unknown operation '%.64s' of '%.64s' (`skydir help %.64s` lists them)",
+					   typed, argv[0], argv[0]);
 	}
-	if (cli_op_help_resource(argv[0], &out) < 0)
-		return error_set(err, ERR_NO_MEMORY, "out of memory");
-	(void)fputs(buf_cstr(&out), argc > 1 ? stdout : stderr); /* checked for all of stdout at the end */
-	return argc > 1 ? 0 : 2;
+	if (cli_op_help_resource(buf_cstr(&prefix), &out) < 0)
+		return error_no_memory(err);
+	(void)fputs(buf_cstr(&out), is_asked ? stdout : stderr); /* checked for all of stdout at the end */
+	return is_asked ? 0 : 2;
 }
 
 static int dispatch(int argc, char **argv, struct error *err)
@@ -375,7 +400,7 @@ static int dispatch(int argc, char **argv, struct error *err)
 		return error_set(err, ERR_INVALID,
 				 "unknown option before a command (`skydir help`)");
 	if (!c)
-		return unknown_command(argv[at], err);
+		return unknown_command(argc - at, argv + at, err);
 	return run_command(c, argc - at - 1, argv + at + 1, config_path, err);
 }
 

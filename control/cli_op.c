@@ -39,62 +39,6 @@ bool cli_op_is_resource(const char *word)
 	return op_each(is_below, (char *)word) != 0; /* only compared */
 }
 
-struct near {
-	char typed[128];
-	const char *found;
-};
-
-static int compare_near(void *arg, const struct op *op)
-{
-	struct near *n = arg;
-
-	if (!cli_op_is_command(op) || !text_is_near(n->typed, op->name))
-		return 0;
-	n->found = op->name;
-	return 1;
-}
-
-const char *cli_op_near(int argc, char *const *argv)
-{
-	struct near n = {.typed = ""};
-
-	/* With fewer words each time, so that arguments behind the name do not matter. */
-	for (int words = argc < NAME_WORDS_MAX ? argc : NAME_WORDS_MAX; words > 0 && !n.found; words--) {
-		size_t len = 0;
-
-		for (int i = 0; i < words && argv[i][0] != '-' && len < sizeof n.typed; i++)
-			len += (size_t)snprintf(n.typed + len, sizeof n.typed - len, "%s%s", i ? "." : "", argv[i]);
-		if (len < sizeof n.typed)
-			(void)op_each(compare_near, &n); /* found says it */
-	}
-	return n.found;
-}
-
-static int compare_resource(void *arg, const struct op *op)
-{
-	struct near *n = arg;
-	static char resource[64]; /* the caller's until the next call */
-	size_t len = strcspn(op->name, ".");
-
-	if (!cli_op_is_command(op) || !op->name[len] || len >= sizeof resource)
-		return 0;
-	memcpy(resource, op->name, len);
-	resource[len] = '\0';
-	if (!text_is_near(n->typed, resource))
-		return 0;
-	n->found = resource;
-	return 1;
-}
-
-const char *cli_op_near_resource(const char *word)
-{
-	struct near n = {.typed = ""};
-
-	(void)snprintf(n.typed, sizeof n.typed, "%s", word); /* what is cut off is near nothing */
-	(void)op_each(compare_resource, &n);		     /* found says it */
-	return n.found;
-}
-
 /* ---- running ---- */
 
 struct run {
@@ -298,6 +242,8 @@ static int run_parsed(struct run *run, struct error *err)
 
 	if (r == 0)
 		r = read_choice(run, err);
+	if (r == 0)
+		r = output_check(run->op, &run->choice, err);
 	if (r == 0)
 		r = see_plan(run, err);
 	if (r == 0)

@@ -29,10 +29,11 @@ int cli_op_call(const struct op *op, struct json_object *params, const char *con
 int cli_op_help(const struct op *op, struct buf *out) MUST_CHECK;
 int cli_op_help_resource(const char *prefix, struct buf *out) MUST_CHECK;
 int cli_op_help_all(struct buf *out) MUST_CHECK;
-/* The nearest resource or verb to what was typed, for "did you mean"; NULL when none is near. */
-const char *cli_op_near(int argc, char *const *argv);
-/* The nearest resource to a first word that is none; static for the next call, NULL when none is near. */
-const char *cli_op_near_resource(const char *word);
+/* "instances list" for "server ls": what was meant, by the words of other clouds' tools and by mistyped ones; a whole
+ * command or a resource alone. False: no idea. */
+bool cli_op_near(int argc, char *const *argv, char *ret, size_t size);
+/* Appends "instances create NAME --image TEXT --flavor TEXT [OPTIONS]". */
+int cli_op_usage(const struct op *op, struct buf *out) MUST_CHECK;
 /* "instances.list" as typed: "instances list". ret: at least 128 bytes. */
 void cli_op_words(const struct op *op, char *ret, size_t size);
 /* The parameters as JSON from arguments; for tests. */

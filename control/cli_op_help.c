@@ -6,35 +6,65 @@
 
 #include <stdio.h>
 
-void cli_op_words(const struct op *op, char *ret, size_t size)
+static void as_words(const char *name, char *ret, size_t size)
 {
-	(void)snprintf(ret, size, "%s", op->name); /* names are short */
+	(void)snprintf(ret, size, "%s", name); /* names are short */
 	for (char *c = ret; *c; c++)
 		if (*c == '.')
 			*c = ' ';
 }
 
-static int add_synopsis(const struct op *op, struct buf *out)
+void cli_op_words(const struct op *op, char *ret, size_t size)
+{
+	as_words(op->name, ret, size);
+}
+
+static const struct op_param *param_of_option(const struct op *op, const char *option)
 {
 	const struct op_param *p;
+
+	for (size_t i = 0; (p = op_param_at(op, i)) != NULL; i++) {
+		const char *a = p->name, *b = option;
+
+		while (*a && *b && (*a == *b || (*a == '_' && *b == '-')))
+			a++, b++;
+		if (!*a && (!*b || (p->is_secret && !strcmp(b, "-file"))) && !p->position)
+			return p;
+	}
+	return NULL;
+}
+
+static int add_argument(const struct op_param *p, struct buf *out)
+{
+	char name[64];
+	size_t n = 0;
+
+	for (; p->name[n] && n + 1 < sizeof name; n++)
+		name[n] = (char)(p->name[n] >= 'a' && p->name[n] <= 'z' ? p->name[n] - 32 : p->name[n]);
+	name[n] = '\0';
+	return buf_addf(out, p->is_required ? " %s%s" : " [%s%s]", name, p->is_rest ? "..." : "");
+}
+
+int cli_op_usage(const struct op *op, struct buf *out)
+{
+	struct args_option *options = cli_op_options(op);
+	const struct op_param *p;
 	char words[128];
-	int r;
+	int r = options ? 0 : -ENOMEM;
 
 	cli_op_words(op, words, sizeof words);
-	r = buf_addf(out, "usage: skydir %s", words);
+	if (r == 0)
+		r = buf_adds(out, words);
 	for (unsigned position = 1; r == 0 && position < 16; position++)
-		for (size_t i = 0; r == 0 && (p = op_param_at(op, i)) != NULL; i++) {
-			char name[64];
-			size_t n = 0;
-
-			if (p->position != position)
-				continue;
-			for (; p->name[n] && n + 1 < sizeof name; n++)
-				name[n] = (char)(p->name[n] >= 'a' && p->name[n] <= 'z' ? p->name[n] - 32 : p->name[n]);
-			name[n] = '\0';
-			r = buf_addf(out, p->is_required ? " %s%s" : " [%s%s]", name, p->is_rest ? "..." : "");
-		}
-	return r < 0 ? r : buf_adds(out, " [OPTIONS]\n");
+		for (size_t i = 0; r == 0 && (p = op_param_at(op, i)) != NULL; i++)
+			r = p->position == position ? add_argument(p, out) : 0;
+	for (struct args_option *o = options; r == 0 && o->name; o++) {
+		p = param_of_option(op, o->name);
+		if (p && p->is_required)
+			r = buf_addf(out, " --%s %s", o->name, o->value ? o->value : "");
+	}
+	cli_op_options_free(options);
+	return r < 0 ? r : buf_adds(out, " [OPTIONS]");
 }
 
 static int add_choices(const struct op_param *p, struct buf *out)
@@ -63,21 +93,6 @@ static int add_arguments(const struct op *op, struct buf *out)
 		is_first = false;
 	}
 	return r;
-}
-
-static const struct op_param *param_of_option(const struct op *op, const char *option)
-{
-	const struct op_param *p;
-
-	for (size_t i = 0; (p = op_param_at(op, i)) != NULL; i++) {
-		const char *a = p->name, *b = option;
-
-		while (*a && *b && (*a == *b || (*a == '_' && *b == '-')))
-			a++, b++;
-		if (!*a && (!*b || (p->is_secret && !strcmp(b, "-file"))) && !p->position)
-			return p;
-	}
-	return NULL;
 }
 
 static int add_options(const struct op *op, struct buf *out)
@@ -129,7 +144,11 @@ int cli_op_help(const struct op *op, struct buf *out)
 	cli_op_words(op, words, sizeof words);
 	r = buf_addf(out, "skydir %s: %s\n\n", words, op->summary);
 	if (r == 0)
-		r = add_synopsis(op, out);
+		r = buf_adds(out, "usage: skydir ");
+	if (r == 0)
+		r = cli_op_usage(op, out);
+	if (r == 0)
+		r = buf_addc(out, '\n');
 	if (r == 0 && op->details)
 		r = buf_addf(out, "\n%s\n", op->details);
 	if (r == 0)
@@ -146,7 +165,10 @@ struct listing {
 	size_t len;
 	struct buf *out;
 	char last[64];
+	size_t column; /* where the line is */
 };
+#define HELP_WIDTH  100
+#define HELP_INDENT 19
 
 static int add_verb(void *arg, const struct op *op)
 {
@@ -161,12 +183,28 @@ static int add_verb(void *arg, const struct op *op)
 
 int cli_op_help_resource(const char *prefix, struct buf *out)
 {
-	struct listing l = {prefix, strlen(prefix), out, ""};
-	int r = buf_addf(out, "skydir %s: operations\n\n", prefix);
+	struct listing l = {.prefix = prefix, .len = strlen(prefix), .out = out};
+	char words[128];
+	int r;
 
+	as_words(prefix, words, sizeof words);
+	r = buf_addf(out, "skydir %s: operations\n\n", words);
 	if (r == 0)
 		r = op_each(add_verb, &l);
-	return r < 0 ? r : buf_addf(out, "\n`skydir %s VERB --help` explains one.\n", prefix);
+	return r < 0 ? r : buf_addf(out, "\n`skydir %s VERB --help` explains one.\n", words);
+}
+
+/* A verb of the resource's, on the next line when this one is full. */
+static int add_word(struct listing *l, const char *word, bool is_first)
+{
+	size_t len = strlen(word);
+
+	if (!is_first && l->column + len + 2 > HELP_WIDTH) {
+		l->column = HELP_INDENT + len;
+		return buf_addf(l->out, ",\n%*s%s", HELP_INDENT, "", word);
+	}
+	l->column += len + (is_first ? 0 : 2);
+	return buf_addf(l->out, "%s%s", is_first ? "" : ", ", word);
 }
 
 /* A resource's verbs follow one another in the tables: "instances  list, get, create". */
@@ -174,27 +212,27 @@ static int add_resource(void *arg, const struct op *op)
 {
 	struct listing *l = arg;
 	size_t len = strcspn(op->name, ".");
+	bool is_first = strncmp(l->last, op->name, len) != 0 || l->last[len];
 	int r = 0;
 
 	if (!cli_op_is_command(op))
 		return 0;
 	if (!op->name[len]) /* a verb alone */
-		return buf_addf(l->out, "%s  %-14s %s", l->last[0] ? "\n" : "", op->name, op->summary);
+		return buf_addf(l->out, "%s  %-16s %s", l->last[0] ? "\n" : "", op->name, op->summary);
 	if (len >= sizeof l->last)
 		return -EINVAL;
-	if (strncmp(l->last, op->name, len) != 0 || l->last[len]) {
-		r = buf_addf(l->out, "%s  %-14.*s", l->last[0] ? "\n" : "", (int)len, op->name);
+	if (is_first) {
+		r = buf_addf(l->out, "%s  %-16.*s ", l->last[0] ? "\n" : "", (int)len, op->name);
 		memcpy(l->last, op->name, len);
 		l->last[len] = '\0';
-	} else {
-		r = buf_addc(l->out, ',');
+		l->column = HELP_INDENT;
 	}
-	return r < 0 ? r : buf_addf(l->out, " %s", op->name + len + 1);
+	return r < 0 ? r : add_word(l, op->name + len + 1, is_first);
 }
 
 int cli_op_help_all(struct buf *out)
 {
-	struct listing l = {"", 0, out, ""};
+	struct listing l = {.prefix = "", .out = out};
 	int r = buf_adds(out, "\nresources (skydir RESOURCE VERB; `skydir help RESOURCE`):\n");
 
 	if (r == 0)

@@ -250,6 +250,33 @@ static int read_param(const struct op *op, const struct op_param *p, const struc
 	return json_object_object_add(params, p->name, value) == 0 ? 0 : error_no_memory(err);
 }
 
+/* "argument NAME is missing (usage: ...)", "option --flavor is missing: size". */
+static int check_required(const struct op *op, struct json_object *params, struct error *err)
+{
+	CLEANUP(buf_release) struct buf usage = BUF_INIT(256);
+	const struct op_param *p;
+	CLEANUP(freep) char *option = NULL;
+
+	for (size_t i = 0; (p = op_param_at(op, i)) != NULL; i++)
+		if (p->is_required && !json_object_object_get_ex(params, p->name, NULL))
+			break;
+	if (!p)
+		return 0;
+	if (p->position)
+		return error_set(err, ERR_INVALID, "argument '%s' is missing (usage: skydir %s)", p->name,
+				 cli_op_usage(op, &usage) < 0 ? "..." : buf_cstr(&usage));
+	option = option_name(p);
+	return option ? error_set(err, ERR_INVALID, "option --%s is missing: %s", option, p->help) : error_no_memory(err);
+}
+
+static int too_many(const struct op *op, const char *word, struct error *err)
+{
+	CLEANUP(buf_release) struct buf usage = BUF_INIT(256);
+
+	return error_set(err, ERR_INVALID, "too many arguments: '%.64s' (usage: skydir %s)", word,
+			 cli_op_usage(op, &usage) < 0 ? "..." : buf_cstr(&usage));
+}
+
 int cli_op_params(const struct op *op, const struct args *args, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *params = json_object_new_object();
@@ -266,7 +293,9 @@ int cli_op_params(const struct op *op, const struct args *args, struct json_obje
 	if (r < 0)
 		return r;
 	if (args->count > most && !has_rest)
-		return error_set(err, ERR_INVALID, "too many arguments: '%.64s'", args->positionals[most]);
-	*ret = steal(params);
-	return 0;
+		return too_many(op, args->positionals[most], err);
+	r = check_required(op, params, err);
+	if (r == 0)
+		*ret = steal(params);
+	return r;
 }

@@ -129,7 +129,7 @@ static int print_table(struct status *s, struct json_object *all, struct error *
 		(void)puts("no mounts");
 		return 0;
 	}
-	t = status_table(all);
+	t = status_table(all, output_has_colour(STDOUT_FILENO) ? STATUS_COLOURED : STATUS_PLAIN);
 	if (!t)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	r = output_table_print(t, err);

@@ -208,7 +208,7 @@ struct output_table {
 
 static bool is_status_name(const char *name)
 {
-	return !strcasecmp(name, "status") || !strcasecmp(name, "state");
+	return !strcasecmp(name, "status") || !strcasecmp(name, "state") || !strcmp(name, "ERRORS");
 }
 
 /* The words of all our vocabularies: how things are, told by colour too. Others stay plain. */
@@ -217,12 +217,15 @@ static const char *colour_of(const char *word)
 	static const struct {
 		const char *colour, *words;
 	} colours[] = {
-		{"green", " active available running used "},
-		{"red", " broken deleted error failed unavailable "},
-		{"yellow", " creating deleting deprecated pending restarting stopping suspended "},
+		{"green", " active available mounted running used "},
+		{"red", " broken dead deleted error failed not answering unavailable "},
+		{"yellow", " creating deleting deprecated draining left over pending restarting stopping suspended unmounted "},
 	};
 	char wanted[32];
+	size_t digits = strspn(word, "0123456789");
 
+	if (digits && !word[digits]) /* a count of errors */
+		return strspn(word, "0") == digits ? NULL : "red";
 	if ((size_t)snprintf(wanted, sizeof wanted, " %s ", word) >= sizeof wanted)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(colours); i++)

@@ -47,6 +47,6 @@ char *output_table_text(struct output_table *t);
 void output_table_hide_headers(struct output_table *t);
 /* Which column is cut on a narrow terminal instead of the first; one that is none: no column is. */
 void output_table_cut(struct output_table *t, size_t column);
-/* Colours the words of columns named STATUS or STATE, and of rows named so. */
+/* Colours the words of columns named STATUS or STATE, and of rows named so; and a count above none of ERRORS. */
 void output_table_colour(struct output_table *t);
 void output_table_free(struct output_table *t);

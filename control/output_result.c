@@ -105,6 +105,59 @@ static int filter_items(struct json_object *items, const char *text, struct erro
 	return r;
 }
 
+/* ---- names of members ---- */
+
+static bool has_member(const struct record_shape *shape, struct str name)
+{
+	static const char *const always[] = {"provider", "raw", NULL};
+	struct str head = str_split(&name, '.'); /* "flavor.ram" */
+
+	for (const struct record_field *f = shape->fields; f->name; f++)
+		if (str_equal(head, str_of(f->name)))
+			return true;
+	for (const char *const *a = always; *a; a++)
+		if (str_equal(head, str_of(*a)))
+			return true;
+	return false;
+}
+
+static int check_member(const struct op *op, const char *option, struct str name, struct error *err)
+{
+	CLEANUP(buf_release) struct buf known = BUF_INIT(150);
+	CLEANUP(freep) char *typed = str_dup(name);
+
+	if (!typed)
+		return error_no_memory(err);
+	if (!op->shape || !name.len || has_member(op->shape, name))
+		return 0;
+	for (const struct record_field *f = op->shape->fields; f->name; f++)
+		if (text_is_near(typed, f->name))
+			return error_set(err, ERR_INVALID, "--%s '%.64s' is no member of the result (did you mean '%s'?)", option,
+					 typed, f->name);
+	for (const struct record_field *f = op->shape->fields; f->name; f++)
+		if (buf_addf(&known, "%s%s", known.len ? ", " : "", f->name) < 0)
+			break; /* cut off is fine */
+	return error_set(err, ERR_INVALID, "--%s '%.64s' is no member of the result (%s)", option, typed, buf_cstr(&known));
+}
+
+int output_check(const struct op *op, const struct output_choice *choice, struct error *err)
+{
+	struct str rest = str_of(choice->columns ? choice->columns : ""), name;
+	const char *by = choice->sort_by ? choice->sort_by : "";
+	int r = check_member(op, "sort-by", str_of(*by == '-' ? by + 1 : by), err);
+
+	while (r == 0 && rest.ptr && (name = str_split(&rest, ',')).ptr)
+		r = check_member(op, "columns", str_trim(name), err);
+	for (size_t i = 0; i < choice->filter_count && r == 0; i++) {
+		struct filter f;
+
+		r = parse_filter(choice->filters[i], &f, err);
+		if (r == 0)
+			r = check_member(op, "filter", str_of(f.name), err);
+	}
+	return r;
+}
+
 /* json-c sorts through qsort, which hands nothing through: one thread, so a variable of the file will do. */
 static const char *sort_name;
 

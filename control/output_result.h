@@ -20,6 +20,8 @@ struct output_choice {
 	uint64_t limit; /* 0: all */
 	bool has_colour; /* of tables, for a terminal */
 };
+/* Before anything is asked: filters that are none, and names that no result of the operation has, are ERR_INVALID. */
+int output_check(const struct op *op, const struct output_choice *choice, struct error *err) MUST_CHECK;
 /* Applies filter, sort and limit to result.items; ERR_INVALID for a filter that is none. */
 int output_select(struct json_object *result, const struct output_choice *choice, struct error *err) MUST_CHECK;
 /* The text of a result. */

@@ -53,13 +53,15 @@ static int add_row(struct output_table *t, struct json_object *m, const char *st
 	return output_table_row(t, cells);
 }
 
-struct output_table *status_table(struct json_object *all)
+struct output_table *status_table(struct json_object *all, enum status_look look)
 {
 	static const char *const columns[] = {"MOUNT",	 "SOURCE",  "STATE", "DIRTY",
 					      "PENDING", "UPLOADS", "CACHE", "ERRORS"};
 	struct output_table *t = output_table_new(columns, ARRAY_SIZE(columns));
 	int r = t ? 0 : -ENOMEM;
 
+	if (t && look == STATUS_COLOURED)
+		output_table_colour(t);
 	for (size_t i = 0; r == 0 && i < length_of(all, "mounts"); i++)
 		r = add_row(t, json_object_array_get_idx(json_get_array(all, "mounts"), i),
 			    "mounted");

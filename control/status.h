@@ -10,4 +10,5 @@
 int status_add_details(struct json_object *mounts, struct buf *out) MUST_CHECK;
 /* The table (and nothing when there are no rows) for {"mounts": [...], "orphans": [...]}. */
 struct output_table;
-struct output_table *status_table(struct json_object *all); /* NULL without memory */
+enum status_look { STATUS_PLAIN, STATUS_COLOURED };
+struct output_table *status_table(struct json_object *all, enum status_look look); /* NULL without memory */

@@ -18,6 +18,8 @@ static int wrong_place(const char *path, enum storage_depth depth, struct error 
 		[STORAGE_OBJECT] = "/STORE/BUCKET/KEY",
 	};
 
+	if (strstr(path, "://"))
+		return error_set(err, ERR_INVALID, "'%.100s' must be %s, like /s3/my-bucket/key", path, wanted[depth]);
 	return error_set(err, ERR_INVALID, "'%.100s' must be %s", path, wanted[depth]);
 }
 

@@ -30,7 +30,7 @@ static const char everything[] =
 static void the_table_has_a_row_for_each_mount_and_orphan(void **state)
 {
 	CLEANUP(json_putp) struct json_object *all = parse(everything);
-	struct output_table *t = status_table(all);
+	struct output_table *t = status_table(all, STATUS_PLAIN);
 	CLEANUP(freep) char *text = t ? output_table_text(t) : NULL;
 
 	(void)state;
@@ -43,6 +43,21 @@ static void the_table_has_a_row_for_each_mount_and_orphan(void **state)
 	assert_non_null(strstr(text, "/c/mount-2"));
 	assert_non_null(strstr(text, "left over"));
 	assert_null(strchr(text, '\x1b'));
+	output_table_free(t);
+}
+
+static void states_and_errors_have_colours_where_they_are_asked_for(void **state)
+{
+	CLEANUP(json_putp) struct json_object *all = parse(everything);
+	struct output_table *t = status_table(all, STATUS_COLOURED);
+	CLEANUP(freep) char *text = t ? output_table_text(t) : NULL;
+
+	(void)state;
+	assert_non_null(text);
+	assert_non_null(strstr(text, "\x1b[32mmounted"));
+	assert_non_null(strstr(text, "\x1b[31mdead"));
+	assert_non_null(strstr(text, "\x1b[1;33mleft over"));
+	assert_non_null(strstr(text, "\x1b[31m1\x1b")); /* an error */
 	output_table_free(t);
 }
 
@@ -85,7 +100,7 @@ static void odd_shapes_do_no_harm(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		CLEANUP(json_putp) struct json_object *all = parse(cases[i]);
 		CLEANUP(buf_release) struct buf out = BUF_INIT(65536);
-		struct output_table *t = status_table(all);
+		struct output_table *t = status_table(all, STATUS_PLAIN);
 
 		assert_non_null(t);
 		output_table_free(t);
@@ -130,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table_has_a_row_for_each_mount_and_orphan),
+		cmocka_unit_test(states_and_errors_have_colours_where_they_are_asked_for),
 		cmocka_unit_test(details_list_uploads_and_errors_safely),
 		cmocka_unit_test(details_are_bounded),
 		cmocka_unit_test(odd_shapes_do_no_harm),
