@@ -136,9 +136,25 @@ static void explain_openstack(const struct cred_host *host, const struct config_
 	explain_keystone(host, s, KEYSTONE_STANDARD, steps);
 }
 
+/* Two services, each with credentials of its own: the S3 face, then all else. */
 static void explain_infomaniak(const struct cred_host *host, const struct config_store *s, struct auth_steps *steps)
 {
+	struct auth_steps objects = {.add = steps->add, .arg = steps->arg};
+	const char *key = host->getenv("INFOMANIAK_S3_ACCESS_KEY"), *secret = host->getenv("INFOMANIAK_S3_SECRET_KEY");
+	bool has_pair = key && *key && secret && *secret;
+
+	auth_step(&objects, "S3: section", value_of(s, "access-key-id") && value_of(s, "secret-access-key"),
+		  "access-key-id and secret-access-key in the section");
+	auth_step(&objects, "S3: INFOMANIAK_S3_*", has_pair,
+		  has_pair ? "set" : "INFOMANIAK_S3_ACCESS_KEY and INFOMANIAK_S3_SECRET_KEY");
 	explain_keystone(host, s, KEYSTONE_INFOMANIAK, steps);
+}
+
+static void explain_local(const struct cred_host *host, const struct config_store *s, struct auth_steps *steps)
+{
+	(void)host; /* a directory of this machine */
+	(void)s;
+	auth_step(steps, "none", true, "a directory of this machine: no credentials are needed");
 }
 
 static void explain_gcp(const struct cred_host *host, const struct config_store *s, struct auth_steps *steps)
@@ -180,6 +196,11 @@ static void explain_newsletter(const struct cred_host *host, const struct config
 	explain_token(host, s, (const char *const[]){"INFOMANIAK_NEWSLETTER_TOKEN", NULL}, steps);
 }
 
+static void explain_domains(const struct cred_host *host, const struct config_store *s, struct auth_steps *steps)
+{
+	explain_token(host, s, (const char *const[]){"INFOMANIAK_TOKEN", NULL}, steps);
+}
+
 static const struct explainer {
 	const char *type;
 	void (*fn)(const struct cred_host *host, const struct config_store *section, struct auth_steps *steps);
@@ -187,7 +208,7 @@ static const struct explainer {
 	{"aws", explain_aws},		{"s3", explain_aws},	      {"gcp", explain_gcp},
 	{"gcs", explain_gcp},		{"azure", explain_azure},     {"openstack", explain_openstack},
 	{"swift", explain_openstack},	{"infomaniak", explain_infomaniak}, {"coda", explain_coda},
-	{"infomaniak-newsletter", explain_newsletter},
+	{"infomaniak-domains", explain_domains}, {"infomaniak-newsletter", explain_newsletter}, {"local", explain_local},
 };
 
 static const char *environment(const char *name)
@@ -212,8 +233,8 @@ static size_t explain_one(struct json_object *list, const char *name, const char
 
 static int run_explain(const struct op_call *call, struct json_object **ret, struct error *err)
 {
-	static const char *const standard[] = {"aws", "gcp", "azure", "openstack", "infomaniak", "coda",
-						"infomaniak-newsletter"};
+	static const char *const standard[] = {"aws", "gcp", "azure", "openstack", "infomaniak",
+						"infomaniak-domains", "infomaniak-newsletter", "coda"};
 	const char *asked = call->params ? json_get_string(call->params, "name") : NULL;
 	const struct config *config = call->context ? op_context_config(call->context) : NULL;
 	struct json_object *list = json_object_new_array();

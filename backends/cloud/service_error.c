@@ -146,6 +146,7 @@ static void copy_clean(char *to, size_t size, const char *from)
 	to[at] = '\0';
 }
 
+/* errors.errors: Designate says only there which value is wrong and why. */
 static void read_document(struct json_object *o, struct error *err)
 {
 	static const char *const code_places[] = {
@@ -155,7 +156,7 @@ static void read_document(struct json_object *o, struct error *err)
 	};
 	static const char *const message_places[] = {
 		"error.message", "error.description", "Response.Errors.Error.Message",
-		"ErrorResponse.Error.Message", "InvalidChangeBatch.Messages.Message", "Error.Message", "message",
+		"ErrorResponse.Error.Message", "InvalidChangeBatch.Messages.Message", "Error.Message", "errors.errors.0.message", "message",
 		"Message", "errorMessage", "error_description", "explanation", "faultstring", "description",
 		"NeutronError.message", "error", "detail", "title", NULL,
 	};
@@ -191,6 +192,20 @@ static void read_body(const struct http_response *response, struct error *err)
 		read_document(o, err);
 }
 
+/* Where services say which request it was: what their support asks for. */
+static void read_request_id(const struct http_response *response, struct error *err)
+{
+	static const char *const headers[] = { "x-openstack-request-id", "x-ms-request-id", "x-amzn-requestid",
+					       "x-amz-request-id" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(headers) && !err->request_id[0]; i++) {
+		const char *id = http_fields_get(&response->headers, headers[i]);
+
+		if (id)
+			copy_clean(err->request_id, sizeof err->request_id, id);
+	}
+}
+
 int service_classify(void *service, const struct http_response *response, struct error *err)
 {
 	const struct service *s = service;
@@ -201,6 +216,7 @@ int service_classify(void *service, const struct http_response *response, struct
 		return 0;
 	if (response->status == 400 || response->status == 422)
 		err->kind = ERR_INVALID;
+	read_request_id(response, err);
 	read_body(response, err);
 	kind = err->service_code[0] ? kind_of_code(err->service_code) : ERR_NONE;
 	/* A code that says "not found" inside a 401 or 403 is about something else than the thing asked for. */

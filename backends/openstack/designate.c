@@ -2,7 +2,8 @@
  * Domain names by Designate: zones, record sets, reverse names of floating IPs.
  *
  * Source: docs.openstack.org/api-ref/dns (v2), read 2026-11. Names have their last dot there, TXT values stand in quotes,
- * a record set without a TTL has its zone's.
+ * a record set without a TTL has its zone's. The value of a CAA record stands without quotes, and with them is refused
+ * (seen with Designate 20, 2026-11).
  */
 #include "backends/cloud/dns_sets.h"
 #include "backends/openstack/openstack.h"
@@ -57,8 +58,51 @@ static const struct record_source zone_map[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
+/* `0 issue ca.example` as zone files have it: what follows the tag is one string. A heap string, NULL without memory. */
+static char *quoted_caa(const char *text)
+{
+	const char *tag = strchr(text, ' '), *value = tag ? strchr(tag + 1, ' ') : NULL;
+
+	if (!value || value[1] == '"')
+		return strdup(text);
+	return str_format("%.*s \"%s\"", (int)(value - text), text, value + 1);
+}
+
+/* And back, when nothing in it needs its quotes. */
+static char *bare_caa(const char *text)
+{
+	const char *quote = strchr(text, '"');
+	size_t len = strlen(text);
+
+	if (!quote || strchr(text, '\\') || text[len - 1] != '"' || quote + 1 >= text + len - 1)
+		return strdup(text);
+	return str_format("%.*s%.*s", (int)(quote - text), text, (int)(text + len - 1 - (quote + 1)), quote + 1);
+}
+
+/* Each text of a list by fn: a new list, NULL without memory. */
+static struct json_object *each_text(struct json_object *list, char *(*fn)(const char *text))
+{
+	CLEANUP(json_putp) struct json_object *made = json_object_new_array();
+	size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; made && i < count; i++) {
+		CLEANUP(freep) char *text = fn(json_object_get_string(json_object_array_get_idx(list, i)));
+
+		if (!text || json_object_array_add(made, json_object_new_string(text)) != 0)
+			return NULL;
+	}
+	return steal(made);
+}
+
 static struct json_object *make_values(struct json_object *o)
 {
+	const char *type = json_get_string(o, "type");
+	CLEANUP(json_putp) struct json_object *list = NULL;
+
+	if (type && !strcmp(type, "CAA")) {
+		list = each_text(json_get(o, "records"), quoted_caa);
+		return dns_json_values(type, list, NULL, DNS_ESCAPE_DECIMAL);
+	}
 	return dns_json_values(json_get_string(o, "type"), json_get(o, "records"), NULL, DNS_ESCAPE_DECIMAL);
 }
 
@@ -275,6 +319,14 @@ static int put_set(struct cloud_call *call, const struct dns_zone *zone, const s
 		r = error_set(err, ERR_NO_MEMORY, "out of memory");
 	if (r < 0)
 		return r;
+	if (!strcmp(want->type, "CAA")) {
+		struct json_object *bare = each_text(values, bare_caa);
+
+		if (!bare)
+			return error_no_memory(err);
+		json_object_put(values);
+		values = bare;
+	}
 	json_object_object_add(body, "records", steal(values));
 	if (want->ttl >= 0)
 		json_object_object_add(body, "ttl", json_object_new_int64(want->ttl));

@@ -3,7 +3,6 @@
 #include "backends/base/xml_json.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 /* The services that rows name: the types of the catalogue, and what follows the catalogue's address. */
 static const struct {
@@ -172,10 +171,6 @@ int openstack_open(const struct cloud_driver *driver, enum keystone_flavour flav
 /* Neutron: {"NeutronError": {type, message}}; a Designate 404 says nothing of use. */
 static void refine(const struct http_response *response, struct error *err)
 {
-	const char *id = http_fields_get(&response->headers, "x-openstack-request-id");
-
-	if (id && !err->request_id[0])
-		(void)snprintf(err->request_id, sizeof err->request_id, "%s", id); /* cut off is fine */
 	if (response->status == 413 || response->status == 429)
 		err->kind = ERR_THROTTLED;
 	if ((response->status == 403 || response->status == 413) && strstr(err->message, "uota")) /* Cinder: 413 */

@@ -1,5 +1,7 @@
 """Azure's virtual machines through the command line, against a server written after the public REST reference."""
 
+import json
+
 import pytest
 
 from azvm_contract import CLIENT, GROUP, LOCATION, SECRET, SUBSCRIPTION, TENANT, AzvmContract
@@ -79,9 +81,14 @@ def test_keypairs(cli, arm, key):
     assert cli("keypairs", "delete", "me", "--yes").code == 3
 
 
-def test_an_operation_that_fails_is_an_error(cli, key):
+def test_an_operation_that_fails_is_an_error(cli, arm, key):
     full = create(cli, flavor="Huge")
     assert full.code == 7 and "Cores quota" in full.err
+    refusal = '{"error": {"code": "AuthorizationFailed", "message": "not yours"}}'
+    arm.faults.append(lambda r: (403, {"x-ms-request-id": "arm-2"}, refusal) if r.path.endswith("/virtualMachines") else None)
+    done = cli("instances", "list")
+    told = json.loads(done.err)
+    assert done.code == 4 and (told["message"], told["provider"], told["request_id"]) == ("not yours", "azure", "arm-2")
 
 
 def test_an_operation_elsewhere_is_not_followed(cli, arm, key):

@@ -48,6 +48,9 @@ def test_record_sets_of_every_type(cli, server, zone):
         assert made["values"] == values and made["status"] == "active", made
         got = cli("dns", "records", "get", zone, name, kind).json
         assert got == made
+    assert server.values("example.org.", "CAA") == [(None, ["0 issue ca.example"])], "without quotes: Designate refuses them"
+    refused = cli("dns", "records", "create", zone, "x", "CAA", '5 issue "ca.example"')
+    assert refused.code == 2 and "is not a 'CAA' Record" in refused.err
     assert server.values("example.org.", "MX") == [(None, ["10 mail.example.org.", "20 mail2.example.org."])]
     assert server.values("xn--bcher-kva.example.org.", "A") == [(None, ["192.0.2.9"])]
     listed = {(s["name"], s["type"]) for s in cli("dns", "records", "list", zone).items}

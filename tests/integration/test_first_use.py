@@ -76,3 +76,27 @@ def test_members_of_members_and_of_all_results_are_columns(cli):
     cli("buckets", "create", "/local/first").json
     shown = cli.run("buckets", "list", "--columns", "name,store", "--no-headers", "--sort-by", "name", "--filter", "name=fir*")
     assert shown.code == 0 and shown.out.split() == ["first", "local"]
+
+
+SECRET = "very-secret-text"
+KINDS = {"s3": {"access-key-id": "AKIA1", "secret-access-key": SECRET}, "gcs": {"credentials-file": "/none"},
+         "azure": {"account": "a", "account-key": SECRET}, "swift": {"auth-url": "https://x.invalid", "token": SECRET},
+         "infomaniak": {"access-key-id": "k", "secret-access-key": SECRET}, "aws": {"access-key-id": "AKIA1", "secret-access-key": SECRET},
+         "gcp": {"credentials-file": "/none"}, "openstack": {"auth-url": "https://x.invalid", "token": SECRET},
+         "infomaniak-domains": {"token": SECRET}, "infomaniak-newsletter": {"token": SECRET}, "coda": {"token": SECRET}, "local": {}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_credentials_of_every_kind_are_explained(kind):
+    section = "".join(f"{k} = {v}\n" for k, v in KINDS[kind].items())
+    with Cli(config=f"[mine]\ntype = {kind}\n{section}") as cli:
+        done = cli("auth", "explain", "mine")
+        assert SECRET not in done.out + done.err
+        steps = done.items
+        assert [s["order"] for s in steps] == list(range(1, len(steps) + 1)) and {s["type"] for s in steps} == {kind}
+        assert [s for s in steps if s["state"] in ("used", "broken")], "what the section holds is seen"
+        assert cli("auth", "explain").items == steps, "the only one there is"
+    with Cli() as cli:
+        bare = cli("auth", "explain", kind).items
+        assert [s["source"] for s in bare] == [s["source"] for s in steps] or kind == "azure"
+        assert kind == "local" or not [s for s in bare if s["state"] == "used"]
