@@ -66,6 +66,19 @@ static void send_text(void *arg, const char *text)
 	n->call->notify(n->call->notify_arg, o);
 }
 
+/* A line that stays, also where nobody looks. */
+static void tell_text(void *arg, const char *text)
+{
+	struct notifier *n = arg;
+	CLEANUP(json_putp) struct json_object *o = n->call->notify ? json_object_new_object() : NULL;
+
+	if (!o)
+		return;
+	json_object_object_add(o, "message", json_object_new_string(text));
+	json_object_object_add(o, "event", json_object_new_boolean(1));
+	n->call->notify(n->call->notify_arg, o);
+}
+
 /* Each record says where it is from, so that the lists of all providers can be one. */
 static void add_provider(struct json_object *record, const char *name)
 {
@@ -126,6 +139,7 @@ static int call_slot(const struct op *op, const struct op_call *call, const stru
 	c.wait_until_mono_ms = deadline_of(notifier);
 	c.progress = send_text;
 	c.progress_arg = notifier;
+	c.tell = tell_text;
 	if (op->risk != OP_READ && cloud_param_bool(&c, "dry_run", false)) {
 		c.plan = plan = json_object_new_array();
 		if (!plan)

@@ -15,7 +15,8 @@ SETUP_JOBS="${SKYDIR_JOBS:-$(nproc)}"
 
 SETUP_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config ccache
 	libfuse3-dev fuse3 libcurl4-openssl-dev libssl-dev libxml2-dev libjson-c-dev libcmocka-dev
-	libsqlite3-dev libinih-dev libsmartcols-dev uthash-dev libisal-dev libyaml-dev libidn2-dev zlib1g-dev ca-certificates)
+	libsqlite3-dev libinih-dev libsmartcols-dev uthash-dev libisal-dev libyaml-dev libidn2-dev zlib1g-dev libzip-dev
+	ca-certificates)
 SETUP_TEST_PACKAGES=(python3 python3-venv rsync tar attr acl zip unzip sqlite3 ed procps valgrind
 	git vim patch perl zsh fish)
 SETUP_BENCH_PACKAGES=(s3fs rclone)

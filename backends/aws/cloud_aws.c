@@ -17,6 +17,8 @@ static const struct {
 } service_rows[] = {
 	{ "ec2", "aws-ec2", "EC2", "ec2.%s", SERVICE_XML, NULL },
 	{ "cloudformation", "aws-cloudformation", "CLOUDFORMATION", "cloudformation.%s", SERVICE_XML, NULL, cloudformation_refine },
+	{ "lambda", "aws-lambda", "LAMBDA", "lambda.%s", SERVICE_JSON, NULL },
+	{ "logs", "aws-logs", "CLOUDWATCH_LOGS", "logs.%s", SERVICE_JSON, NULL },
 	/* One for all regions; its signatures say us-east-1. */
 	{ "route53", "aws-route53", "ROUTE_53", "route53", SERVICE_XML, "us-east-1" },
 };
@@ -279,5 +281,6 @@ const struct cloud_driver cloud_aws = {
 			[CLOUD_DNS] = &aws_dns,
 			[CLOUD_VOLUMES] = &aws_volumes,
 			[CLOUD_NETWORK] = &aws_network,
-			[CLOUD_STACKS] = &aws_stacks },
+			[CLOUD_STACKS] = &aws_stacks,
+			[CLOUD_FUNCTIONS] = &aws_functions },
 };

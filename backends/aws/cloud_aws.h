@@ -13,6 +13,7 @@
 #include "backends/cloud/network.h"
 #include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
+#include "backends/cloud/serverless.h"
 #include "backends/cloud/volumes.h"
 
 struct aws_services;
@@ -72,6 +73,7 @@ extern const struct compute_ops aws_compute;
 extern const struct volume_ops aws_volumes;  /* ec2_volume.c */
 extern const struct network_ops aws_network; /* ec2_network.c */
 extern const struct stack_ops aws_stacks;    /* cloudformation.c */
+extern const struct function_ops aws_functions; /* lambda.c */
 /* A stack that is not there is a ValidationError like any other. */
 void cloudformation_refine(const struct http_response *response, struct error *err);
 extern const struct dns_ops aws_dns;

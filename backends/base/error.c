@@ -46,6 +46,7 @@ static const struct kind {
 	[ERR_NO_MEMORY] = { "no-memory", ENOMEM, -32058, 1, false },
 	[ERR_NAME_TOO_LONG] = { "name-too-long", ENAMETOOLONG, -32014, 1, false },
 	[ERR_READ_ONLY] = { "read-only", EROFS, -32015, 4, false },
+	[ERR_FAILED] = { "failed", EIO, -32059, 1, false },
 };
 
 static const struct kind *kind_row(enum error_kind kind)

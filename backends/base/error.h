@@ -40,6 +40,7 @@ enum error_kind {
 	ERR_NO_MEMORY,
 	ERR_NAME_TOO_LONG,
 	ERR_READ_ONLY,
+	ERR_FAILED, /* it was done, and what was run ended with an error of its own */
 	ERR_KINDS /* how many there are */
 };
 

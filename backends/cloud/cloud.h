@@ -110,6 +110,8 @@ struct cloud_call {
 	/* One line on how far a long operation is; may be NULL. */
 	void (*progress)(void *arg, const char *text);
 	void *progress_arg;
+	/* One line that the user must see, whatever becomes of the call; may be NULL. Of progress_arg. */
+	void (*tell)(void *arg, const char *text);
 };
 #define CLOUD_CALL_INIT ((struct cloud_call){ .cloud = NULL })
 
