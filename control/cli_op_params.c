@@ -239,6 +239,10 @@ static int read_param(const struct op *op, const struct op_param *p, const struc
 		return 0;
 	}
 	word = word_of(op, p, args, option, 0);
+	if (!word && p->variable && getenv(p->variable)) {
+		value = json_object_new_string(getenv(p->variable));
+		return value && json_object_object_add(params, p->name, value) == 0 ? 0 : no_memory(err);
+	}
 	if (!word)
 		return 0;
 	if (p->type == OP_LIST || p->type == OP_MAP)

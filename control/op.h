@@ -39,6 +39,7 @@ struct op_param {
 	bool is_rest;		    /* takes all arguments from its position on (OP_LIST, OP_MAP) */
 	bool is_last;		    /* behind a rest: takes the last argument, which the rest leaves to it */
 	bool is_path;		    /* OP_LIST: paths on this machine; made absolute on the command line */
+	const char *variable;	    /* of the environment, that holds it on the command line when it is not given there */
 	bool is_place;		    /* "/STORE/...": the store is whom an error is of */
 };
 #define OP_STRING_MAX 4096

@@ -13,6 +13,7 @@ extern const struct op balancer_op_rows[]; /* ops_balancers.c */
 extern const struct op identity_op_rows[]; /* ops_identity.c */
 extern const struct op stack_op_rows[];	   /* ops_stacks.c */
 extern const struct op function_op_rows[]; /* ops_functions.c */
+extern const struct op database_op_rows[]; /* ops_databases.c */
 extern const struct op coda_op_rows[];	 /* ops_coda.c */
 extern const struct op coda_table_op_rows[]; /* ops_coda_tables.c */
 extern const struct op newsletter_op_rows[]; /* ops_newsletter.c */
@@ -28,6 +29,7 @@ const struct op *const op_tables[] = {
 	dns_op_rows,
 	stack_op_rows,
 	function_op_rows,
+	database_op_rows,
 	identity_op_rows,
 	coda_op_rows,
 	coda_table_op_rows,

@@ -18,6 +18,7 @@ static const struct {
 	{ "ec2", "aws-ec2", "EC2", "ec2.%s", SERVICE_XML, NULL },
 	{ "cloudformation", "aws-cloudformation", "CLOUDFORMATION", "cloudformation.%s", SERVICE_XML, NULL, cloudformation_refine },
 	{ "lambda", "aws-lambda", "LAMBDA", "lambda.%s", SERVICE_JSON, NULL },
+	{ "rds", "aws-rds", "RDS", "rds.%s", SERVICE_XML, NULL },
 	{ "logs", "aws-logs", "CLOUDWATCH_LOGS", "logs.%s", SERVICE_JSON, NULL },
 	/* One for all regions; its signatures say us-east-1. */
 	{ "route53", "aws-route53", "ROUTE_53", "route53", SERVICE_XML, "us-east-1" },
@@ -282,5 +283,6 @@ const struct cloud_driver cloud_aws = {
 			[CLOUD_VOLUMES] = &aws_volumes,
 			[CLOUD_NETWORK] = &aws_network,
 			[CLOUD_STACKS] = &aws_stacks,
-			[CLOUD_FUNCTIONS] = &aws_functions },
+			[CLOUD_FUNCTIONS] = &aws_functions,
+			[CLOUD_DATABASES] = &aws_databases },
 };
