@@ -72,7 +72,7 @@ static int read_password(struct json_object *params, struct json_object **ret, s
 		return error_set(err, ERR_INVALID, "parameter 'password' must be one line");
 	if (json_object_deep_copy(params, &o, NULL) != 0 ||
 	    json_object_object_add(o, "password", json_object_new_string_len(password, (int)len)) != 0)
-		return error_set(err, ERR_NO_MEMORY, "out of memory");
+		return error_no_memory(err);
 	*ret = steal(o);
 	return 0;
 }

@@ -106,7 +106,7 @@ static int take_function(void *arg, struct json_object *item, struct error *err)
 static int functions_list(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
 	struct listing l = { call, json_object_new_array() };
-	int r = l.list ? rest_each(call, &list_functions, take_function, &l, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
+	int r = l.list ? rest_each(call, &list_functions, take_function, &l, err) : error_no_memory(err);
 
 	if (r < 0)
 		json_object_put(l.list);
@@ -164,7 +164,7 @@ static int find_code(struct cloud_call *call, struct json_object **ret_place, st
 		return r;
 	o = json_object_new_object();
 	if (!o)
-		return error_set(err, ERR_NO_MEMORY, "out of memory");
+		return error_no_memory(err);
 	json_object_object_add(o, "S3Bucket", json_object_new_string(bucket));
 	json_object_object_add(o, "S3Key", json_object_new_string(key));
 	*ret_place = o;
@@ -283,7 +283,7 @@ static int set_payload(struct cloud_call *call, struct service_request *q, struc
 	struct json_object *payload = cloud_param_json(call, "payload");
 
 	q->json = payload ? json_object_get(payload) : json_object_new_object();
-	return q->json ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
+	return q->json ? 0 : error_no_memory(err);
 }
 
 /* What the function answered, with its log; a failure of its own is an error, and the log is told. */
@@ -310,7 +310,7 @@ static int tell_call(struct cloud_call *call, const struct service_answer *answe
 	CLEANUP(json_putp) struct json_object *told = json_object_new_object();
 	struct json_object *payload = NULL;
 	bool is_base64 = false;
-	int r = told ? function_payload(body, &payload, &is_base64, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
+	int r = told ? function_payload(body, &payload, &is_base64, err) : error_no_memory(err);
 
 	if (r < 0)
 		return r;
@@ -392,7 +392,7 @@ static int functions_logs(struct cloud_call *call, struct json_object **ret, str
 	group = json_get_string(function, "Configuration.LoggingConfig.LogGroup");
 	standard = str_format("/aws/lambda/%s", json_get_string(function, "Configuration.FunctionName"));
 	if (!standard || json_object_deep_copy(before, &params, NULL) != 0)
-		return error_set(err, ERR_NO_MEMORY, "out of memory");
+		return error_no_memory(err);
 	json_object_object_add(params, "_group", json_object_new_string(group ? group : standard));
 	json_object_object_add(params, "_since_ms", json_object_new_int64(function_since_ms(call)));
 	call->params = params;
@@ -401,7 +401,7 @@ static int functions_logs(struct cloud_call *call, struct json_object **ret, str
 	if (r < 0 && err->kind == ERR_NOT_FOUND) {
 		*err = ERROR_INIT;
 		*ret = json_object_new_array();
-		return *ret ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
+		return *ret ? 0 : error_no_memory(err);
 	}
 	return r;
 }

@@ -21,11 +21,6 @@ struct pack {
 	uint64_t bytes, count;
 };
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static int zip_failed(zip_error_t *why, const char *what, struct error *err)
 {
 	return error_set(err, ERR_IO, "cannot pack '%.150s': %.60s", what, zip_error_strerror(why));
@@ -110,7 +105,7 @@ static int add_link(struct pack *p, const char *name, const char *path, int dept
 		return error_set(err, ERR_INVALID, "the link '%.150s' leads out of what is packed", name);
 	copy = strdup(target);
 	if (!copy)
-		return no_memory(err);
+		return error_no_memory(err);
 	source = zip_source_buffer(p->zip, copy, (zip_uint64_t)len, 1 /* it frees copy */);
 	if (!source) {
 		free(copy);
@@ -160,7 +155,7 @@ static int add_tree(struct pack *p, const char *path, struct error *err)
 	int r = 0;
 
 	if (!root)
-		return no_memory(err);
+		return error_no_memory(err);
 	for (size_t len = strlen(root); len > 1 && root[len - 1] == '/';)
 		root[--len] = '\0';
 	p->root_len = strlen(root) + (strcmp(root, "/") ? 1 : 0);
@@ -188,7 +183,7 @@ static int take_bytes(zip_source_t *made, const char *path, size_t max_bytes, st
 						     "where it lies)",
 				 (unsigned long long)(st.size >> 20), max_bytes >> 20);
 	if (buf_reserve(ret, st.size) < 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	if (zip_source_open(made) < 0)
 		return zip_failed(zip_source_error(made), path, err);
 	n = zip_source_read(made, ret->data, st.size);
@@ -281,7 +276,7 @@ int function_package(const char *path, size_t max_bytes, struct buf *ret, struct
 		if (is_zip(&file)) {
 			r = check_zip(&file, path, err);
 			if (r == 0 && buf_add_str(ret, buf_str(&file)) < 0)
-				r = no_memory(err);
+				r = error_no_memory(err);
 			return r;
 		}
 	}

@@ -48,11 +48,6 @@ static const struct record_field log_fields[] = {
 };
 const struct record_shape shape_log_line = { "log line", log_fields, "time,level,message" };
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 /* NAME=VALUE; what is wrong is told by its number, since the line may hold a secret. */
 static int add_line(struct json_object *into, struct str line, unsigned number, struct error *err)
 {
@@ -65,7 +60,7 @@ static int add_line(struct json_object *into, struct str line, unsigned number, 
 	value = json_object_new_string_len(equals + 1, (int)(line.ptr + line.len - equals - 1));
 	if (!name || !value || json_object_object_add(into, name, value) != 0) {
 		json_object_put(value);
-		return no_memory(err);
+		return error_no_memory(err);
 	}
 	return 0;
 }
@@ -96,7 +91,7 @@ int function_environment(const struct cloud_call *call, struct json_object **ret
 	if (!env && !secrets)
 		return 0;
 	if (env ? json_object_deep_copy(env, &all, NULL) != 0 : !(all = json_object_new_object()))
-		return no_memory(err);
+		return error_no_memory(err);
 	if (secrets)
 		r = add_lines(all, secrets, err);
 	if (r == 0)
@@ -168,10 +163,10 @@ int function_payload(struct str body, struct json_object **ret, bool *ret_is_bas
 	if (!body.len || (is_plain && json_parse(body, (size_t)64 << 20, ret, &ignored) == 0))
 		return 0;
 	if (!is_plain && base64_encode(body.ptr, body.len, &coded) < 0)
-		return no_memory(err);
+		return error_no_memory(err);
 	*ret = is_plain ? json_object_new_string_len(body.ptr, (int)body.len) :
 			  json_object_new_string_len(buf_cstr(&coded), (int)coded.len);
-	return *ret ? 0 : no_memory(err);
+	return *ret ? 0 : error_no_memory(err);
 }
 
 void function_tell_log(const struct cloud_call *call, struct str log)
@@ -196,7 +191,7 @@ int function_location(const struct cloud_call *call, const char *scheme, char **
 		return error_set(err, ERR_INVALID, "parameter 'location' must be %sBUCKET/KEY, not '%.100s'", scheme, given ? given : "");
 	*ret_bucket = str_dup((struct str){ bucket, (size_t)(slash - bucket) });
 	*ret_key = strdup(slash + 1);
-	return *ret_bucket && *ret_key ? 0 : no_memory(err);
+	return *ret_bucket && *ret_key ? 0 : error_no_memory(err);
 }
 
 int64_t function_since_ms(const struct cloud_call *call)
