@@ -241,7 +241,7 @@ static int read_param(const struct op *op, const struct op_param *p, const struc
 	word = word_of(op, p, args, option, 0);
 	if (!word && p->variable && getenv(p->variable)) {
 		value = json_object_new_string(getenv(p->variable));
-		return value && json_object_object_add(params, p->name, value) == 0 ? 0 : no_memory(err);
+		return value && json_object_object_add(params, p->name, value) == 0 ? 0 : error_no_memory(err);
 	}
 	if (!word)
 		return 0;
