@@ -45,8 +45,9 @@ bool dns_is_type(const char *type);
 /* The bytes of a TXT value in its one spelling, and back. */
 int dns_txt_bytes(const char *value, struct buf *ret, struct error *err) MUST_CHECK;
 int dns_txt_value(struct str bytes, char **ret, struct error *err) MUST_CHECK;
-/* As quoted strings of at most 255 bytes; the escapes of Route 53 are octal, those of all others decimal. */
-enum dns_escape { DNS_ESCAPE_DECIMAL, DNS_ESCAPE_OCTAL };
+/* As quoted strings of at most 255 bytes; the escapes of Route 53 are octal, those of all others decimal. SHORT: decimal,
+ * and a string is at most 255 characters as it is written, quotes and escapes too (Designate). */
+enum dns_escape { DNS_ESCAPE_DECIMAL, DNS_ESCAPE_OCTAL, DNS_ESCAPE_SHORT };
 int dns_txt_quote(const char *value, enum dns_escape escape, char **ret, struct error *err) MUST_CHECK;
 /* The one spelling of what a service says of a TXT value: quoted strings, or bare text. */
 int dns_txt_unquote(const char *theirs, enum dns_escape escape, char **ret, struct error *err) MUST_CHECK;

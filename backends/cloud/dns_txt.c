@@ -126,6 +126,23 @@ int dns_txt_value(struct str bytes, char **ret, struct error *err)
 	return *ret ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
+static size_t written_len(unsigned char c)
+{
+	return c == '"' || c == '\\' ? 2 : c < 0x20 || c >= 0x7f ? 4 : 1;
+}
+
+/* How many bytes the next string takes. */
+static size_t string_len(struct str rest, enum dns_escape escape)
+{
+	size_t n = 0, written = 2; /* its quotes */
+
+	if (escape != DNS_ESCAPE_SHORT)
+		return rest.len < STRING_MAX ? rest.len : STRING_MAX;
+	while (n < rest.len && written + written_len((unsigned char)rest.ptr[n]) <= STRING_MAX)
+		written += written_len((unsigned char)rest.ptr[n++]);
+	return n;
+}
+
 int dns_txt_quote(const char *value, enum dns_escape escape, char **ret, struct error *err)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT(DNS_TXT_MAX), out = BUF_INIT(5 * DNS_TXT_MAX);
@@ -133,13 +150,16 @@ int dns_txt_quote(const char *value, enum dns_escape escape, char **ret, struct 
 
 	if (r < 0)
 		return r;
-	for (size_t at = 0; (at < bytes.len || at == 0) && r == 0; at += STRING_MAX) {
-		size_t n = bytes.len - at < STRING_MAX ? bytes.len - at : STRING_MAX;
+	for (size_t at = 0, n; (at < bytes.len || at == 0) && r == 0; at += n) {
+		struct str rest = { buf_cstr(&bytes) + at, bytes.len - at };
 
+		n = string_len(rest, escape);
 		if (at)
 			r = buf_addc(&out, ' ');
 		if (r == 0)
-			r = add_quoted(&out, (struct str){ buf_cstr(&bytes) + at, n }, escape);
+			r = add_quoted(&out, (struct str){ rest.ptr, n }, escape);
+		if (!n) /* an empty value */
+			break;
 	}
 	*ret = r == 0 ? buf_detach(&out) : NULL;
 	return *ret ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");

@@ -3,7 +3,8 @@
  *
  * Source: docs.openstack.org/api-ref/dns (v2), read 2026-11. Names have their last dot there, TXT values stand in quotes,
  * a record set without a TTL has its zone's. The value of a CAA record stands without quotes, and with them is refused
- * (seen with Designate 20, 2026-11).
+ * (seen with Designate 20, 2026-11). So is a TXT string of more than 255 characters with its quotes and escapes, and more
+ * than one string where they would fit into one.
  */
 #include "backends/cloud/dns_sets.h"
 #include "backends/openstack/openstack.h"
@@ -313,7 +314,7 @@ static int put_set(struct cloud_call *call, const struct dns_zone *zone, const s
 	CLEANUP(json_putp) struct json_object *body = json_object_new_object(), *values = NULL;
 	CLEANUP(freep) char *path = NULL;
 	const char *id = there ? json_get_string(there, "id") : NULL;
-	int r = dns_wire_values(want, NULL, DNS_ESCAPE_DECIMAL, &values, err);
+	int r = dns_wire_values(want, NULL, DNS_ESCAPE_SHORT, &values, err);
 
 	if (r == 0 && !body)
 		r = error_set(err, ERR_NO_MEMORY, "out of memory");

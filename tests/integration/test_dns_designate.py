@@ -49,6 +49,10 @@ def test_record_sets_of_every_type(cli, server, zone):
         got = cli("dns", "records", "get", zone, name, kind).json
         assert got == made
     assert server.values("example.org.", "CAA") == [(None, ["0 issue ca.example"])], "without quotes: Designate refuses them"
+    for count in (252, 253, 254, 255, 256, 506, 507):  # a string of Designate's has 255 characters with its quotes
+        made = cli("dns", "records", "set", zone, "long", "TXT", "u" * count).json
+        assert made["values"] == ["u" * count] and len(server.values("long.example.org.", "TXT")[0][1][0]) > count
+    cli("dns", "records", "delete", zone, "long", "TXT", "--yes")
     refused = cli("dns", "records", "create", zone, "x", "CAA", '5 issue "ca.example"')
     assert refused.code == 2 and "is not a 'CAA' Record" in refused.err
     assert server.values("example.org.", "MX") == [(None, ["10 mail.example.org.", "20 mail2.example.org."])]
@@ -113,7 +117,7 @@ def test_a_dry_run_says_what_would_be_sent(cli, server, zone):
     server.requests.clear()
     plan = cli("dns", "records", "set", zone, "@", "TXT", "x" * 300, "--dry-run").json["would_send"]
     assert [p["method"] for p in plan] == ["POST"]
-    assert plan[0]["body"]["records"] == ['"' + "x" * 255 + '" "' + "x" * 45 + '"']
+    assert plan[0]["body"]["records"] == ['"' + "x" * 253 + '" "' + "x" * 47 + '"']
     assert server.changes() == []
 
 
