@@ -169,12 +169,7 @@ static void journal_ops_free(struct journal_op *op)
 
 static int journal_apply_op(struct journal_db *db, const struct journal_op *op)
 {
-	int code;
-
-	if (!op->is_delete)
-		return journal_put_row(db, &op->row);
-	code = sqlite3_bind_int64(db->del, 1, (sqlite3_int64)op->row.seq);
-	return code == SQLITE_OK ? journal_step(db->del) : code;
+	return op->is_delete ? journal_delete_row(db, op->row.seq) : journal_put_row(db, &op->row);
 }
 
 /* One transaction; *ret_code tells the caller what SQLite said. */
@@ -182,9 +177,12 @@ static int journal_apply(struct journal_db *db, const struct journal_op *ops, ui
 			 int *ret_code, struct error *err)
 {
 	bool is_reserving = next_seq + JOURNAL_SEQ_STEP / 2 > db->reserved_seq;
-	int code = db->db ? journal_step(db->begin) : SQLITE_CORRUPT;
-	int r;
+	int code, r;
 
+	/* Before the transaction: what is committed is there, too, whenever we die. */
+	if (ops || is_reserving)
+		journal_mirror_append(db, ops, is_reserving ? next_seq + JOURNAL_SEQ_STEP : db->reserved_seq);
+	code = db->db ? journal_step(db->begin) : SQLITE_CORRUPT;
 	for (const struct journal_op *op = ops; op && code == SQLITE_OK; op = op->next)
 		code = journal_apply_op(db, op);
 	if (code == SQLITE_OK && is_reserving) {
@@ -198,6 +196,7 @@ static int journal_apply(struct journal_db *db, const struct journal_op *ops, ui
 		code = journal_step(db->commit);
 	*ret_code = code;
 	if (code == SQLITE_OK) {
+		journal_mirror_committed(db);
 		if (is_reserving)
 			db->reserved_seq = next_seq + JOURNAL_SEQ_STEP;
 		return 0;
@@ -265,6 +264,7 @@ static void journal_note_wal_locked(struct journal *j)
 		j->wal_generation++;
 	}
 	j->wal_frames = j->db.wal_frames;
+	j->mirror_bytes = j->db.mirror.bytes;
 	j->last_commit_ms = clock_mono_ms();
 }
 
@@ -432,6 +432,9 @@ static int journal_sync_by_checkpoint_locked(struct journal *j, struct error *er
 	upto = j->committed;
 	lock_drop(&j->lock);
 	code = j->db.db ? journal_checkpoint_all(j->db.db) : SQLITE_CORRUPT;
+	atomic_store(&j->db.mirror.is_salt_old, true);
+	if (code == SQLITE_OK)
+		journal_mirror_renew(&j->db);
 	lock_take(&j->lock);
 	if (code == SQLITE_OK) {
 		j->is_wal_suspect = false;
@@ -565,9 +568,8 @@ void journal_drain(struct journal *j)
 	lock_drop(&j->lock);
 	if (journal_sync(j, &err) < 0)
 		log_error("journal.close", "error='%s'", err.message);
-	else if (j->db.db)
-		(void)journal_checkpoint_all(
-			j->db.db); /* all is in the synced WAL; this only tidies up */
+	else if (j->db.db && journal_checkpoint_all(j->db.db) == SQLITE_OK)
+		journal_mirror_renew(&j->db); /* all is in the synced WAL; this only tidies up */
 	j->is_drained = true;
 }
 

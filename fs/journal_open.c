@@ -15,6 +15,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/fileio.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -86,7 +87,7 @@ static int journal_create(sqlite3 *db)
 }
 
 /* Whether the file is new (made ours now) or exactly ours. */
-static int journal_check_schema(sqlite3 *db, struct error *err)
+static int journal_check_schema(sqlite3 *db, bool *ret_is_new, struct error *err)
 {
 	int code;
 	int64_t tables, id, version, known;
@@ -97,6 +98,7 @@ static int journal_check_schema(sqlite3 *db, struct error *err)
 	id = journal_query(db, "PRAGMA application_id", -1, &code);
 	version = journal_query(db, "PRAGMA user_version", -1, &code);
 	if (tables == 0 && id == 0 && version == 0) {
+		*ret_is_new = true;
 		code = journal_create(db);
 		return code == SQLITE_OK ? JOURNAL_OPENED : journal_open_failed(db, code, err);
 	}
@@ -150,7 +152,7 @@ static int journal_check_rows(struct journal_db *db, struct error *err)
 	counter = journal_query(db->db, "SELECT next FROM counter WHERE id = 1", 0, &code);
 	if (code != SQLITE_OK || counter <= 0 || (uint64_t)counter >= JOURNAL_SEQ_MAX)
 		return JOURNAL_DAMAGED;
-	db->next_seq = (uint64_t)counter;
+	db->next_seq = db->reserved_seq = (uint64_t)counter;
 	r = journal_each_of(db->db, JOURNAL_BAD_FAIL, journal_note_row, &db->next_seq, &why);
 	if (r == 0)
 		return JOURNAL_OPENED;
@@ -221,7 +223,7 @@ int journal_try_open(const char *path, struct journal_db *db, struct error *err)
 		return journal_open_failed(NULL, code, err);
 	r = journal_set_modes(db->db, err);
 	if (r == JOURNAL_OPENED)
-		r = journal_check_schema(db->db, err);
+		r = journal_check_schema(db->db, &db->is_new, err);
 	if (r == JOURNAL_OPENED)
 		r = journal_check_structure(db->db, err);
 	if (r == JOURNAL_OPENED)
@@ -257,6 +259,66 @@ static int journal_finish_open(const char *dir, const char *path, struct journal
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (db->wal_fd < 0 || dir_fd < 0 || fdatasync(db->wal_fd) < 0 || fsync(dir_fd) < 0)
 		return error_errno(err, errno, "cannot sync the journal '%s'", path);
+	journal_mirror_committed(db);
+	return 0;
+}
+
+/* Whether there are cache files, which a journal that is missing may have spoken of. */
+static bool journal_has_files(const char *dir)
+{
+	CLEANUP(freep) char *path = str_format("%s/files", dir);
+	DIR *files = path ? opendir(path) : NULL;
+	const struct dirent *entry;
+	bool has_any = false;
+
+	while (files && !has_any && (entry = readdir(files)))
+		has_any = entry->d_name[0] != '.';
+	if (files)
+		(void)closedir(files);
+	return has_any;
+}
+
+/* What the user is told of it, after what is told already. A last batch that was not committed is no damage: a kill. */
+static int journal_tell_replay(const struct journal_replay *replay, const char *path, char **damage, struct error *err)
+{
+	CLEANUP(freep) char *before = NULL;
+
+	if (!*damage && !replay->has_gap && (replay->batches < 2 || replay->is_cut_off))
+		return 0;
+	if (!replay->changes && !(*damage && replay->is_all))
+		return 0;
+	before = steal(*damage);
+	if (replay->is_all && before)
+		*damage = str_format("%s%sthe second record of '%s' had all that was pending: nothing is lost", before ? before : "",
+				     before ? "; " : "", path);
+	else
+		*damage = str_format("%s%s%llu changes that '%s' had lost were taken from its second record%s", before ? before : "",
+				     before ? "; " : "", (unsigned long long)replay->changes, path,
+				     replay->has_gap ? "; some may be lost" : "");
+	return *damage ? 0 : error_set(err, ERR_NO_MEMORY, "no memory to open the journal");
+}
+
+/* From the second record. Whether rows remain lost is noted for who looks after their files. */
+static int journal_make_good(const char *dir, const char *path, struct journal_db *db, char **damage, struct error *err)
+{
+	bool is_rescued = db->is_new || journal_has_lost_rows(dir);
+	struct journal_replay replay;
+	int r = journal_mirror_replay(dir, path, db, is_rescued, &replay, err);
+
+	if (r == 0 && is_rescued && replay.is_all)
+		journal_lost_rows_settled(dir);
+	else if (r == 0 && !is_rescued && replay.has_gap)
+		r = journal_mark_lost(path, err);
+	if (r == 0)
+		r = journal_tell_replay(&replay, path, damage, err);
+	if (r < 0)
+		return r;
+	journal_mirror_open(dir, &db->mirror);
+	db->mirror.number = replay.last_number;
+	db->reserved_seq = db->next_seq + JOURNAL_SEQ_STEP; /* as it will be when the opening is through */
+	/* Before it is emptied, what it had is to be in the file itself. */
+	if (!replay.is_renewed && journal_checkpoint_all(db->db) == SQLITE_OK)
+		journal_mirror_renew(db);
 	return 0;
 }
 
@@ -279,6 +341,10 @@ int journal_db_open(const char *dir, bool is_damaged, struct journal_db *ret, ch
 	}
 	if (r == JOURNAL_DAMAGED)
 		r = journal_replace_damaged(path, ret, &damage, err);
+	if (r == 0 && ret->is_new && journal_has_files(dir)) /* it was lost, with all its rows */
+		r = journal_mark_lost(path, err);
+	if (r == 0)
+		r = journal_make_good(dir, path, ret, &damage, err);
 	if (r == 0)
 		r = journal_finish_open(dir, path, ret, err);
 	if (r < 0) {
@@ -297,6 +363,7 @@ void journal_db_close(struct journal_db *db)
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		journal_finalizep(all[i]);
 	closep(&db->wal_fd);
+	journal_mirror_close(&db->mirror);
 	journal_sqlite_closep(&db->db);
 	*db = JOURNAL_DB_INIT;
 }

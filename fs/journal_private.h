@@ -2,7 +2,7 @@
 /*
  * Purpose: what the files of the journal share: journal.c (queue, group commit, sync),
  * journal_thread.c (what is done without being asked), journal_open.c (schema, checks),
- * journal_rescue.c (damage), journal_sql.c (rows), journal_attrs.c (attributes once seen).
+ * journal_rescue.c (damage), journal_mirror.c (the second record), journal_sql.c (rows), journal_attrs.c (attributes once seen).
  *
  * Locks: journal.lock guards the queue and all counters, and is never held over a call of SQLite.
  * Who has the turn (is_busy, taken and given back under the lock) uses `db` alone. is_syncing
@@ -13,11 +13,23 @@
 #include "fs/journal.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #define JOURNAL_FILE	   "journal.db"
 #define JOURNAL_ATTRS_FILE "attrs.db"
 #define JOURNAL_ROW_MAX	   (8u << 20) /* bytes of one row; far above any key and its detail */
 #define JOURNAL_SEQ_MAX	   (1ull << 62)
+
+/* The second record, which a damaged database is made good from. The holder of the turn's. */
+struct journal_mirror {
+	int fd; /* O_APPEND; -1: there is none */
+	uint64_t bytes;
+	bool is_given_up;  /* empty until it is begun anew */
+	uint64_t number;   /* of the last batch */
+	uint64_t salt;	   /* of the WAL, which tells one from the next; 0: it is empty */
+	atomic_bool is_checkpointing, is_salt_old; /* the WAL may be begun anew by the next commit, or was */
+	struct buf record; /* the last batch; its memory is kept */
+};
 
 /* The connection that writes, with its statements. */
 struct journal_db {
@@ -27,8 +39,10 @@ struct journal_db {
 	unsigned wal_frames;   /* in the WAL after the last commit */
 	uint64_t next_seq;     /* found when opened: above all that was ever used */
 	uint64_t reserved_seq; /* the file says that all below may be in use */
+	bool is_new;	       /* there was none, or an empty file */
+	struct journal_mirror mirror;
 };
-#define JOURNAL_DB_INIT ((struct journal_db){.wal_fd = -1})
+#define JOURNAL_DB_INIT ((struct journal_db){.wal_fd = -1, .mirror = {.fd = -1}})
 
 struct journal_op {
 	struct journal_op *next;
@@ -65,6 +79,7 @@ struct journal {
 	bool is_checkpointer_stale; /* it has the file that was set aside */
 	bool needs_reserve;
 	uint64_t wal_frames, backfilled, wal_generation;
+	uint64_t mirror_bytes;
 	uint64_t last_commit_ms;
 
 	struct journal_db db;  /* the holder of the turn's */
@@ -91,6 +106,7 @@ int journal_error(sqlite3 *db, int code, const char *what, struct error *err);
 void journal_finalizep(sqlite3_stmt **stmt);
 void journal_sqlite_closep(sqlite3 **db);
 int journal_put_row(struct journal_db *db, const struct journal_row *row); /* SQLite's code */
+int journal_delete_row(struct journal_db *db, uint64_t seq);		   /* likewise */
 /* The row on which a statement over JOURNAL_COLUMNS stands; false when it is damaged. */
 bool journal_read_row(sqlite3_stmt *stmt, struct journal_row *ret);
 enum journal_bad_rows { JOURNAL_BAD_FAIL, JOURNAL_BAD_SKIP };
@@ -119,6 +135,27 @@ int journal_replace_damaged(const char *path, struct journal_db *db, char **ret_
 			    struct error *err) MUST_CHECK;
 /* Finishes a replacement that was interrupted. */
 int journal_adopt_rescued(const char *path, struct error *err) MUST_CHECK;
+int journal_mark_lost(const char *path, struct error *err) MUST_CHECK;
+
+/* --- journal_mirror.c; a mirror that cannot be written is told in the log and is empty then --- */
+struct journal_replay {
+	uint64_t batches, changes; /* carried out again: the file did not have them */
+	bool is_all;		   /* they tell of all rows there are */
+	bool has_gap;		   /* batches are lost that neither has */
+	bool is_renewed;	   /* it holds all rows and nothing else */
+	bool is_cut_off;	   /* there was no WAL: a kill just after it was emptied, too */
+	uint64_t last_number;
+};
+void journal_mirror_open(const char *dir, struct journal_mirror *m);
+void journal_mirror_close(struct journal_mirror *m);
+/* ops may be NULL. reserved: what the counter will be. */
+void journal_mirror_append(struct journal_db *db, const struct journal_op *ops, uint64_t reserved);
+void journal_mirror_committed(struct journal_db *db); /* after each transaction: finds out where the WAL ends */
+/* All is in the database file, synced: begun anew. */
+void journal_mirror_renew(struct journal_db *db);
+/* Brings the file up to what the mirror has. is_rescued: rows of the file are lost. */
+int journal_mirror_replay(const char *dir, const char *path, struct journal_db *db, bool is_rescued, struct journal_replay *ret,
+			  struct error *err) MUST_CHECK;
 
 /* --- journal_attrs.c --- */
 struct journal_attrs *journal_attrs_open(const char *dir); /* NULL: without them then */

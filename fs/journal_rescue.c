@@ -217,7 +217,7 @@ static int rescue_make_new(const char *path, const char *fresh, uint64_t *ret_co
 	return r;
 }
 
-static int journal_mark_lost(const char *path, struct error *err)
+int journal_mark_lost(const char *path, struct error *err)
 {
 	CLEANUP(freep) char *mark = str_format("%s" JOURNAL_LOST_SUFFIX, path);
 

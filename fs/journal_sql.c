@@ -189,6 +189,13 @@ int journal_put_row(struct journal_db *db, const struct journal_row *row)
 	return code == SQLITE_OK ? journal_step(db->put) : code;
 }
 
+int journal_delete_row(struct journal_db *db, uint64_t seq)
+{
+	int code = sqlite3_bind_int64(db->del, 1, (sqlite3_int64)seq);
+
+	return code == SQLITE_OK ? journal_step(db->del) : code;
+}
+
 /* A column as bytes with a NUL behind them; false when it holds something else (or a NUL within).
  */
 static bool journal_column(sqlite3_stmt *stmt, int column, struct str *ret)

@@ -16,6 +16,7 @@
 #define JOURNAL_FRAME_BYTES  (4096 + 24)
 #define JOURNAL_PASSIVE_STEP ((4u << 20) / JOURNAL_FRAME_BYTES)	 /* frames */
 #define JOURNAL_WAL_LONG     ((32u << 20) / JOURNAL_FRAME_BYTES) /* frames */
+#define JOURNAL_MIRROR_LONG  (32u << 20)
 #define JOURNAL_TICK_MS	     200
 #define JOURNAL_IDLE_MS	     2000 /* without a commit, after which the WAL is emptied */
 #define JOURNAL_ATTRS_MS     800  /* attributes are written this often, or when there are */
@@ -67,7 +68,10 @@ static void journal_checkpoint_beside(struct journal *j)
 	lock_take(&j->lock);
 	generation = j->wal_generation;
 	lock_drop(&j->lock);
+	atomic_store(&j->db.mirror.is_checkpointing, true);
 	code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+	atomic_store(&j->db.mirror.is_salt_old, true);
+	atomic_store(&j->db.mirror.is_checkpointing, false);
 	journal_checkpoint_failed(code);
 	LOCKED(&j->lock);
 	if (code == SQLITE_OK && generation == j->wal_generation && done > 0)
@@ -87,10 +91,14 @@ static void journal_checkpoint_with_turn(struct journal *j)
 	FAULT_POINT("journal-checkpoint-before");
 	code = journal_checkpoint_all(db);
 	FAULT_POINT("journal-checkpoint-after");
+	atomic_store(&j->db.mirror.is_salt_old, true);
+	if (code == SQLITE_OK && j->db.db)
+		journal_mirror_renew(&j->db);
 	journal_checkpoint_failed(code);
 	lock_take(&j->lock);
 	if (code == SQLITE_OK) {
 		j->wal_frames = j->db.wal_frames = 0;
+		j->mirror_bytes = j->db.mirror.bytes;
 		j->backfilled = 0;
 		j->wal_generation++;
 	}
@@ -108,15 +116,18 @@ static bool journal_has_work_locked(struct journal *j)
 static void journal_checkpoint_due(struct journal *j)
 {
 	uint64_t frames, backfilled, idle_ms;
+	bool is_mirror_long;
 
 	lock_take(&j->lock);
+	is_mirror_long = j->mirror_bytes >= JOURNAL_MIRROR_LONG;
 	frames = j->wal_frames;
 	backfilled = j->backfilled;
 	idle_ms = clock_mono_ms() - j->last_commit_ms;
 	lock_drop(&j->lock);
 	if (frames >= backfilled + JOURNAL_PASSIVE_STEP)
 		journal_checkpoint_beside(j);
-	if (frames >= JOURNAL_WAL_LONG || (frames > 0 && idle_ms >= JOURNAL_IDLE_MS))
+	if (frames >= JOURNAL_WAL_LONG || (is_mirror_long && frames > 0) ||
+	    (frames > 0 && idle_ms >= JOURNAL_IDLE_MS))
 		journal_checkpoint_with_turn(j);
 }
 

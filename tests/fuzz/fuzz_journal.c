@@ -1,6 +1,6 @@
 /*
  * The journal's files, damaged in any way: it opens, what it could not read is set aside, what it gives is as it was put, and
- * it takes new rows. The input is a whole database ('d'), or changes of a good one and its WAL (5 bytes each: file and
+ * it takes new rows. The input is a whole database ('d'), or changes of a good one, its WAL and its mirror (5 bytes each: file and
  * what, place, value), which gets deeper than noise does.
  */
 #include "tests/fuzz/fuzz.h"
@@ -14,7 +14,8 @@
 
 #define ROWS 40
 
-static struct buf good_db = { .limit = 1 << 20 }, good_wal = { .limit = 1 << 20 };
+static struct buf good_db = { .limit = 1 << 20 }, good_wal = { .limit = 1 << 20 },
+		  good_mirror = { .limit = 1 << 20 };
 
 static void empty(const char *path)
 {
@@ -68,6 +69,7 @@ static void make_good(void)
 	put_rows(j, ROWS);
 	FUZZ_CHECK(fileio_read_file(path_of("journal.db"), &good_db, &err) == 0);
 	FUZZ_CHECK(fileio_read_file(path_of("journal.db-wal"), &good_wal, &err) == 0);
+	FUZZ_CHECK(fileio_read_file(path_of("journal.mirror"), &good_mirror, &err) == 0);
 	journal_close(j);
 	empty(fuzz_dir());
 }
@@ -75,14 +77,16 @@ static void make_good(void)
 static void damage(struct str input)
 {
 	CLEANUP(buf_release) struct buf db = BUF_INIT(1 << 20), wal = BUF_INIT(1 << 20);
+	CLEANUP(buf_release) struct buf mirror = BUF_INIT(1 << 20);
 
 	FUZZ_CHECK(buf_add_str(&db, buf_str(&good_db)) == 0 &&
-		   buf_add_str(&wal, buf_str(&good_wal)) == 0);
+		   buf_add_str(&wal, buf_str(&good_wal)) == 0 &&
+		   buf_add_str(&mirror, buf_str(&good_mirror)) == 0);
 	while (input.len >= 5) {
 		unsigned what = fuzz_byte(&input);
 		size_t at = fuzz_byte(&input) << 16 | fuzz_byte(&input) << 8 | fuzz_byte(&input);
 		char value = (char)fuzz_byte(&input);
-		struct buf *b = what & 1 ? &wal : &db;
+		struct buf *b = what & 0x80 ? &mirror : what & 1 ? &wal : &db;
 
 		if (b->len == 0)
 			continue;
@@ -94,6 +98,7 @@ static void damage(struct str input)
 	}
 	(void)fuzz_file("journal.db", buf_str(&db));
 	(void)fuzz_file("journal.db-wal", buf_str(&wal));
+	(void)fuzz_file("journal.mirror", buf_str(&mirror));
 }
 
 static int check_row(void *arg, const struct journal_row *row, struct error *err)

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #define BLOCK	  512
-#define FILES	  2
+#define FILES	  3
 #define IMAGE_MAX (64 << 20)
 
 struct image {
@@ -28,7 +28,8 @@ struct image {
 	size_t len;
 };
 static struct lock shim_lock = LOCK_INIT_RANKED(LOCK_UNRANKED); /* below or above whatever the code under test holds */
-static struct image images[FILES] = {{.name = "journal.db"}, {.name = "journal.db-wal"}};
+static struct image images[FILES] = {{.name = "journal.db"}, {.name = "journal.db-wal"},
+				    {.name = "journal.mirror"} /* never synced */};
 static atomic_bool is_recording, is_failing;
 
 static char *read_whole(int fd, size_t *ret_len)
@@ -149,7 +150,8 @@ static void check_survivor(const char *dir, const uint64_t *synced, size_t count
 	lock_drop(&shim_lock);
 	atomic_store(&is_recording, false);
 	j = rows_open(after, &damage);
-	assert_null(damage);
+	/* Nobody can tell a restart from damage here, where the boot is the same: parts of the mirror may be missing. */
+	assert_true(!damage || !strstr(damage, "the journal was damaged"));
 	rows_read(j, &rows);
 	for (size_t i = 0; i < count; i++)
 		assert_true(rows_has(&rows, synced[i]));
