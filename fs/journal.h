@@ -11,7 +11,7 @@
  *    that come together share one transaction (group commit).
  *  - Opening never refuses because of damage: a file that SQLite finds corrupt (or whose schema is unknown) is renamed to
  *    journal.db.damaged-SECONDS (with its WAL), whatever rows can still be read are carried over, and *ret_damage
- *    says so.
+ *    says so. Each batch is recorded twice (journal_mirror.c): what the database or its WAL lost, silently too, comes from there.
  * Threads: all functions may be called from any thread. Ownership: rows given are copied.
  */
 #include "backends/base/buf.h"
