@@ -177,21 +177,34 @@ setup_npm_program_make() {
 # setup_openstack: sets SKYDIR_OPENSTACK_PYTHON to a Python that has what tests/servers/openstack-requirements.txt names:
 # real Keystone and Swift (about 200 MiB).
 setup_openstack() {
-	local hash dir
-	hash=$(sha256sum tests/servers/openstack-requirements.txt | cut -c1-12)
-	dir="$SKYDIR_CACHE/openstack-venv-$hash"
-	setup_locked openstack setup_openstack_make "$dir"
-	SKYDIR_OPENSTACK_PYTHON="$dir/bin/python"
+	setup_requirements openstack "installing Keystone and Swift (once, about a minute)"
+	SKYDIR_OPENSTACK_PYTHON="$SETUP_PYTHON"
 	export SKYDIR_OPENSTACK_PYTHON
 }
 
-setup_openstack_make() {
+# setup_openstack_services: sets SKYDIR_OPENSTACK_SERVICES_PYTHON likewise, by openstack-services-requirements.txt: Keystone with
+# real Nova, Placement, Glance, Neutron and Designate (about 600 MiB).
+setup_openstack_services() {
+	setup_requirements openstack-services "installing Nova, Neutron and Designate (once, some minutes)"
+	SKYDIR_OPENSTACK_SERVICES_PYTHON="$SETUP_PYTHON"
+	export SKYDIR_OPENSTACK_SERVICES_PYTHON
+}
+
+# setup_requirements NAME TEXT: sets SETUP_PYTHON to a Python that has what tests/servers/NAME-requirements.txt names.
+setup_requirements() {
+	local file="tests/servers/$1-requirements.txt" dir
+	dir="$SKYDIR_CACHE/$1-venv-$(sha256sum "$file" | cut -c1-12)"
+	setup_locked "$1" setup_requirements_make "$dir" "$file" "$2"
+	SETUP_PYTHON="$dir/bin/python"
+}
+
+setup_requirements_make() {
 	local dir="$1"
 	[ ! -e "$dir/.complete" ] || return 0
-	setup_say "installing Keystone and Swift (once, about a minute)"
+	setup_say "$3"
 	rm -rf "$dir"
 	python3 -m venv "$dir" || /usr/bin/python3 -m venv "$dir"
-	"$dir/bin/python" -m pip install -q --disable-pip-version-check -r tests/servers/openstack-requirements.txt >&2
+	"$dir/bin/python" -m pip install -q --disable-pip-version-check -r "$2" >&2
 	touch "$dir/.complete"
 }
 

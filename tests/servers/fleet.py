@@ -1,6 +1,6 @@
 """Purpose: starts the servers that the tests run against, each on a free port of 127.0.0.1, and ends them.
 
-As a module: Versitygw, Moto, FakeGcs, GcsContract, Azurite, Swift and Proxy, each a context manager with .endpoint (and for the S3
+As a module: Versitygw, Moto, FakeGcs, GcsContract, Azurite, Swift, OpenStack and Proxy, each a context manager with .endpoint (and for the S3
 servers .key and .secret). As a program:
 
     fleet.py run versitygw moto -- COMMAND...   runs COMMAND beside the servers; exits with its exit code
@@ -9,7 +9,7 @@ servers .key and .secret). As a program:
 The environment that `run` gives to COMMAND: SKYDIR_TEST_S3_ENDPOINT, _KEY, _SECRET, _REGION and _DIR (the directory
 whose files are the buckets' objects), SKYDIR_TEST_MOTO_ENDPOINT, SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server),
 SKYDIR_TEST_SWIFT (a file with all that a client of Swift needs), SKYDIR_TEST_SWIFT_ENDPOINT and SKYDIR_TEST_OS_* (what OS_*
-would hold), SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS (a key file for that one), SKYDIR_TEST_AZURE_ENDPOINT and _CONNECTION.
+would hold), SKYDIR_TEST_OPENSTACK (a file like SKYDIR_TEST_SWIFT's), SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS (a key file for that one), SKYDIR_TEST_AZURE_ENDPOINT and _CONNECTION.
 Nothing outlives this program: the kernel ends each server when its parent dies, however that happens.
 """
 
@@ -309,6 +309,20 @@ class Swift(Server):
         return json.loads(self.settings_file.read_text())
 
 
+class OpenStack(Swift):
+    """Real Keystone, Nova, Placement, Glance, Neutron and Designate (openstack_services.py)."""
+
+    name = "openstack"
+    ready_s = 900
+
+    def command(self):
+        venv = pathlib.Path(_cached("openstack-services-venv-*/.complete")).parent
+        program = os.environ.get("SKYDIR_OPENSTACK_SERVICES_PYTHON") or venv / "bin" / "python"
+        self.home = self.dir / f"run{self.port}"
+        self.home.mkdir()
+        return [str(program), str(pathlib.Path(__file__).with_name("openstack_services.py")), str(self.home), str(self.port)]
+
+
 class Proxy(Server):
     """skydir-proxy before an S3 server: latency, a bandwidth limit, counted requests, faults on demand."""
 
@@ -393,7 +407,7 @@ class Proxy(Server):
 
 
 SERVERS = {"versitygw": Versitygw, "moto": Moto, "fake-gcs": FakeGcs, "gcs-contract": GcsContract, "azurite": Azurite,
-           "azure-contract": AzureContract, "swift": Swift}
+           "azure-contract": AzureContract, "swift": Swift, "openstack": OpenStack}
 
 
 def _settings(server):
@@ -405,6 +419,8 @@ def _settings(server):
             "SKYDIR_TEST_S3_REGION": server.region,
             "SKYDIR_TEST_S3_DIR": str(server.buckets),
         }
+    if isinstance(server, OpenStack):
+        return {"SKYDIR_TEST_OPENSTACK": str(server.settings_file)}
     if isinstance(server, Swift):
         found = server.settings
         return {
