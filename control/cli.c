@@ -2,6 +2,7 @@
 
 #include "control/cli_op.h"
 #include "control/man.h"
+#include "control/meter.h"
 #include "control/paths.h"
 #include "control/text.h"
 
@@ -351,6 +352,14 @@ static int skip_global(int argc, char **argv, int *at, const char **ret_config, 
 	return 0;
 }
 
+/* What `skydir usage --by day` means: the listing, where that is what everybody wants of a resource. */
+static const struct op *implied_op(int argc, char **argv)
+{
+	if (strcmp(argv[0], "usage") != 0 || (argc > 1 && (argv[1][0] != '-' || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))))
+		return NULL;
+	return op_find("usage.list");
+}
+
 /* A resource without a verb, or with one that it does not have. "dns zones" lists what there is of them. */
 static int run_resource(int argc, char **argv, struct error *err)
 {
@@ -393,6 +402,9 @@ static int dispatch(int argc, char **argv, struct error *err)
 	op = cli_op_find(argc - at, argv + at, &words);
 	if (op && (words > 1 || !find_command(argv[at])))
 		return cli_op_run(op, argc - at - words, argv + at + words, config_path, err);
+	op = implied_op(argc - at, argv + at);
+	if (op)
+		return cli_op_run(op, argc - at - 1, argv + at + 1, config_path, err);
 	c = find_command(argv[at]);
 	if (!c && cli_op_is_resource(argv[at]))
 		return run_resource(argc - at, argv + at, err);
@@ -414,6 +426,7 @@ int cli_main(int argc, char **argv)
 			""); /* widths of names in tables; without it they count as bytes */
 	paths_fix_home();
 	r = dispatch(argc, argv, &err);
+	meter_stop(); /* what a command caused is counted too */
 	if (r < 0) {
 		output_error(format, &err);
 		r = error_exit_code(err.kind);

@@ -4,6 +4,7 @@
 #include "backends/base/log.h"
 #include "control/cli.h"
 #include "control/context.h"
+#include "control/meter.h"
 #include "control/server.h"
 
 #include <signal.h>
@@ -44,6 +45,8 @@ static int serve(struct config *config, enum op_risk allow, struct error *err)
 	session_init(&session, NULL, NULL, NULL, NULL);
 	session.environment = op_context_fingerprint(config->path);
 	r = op_context_new(config, NULL, &context, err);
+	if (r == 0)
+		r = meter_start(err);
 	if (r == 0)
 		r = server_new(context, &session, allow, &server, err);
 	if (r == 0) {

@@ -4,6 +4,7 @@
 #include "backends/base/clock.h"
 #include "control/cli.h"
 #include "control/client.h"
+#include "control/meter.h"
 #include "control/mounts.h"
 #include "control/orphans.h"
 #include "control/stores.h"
@@ -113,7 +114,9 @@ static int sync_orphan(void *arg, const char *dir, struct json_object *status, s
 
 	(void)status; /* what is left there is told by fs_sync */
 	if (!s->has_stores) {
-		r = store_plan_make(s->config, "/", &plan, err);
+		r = meter_configure(s->config, err);
+		if (r == 0)
+			r = store_plan_make(s->config, "/", &plan, err);
 		if (r == 0)
 			r = store_set_open(&plan, skip_store, &s->stores, err);
 		s->has_stores = r == 0;

@@ -1,5 +1,6 @@
 #include "control/config.h"
 
+#include "control/budget.h"
 #include "control/paths.h"
 #include "control/text.h"
 
@@ -98,6 +99,22 @@ static int take_entry(struct config *c, const struct ini_entry *e, struct error 
 	return 0;
 }
 
+/* Sections that are neither a store nor a provider. */
+static const struct {
+	const char *type;
+	const struct provider_option *options;
+} own_types[] = {
+	{"budget", budget_options},
+};
+
+static const struct provider_option *own_options(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(own_types); i++)
+		if (!strcmp(own_types[i].type, type))
+			return own_types[i].options;
+	return NULL;
+}
+
 static int unknown_type(const struct config_store *s, struct error *err)
 {
 	CLEANUP(buf_release) struct buf known = BUF_INIT(160);
@@ -108,6 +125,8 @@ static int unknown_type(const struct config_store *s, struct error *err)
 	for (size_t i = 0; cloud_drivers[i] && r == 0; i++)
 		if (!provider_find(cloud_drivers[i]->type))
 			r = buf_addf(&known, ", %s", cloud_drivers[i]->type);
+	for (size_t i = 0; i < ARRAY_SIZE(own_types) && r == 0; i++)
+		r = buf_addf(&known, ", %s", own_types[i].type);
 	if (!s->type)
 		return error_set(err, ERR_CONFIG, "%s: store '%s' needs a 'type' (known: %s)",
 				 s->origin, s->name, buf_cstr(&known));
@@ -115,16 +134,16 @@ static int unknown_type(const struct config_store *s, struct error *err)
 			 s->origin, s->type, s->name, buf_cstr(&known));
 }
 
-/* Of the store and of the driver of a section's type; either may be missing. */
+/* Of the store and of the driver of a section's type, or of one of our own; any may be missing. */
 struct option_tables {
-	const struct provider_option *rows[2]; /* each NULL or ended by key NULL */
+	const struct provider_option *rows[3]; /* each NULL or ended by key NULL */
 };
 
 static struct option_tables tables_of(const struct config_store *s)
 {
 	const struct provider *p = s->is_store ? provider_find(s->type) : NULL;
 
-	return (struct option_tables){{p ? p->options : NULL, s->driver ? s->driver->options : NULL}};
+	return (struct option_tables){{p ? p->options : NULL, s->driver ? s->driver->options : NULL, own_options(s->type)}};
 }
 
 static const struct provider_option *find_option(const struct option_tables *t, const char *key)
@@ -157,9 +176,12 @@ static int check_store(struct config_store *s, bool *ret_has_secret, struct erro
 
 	s->driver = cloud_driver_find(s->type ? s->type : s->name);
 	s->is_store = p != NULL;
-	if (!p && !s->driver)
+	if (!p && !s->driver && !own_options(s->type ? s->type : s->name))
 		return unknown_type(s, err);
-	s->type = p ? p->type : s->driver->type;
+	if (p || s->driver)
+		s->type = p ? p->type : s->driver->type;
+	else if (!s->type)
+		s->type = s->name;
 	tables = tables_of(s);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct provider_option *o = find_option(&tables, s->values[i].key);

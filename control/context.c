@@ -4,6 +4,7 @@
 #include "backends/base/log.h"
 #include "backends/clouds.h"
 #include "backends/http/engine.h"
+#include "control/meter.h"
 #include "control/paths.h"
 
 #include <stdio.h>
@@ -38,8 +39,12 @@ static const char *environment(const char *name)
 int op_context_new(const struct config *config, const struct store_set *stores, struct op_context **ret,
 		   struct error *err)
 {
-	struct op_context *c = calloc(1, sizeof *c);
+	/* The daemon of a mount did it before its stores were opened. */
+	int r = config && !stores ? meter_configure(config, err) : 0;
+	struct op_context *c = r == 0 ? calloc(1, sizeof *c) : NULL;
 
+	if (r < 0)
+		return r;
 	if (!c)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	lock_init_ranked(&c->lock, LOCK_CONTROL);

@@ -4,6 +4,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 #include "control/client.h"
+#include "control/meter.h"
 #include "control/mounts.h"
 #include "control/server.h"
 
@@ -236,8 +237,8 @@ static int serve(struct op_context *context, struct session *session, const sigs
 	return r;
 }
 
-static int run(const struct daemon_args *args, const sigset_t *set, const struct ready *ready,
-	       struct error *err)
+static int run_mount(const struct daemon_args *args, const sigset_t *set, const struct ready *ready,
+		     struct error *err)
 {
 	CLEANUP(store_set_release) struct store_set stores = STORE_SET_INIT;
 	struct op_context *context = NULL;
@@ -248,6 +249,7 @@ static int run(const struct daemon_args *args, const sigset_t *set, const struct
 	if (r == 0) {
 		uint64_t timeout_ms = args->config->options.timeout_ms;
 
+		meter_gate_stores(stores.stores, stores.count);
 		http_engine_limit_stall(stores.engine, timeout_ms);
 		http_engine_bear_outages(stores.engine, timeout_ms < OUTAGE_MS ? timeout_ms : OUTAGE_MS);
 	}
@@ -268,6 +270,18 @@ static int run(const struct daemon_args *args, const sigset_t *set, const struct
 	op_context_free(context);
 	http_engine_stop(stores.engine); /* what hangs on a silent server does not keep the process */
 	fs_free(fs);
+	return r;
+}
+
+static int run(const struct daemon_args *args, const sigset_t *set, const struct ready *ready, struct error *err)
+{
+	int r = meter_configure(args->config, err);
+
+	if (r == 0)
+		r = meter_start(err);
+	if (r == 0)
+		r = run_mount(args, set, ready, err);
+	meter_stop(); /* when all engines have ended */
 	return r;
 }
 

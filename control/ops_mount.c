@@ -3,6 +3,7 @@
  */
 #include "backends/base/clock.h"
 #include "backends/base/metrics.h"
+#include "control/meter.h"
 #include "control/op.h"
 
 static int run_version(const struct op_call *call, struct json_object **ret, struct error *err)
@@ -29,6 +30,7 @@ static int run_status(const struct op_call *call, struct json_object **ret, stru
 	{
 		json_object_object_add(status, key, json_object_get(value));
 	}
+	json_object_object_add(status, "budgets", meter_budgets());
 	*ret = status;
 	return 0;
 }

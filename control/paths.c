@@ -43,6 +43,13 @@ char *paths_data_home(void)
 	return xdg_dir("XDG_DATA_HOME", ".local/share");
 }
 
+char *paths_state_dir(void)
+{
+	CLEANUP(freep) char *home = xdg_dir("XDG_STATE_HOME", ".local/state");
+
+	return home ? str_format("%s/skydir", home) : NULL;
+}
+
 char *paths_absolute(const char *path)
 {
 	CLEANUP(freep) char *cwd = NULL;

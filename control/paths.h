@@ -16,6 +16,8 @@ void paths_fix_home(void);
 char *paths_config_file(void);
 /* $XDG_DATA_HOME, resolved. */
 char *paths_data_home(void);
+/* Of what is kept beside the configuration and may be lost: XDG_STATE_HOME/skydir. */
+char *paths_state_dir(void);
 /* The path made absolute by the current directory, not resolved further. */
 char *paths_absolute(const char *path);
 

@@ -146,6 +146,38 @@ static int add_passthrough(struct json_object *mount, struct buf *out)
 	return why && r == 0 ? buf_adds(out, ")\n") : r;
 }
 
+/* A budget that has something to tell. */
+static bool is_noteworthy(struct json_object *budget)
+{
+	return json_get_bool(budget, "stopped", false) || json_get_bool(budget, "warned", false);
+}
+
+static bool has_noteworthy_budget(struct json_object *mount)
+{
+	for (size_t i = 0; i < length_of(mount, "budgets"); i++)
+		if (is_noteworthy(json_object_array_get_idx(json_get_array(mount, "budgets"), i)))
+			return true;
+	return false;
+}
+
+static int add_budget(struct json_object *b, struct buf *out)
+{
+	const char *spent = json_object_get_string(json_get(b, "spent"));
+	const char *amount = json_object_get_string(json_get(b, "amount"));
+	int r = is_noteworthy(b) ? buf_adds(out, "  budget ") : 0;
+
+	if (!is_noteworthy(b) || r < 0)
+		return r;
+	r = text_escape(out, text_of(b, "name", "?"));
+	if (r == 0)
+		r = buf_addf(out, ": %.24s of %.24s %.8s spent this month (%u%%)", spent ? spent : "?", amount ? amount : "?",
+			     text_of(b, "currency", ""), (unsigned)number_of(b, "percent"));
+	if (r == 0 && json_get_bool(b, "stopped", false))
+		r = buf_addf(out, "; %s refused until it is raised or the month ends",
+			     strcmp(text_of(b, "stop", ""), "all") ? text_of(b, "stop", "") : "reads and writes");
+	return r < 0 ? r : buf_addc(out, '\n');
+}
+
 int status_add_details(struct json_object *mounts, struct buf *out)
 {
 	size_t count = mounts ? json_object_array_length(mounts) : 0;
@@ -154,7 +186,8 @@ int status_add_details(struct json_object *mounts, struct buf *out)
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		struct json_object *m = json_object_array_get_idx(mounts, i);
 
-		if (!length_of(m, "uploads") && !length_of(m, "errors") && !slow_reason(m))
+		if (!length_of(m, "uploads") && !length_of(m, "errors") && !slow_reason(m) &&
+		    !has_noteworthy_budget(m))
 			continue;
 		r = buf_addc(out, '\n');
 		if (r == 0)
@@ -165,6 +198,8 @@ int status_add_details(struct json_object *mounts, struct buf *out)
 			r = add_list(m, "uploads", add_upload, out);
 		if (r == 0)
 			r = add_list(m, "errors", add_error, out);
+		if (r == 0)
+			r = add_list(m, "budgets", add_budget, out);
 		if (r == 0)
 			r = add_passthrough(m, out);
 	}

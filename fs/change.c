@@ -8,15 +8,29 @@
 
 #define DELETE_DELAY_MS 200u /* so that what is deleted together goes as one batch */
 
+static const struct node *store_of(const struct node *n)
+{
+	while (n && n->type != NODE_STORE)
+		n = n->parent;
+	return n;
+}
+
 int change_allowed_locked(struct fs *fs, struct node *n, struct error *err)
 {
+	const struct node *store = store_of(n);
+	int r = change_removal_allowed_locked(fs, n, err);
+
+	/* It looks at memory only, so it may be called with the lock held. */
+	return r == 0 && store && store->store->may_change ? store->store->may_change(store->store, err) : r;
+}
+
+int change_removal_allowed_locked(struct fs *fs, struct node *n, struct error *err)
+{
 	struct node *bucket = tree_bucket_of(n);
-	const struct node *store = n;
+	const struct node *store = store_of(n);
 
 	if (fs->options.read_only)
 		return error_set(err, ERR_READ_ONLY, "the mount is read-only");
-	while (store && store->type != NODE_STORE)
-		store = store->parent;
 	if (store && store->store->caps & STORE_CAP_READ_ONLY)
 		return error_set(err, ERR_READ_ONLY, "store '%s' is read-only", store->store->name);
 	if (bucket && bucket->is_readonly && clock_mono_ms() < bucket->readonly_until_ms)

@@ -10,8 +10,10 @@
 #include "fs/core.h"
 #include "fs/pending.h"
 
-/* Whether changes below this node are allowed now: 0, or ERR_READ_ONLY / ERR_PERMISSION (a 403 not long ago). */
+/* Whether changes below this node are allowed now: 0, or ERR_READ_ONLY / ERR_PERMISSION (a 403 not long ago) / ERR_BUDGET. */
 int change_allowed_locked(struct fs *fs, struct node *n, struct error *err) MUST_CHECK;
+/* The same for what only takes away, which goes on when a budget is used up. */
+int change_removal_allowed_locked(struct fs *fs, struct node *n, struct error *err) MUST_CHECK;
 /* Whether a file may be made under this name (of this key): -EINVAL for an escape of what needs none. */
 int change_check_name_locked(struct fs *fs, struct node *parent, const char *name, const struct location *where) MUST_CHECK;
 /* A new empty file or symlink; fd and id of a cache file that becomes its (taken over on success). EEXIST, EPERM (where only

@@ -51,7 +51,7 @@ static void finish(struct pending *op, int r, const struct error *err)
 			pending_retry_locked(op, NULL);
 		else
 			pending_done_locked(op);
-	} else if (error_is_retryable(err->kind) || err->kind == ERR_CANCELLED ||
+	} else if (error_is_retryable(err->kind) || err->kind == ERR_CANCELLED || err->kind == ERR_BUDGET ||
 		   (err->kind == ERR_CONFLICT && op->attempts < 5)) { /* something else is in the way, for now */
 		if (op->attempts == 0 && err->kind != ERR_CANCELLED)
 			fs_note_error_locked(fs, op->key, err);
@@ -326,7 +326,7 @@ static int move_object(struct pending *op, char *version, struct error *err)
 	    !*op->from_key || str_ends(str_of(op->from_key), "/") || str_ends(str_of(op->key), "/"))
 		return 1;
 	r = store_rename(op->store, op->bucket, op->from_key, op->key, NULL, version, err);
-	if (r < 0 && !error_is_retryable(err->kind) && err->kind != ERR_CANCELLED) {
+	if (r < 0 && !error_is_retryable(err->kind) && err->kind != ERR_CANCELLED && err->kind != ERR_BUDGET) {
 		*err = ERROR_INIT;
 		return 1;
 	}

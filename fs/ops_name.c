@@ -366,7 +366,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		r = -ENOENT;
 	else if (node_is_dir(n))
 		r = -EISDIR;
-	else if ((r = change_allowed_locked(fs, n, &err)) == 0)
+	else if ((r = change_removal_allowed_locked(fs, n, &err)) == 0)
 		r = change_unlink_locked(fs, n, &ticket, &err);
 	lock_drop(&fs->lock);
 	fuse_reply_err(req, r < 0 ? ops_errno(r, &err, "unlink") : ops_commit_name(fs, ticket));
@@ -393,7 +393,7 @@ static void rmdir_try(struct parked *p)
 		r = -ENOTDIR;
 	else if (n->is_pinned_path || n->type <= NODE_BUCKET)
 		r = -EBUSY;
-	else if ((r = change_allowed_locked(fs, n, &err)) == 0)
+	else if ((r = change_removal_allowed_locked(fs, n, &err)) == 0)
 		r = change_rmdir_locked(fs, n, &ticket, &err);
 	if (r == -EAGAIN) {
 		ops_wait_listing_unlock(p, n, 1);

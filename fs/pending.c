@@ -18,6 +18,7 @@
 #define RETRY_FIRST_MS	 1000u
 #define RETRY_MOST_MS	 60000u
 #define RETRY_REFUSED_MS 300000u
+#define RETRY_BUDGET_MS	 10000u
 #define ROOM_AGAIN_MS	 200u
 
 const char *pending_kind_name(enum pending_kind kind)
@@ -418,6 +419,8 @@ void pending_retry_locked(struct pending *op, const struct error *err)
 		op->is_failed = !error_is_retryable(err->kind) && err->kind != ERR_CONFLICT;
 		wait_ms = (uint64_t)RETRY_FIRST_MS << shift;
 		wait_ms = op->is_failed ? RETRY_REFUSED_MS : wait_ms > RETRY_MOST_MS ? RETRY_MOST_MS : wait_ms;
+		if (err->kind == ERR_BUDGET) /* nothing was sent, and nobody tells when it is raised */
+			wait_ms = RETRY_BUDGET_MS;
 		wait_ms = wait_ms / 2 + random_below(wait_ms / 2 + 1);
 		if (wait_ms < err->retry_after_ms)
 			wait_ms = err->retry_after_ms;

@@ -406,7 +406,8 @@ static int rename_at_once(struct pending *op, struct error *err)
 	if (!(caps & STORE_CAP_RENAME_DIR) || strcmp(op->from_bucket, op->bucket) != 0)
 		return 1;
 	r = store_rename(op->store, op->bucket, op->from_key, op->key, NULL, version, err);
-	if (r < 0 && !error_is_retryable(err->kind) && err->kind != ERR_CANCELLED && err->kind != ERR_PERMISSION) {
+	if (r < 0 && !error_is_retryable(err->kind) && err->kind != ERR_CANCELLED && err->kind != ERR_PERMISSION &&
+	    err->kind != ERR_BUDGET) {
 		*err = ERROR_INIT;
 		return 1;
 	}

@@ -232,6 +232,7 @@ int s3_call_perform(struct s3_call *c, struct error *err)
 	c->request.classify_arg = c;
 	c->request.ratelimit = &s->ratelimit;
 	c->request.store = s->base.name;
+	c->request.bucket = c->bucket ? c->bucket : "";
 	r = perform_in(c, region, err);
 	s3_condition_learn(s, &c->response);
 	if (r < 0 && s3_region_learn(c, &region)) {

@@ -186,6 +186,7 @@ int az_call_perform(struct az_call *c, struct error *err)
 	c->request.classify_arg = c;
 	c->request.ratelimit = &s->ratelimit;
 	c->request.store = s->base.name;
+	c->request.bucket = c->container ? c->container : "";
 	return http_perform(s->engine, &c->request, &c->response, err);
 }
 

@@ -37,6 +37,8 @@ static const struct kind {
 	[ERR_UNSUPPORTED] = { "unsupported", ENOTSUP, -32051, 1, false },
 	[ERR_TOO_LARGE] = { "too-large", EFBIG, -32013, 1, false },
 	[ERR_QUOTA] = { "quota", EDQUOT, -32007, 7, false },
+	/* Until the month turns or the budget is raised. */
+	[ERR_BUDGET] = { "budget", EDQUOT, -32017, 7, false },
 	[ERR_RANGE] = { "range", ERANGE, -32016, 1, false },
 	/* Bytes damaged on the way are whole the next time. */
 	[ERR_CORRUPT] = { "corrupt", EIO, -32055, 1, true },

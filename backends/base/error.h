@@ -32,6 +32,7 @@ enum error_kind {
 	ERR_UNSUPPORTED,     /* this provider or server cannot do it */
 	ERR_TOO_LARGE,	     /* over a limit of the service or of ours */
 	ERR_QUOTA,	     /* the account's or the disk's quota is used up */
+	ERR_BUDGET,	     /* the user's own budget is used up, and was to stop this; nothing was sent */
 	ERR_RANGE,	     /* a range outside the object */
 	ERR_CORRUPT,	     /* bytes whose checksum does not match */
 	ERR_PROTOCOL,	     /* an answer that makes no sense */

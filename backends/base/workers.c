@@ -81,6 +81,7 @@ static void *worker_main(void *arg)
 			continue;
 		}
 		lock_drop(&w->lock);
+		trace_current = job->trace;
 		job->run(job); /* from here on job may be freed or queued again */
 		lock_take(&w->lock);
 	}
@@ -149,6 +150,7 @@ static bool submit_locked(struct workers *w, struct job *job)
 void workers_submit(struct workers *w, struct job *job)
 {
 	lock_take(&w->lock);
+	job->trace = trace_current;
 	bool is_stopping = w->is_stopping;
 	bool is_taken = submit_locked(w, job);
 	lock_drop(&w->lock);

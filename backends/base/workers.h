@@ -9,6 +9,7 @@
  *	(256 KiB, 1 MiB under sanitizers).
  */
 #include "backends/base/error.h"
+#include "backends/base/trace.h"
 
 struct job {
 	void (*run)(struct job *job);
@@ -16,6 +17,7 @@ struct job {
 	unsigned priority;		/* 0 .. WORKERS_PRIORITIES-1, 0 first */
 	struct job *next, *prev;	/* owned by the pool while queued */
 	bool is_queued;
+	struct trace_context trace;	/* of who submitted it: run has it as its own */
 };
 #define WORKERS_PRIORITIES 4
 

@@ -144,6 +144,7 @@ static int build(struct cloud_call *call, const struct service *s, const struct 
 	http->cancel = call->cancel;
 	http->store = s->label;
 	http->operation = call->operation;
+	http->bucket = q->bucket;
 	http->is_idempotent = q->is_read || q->is_idempotent || q->method == HTTP_GET ||
 			      q->method == HTTP_HEAD || q->method == HTTP_PUT ||
 			      q->method == HTTP_DELETE;

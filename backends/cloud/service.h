@@ -43,6 +43,7 @@ struct service_request {
 	bool is_read;		  /* changes nothing, whatever its method: sent in a dry run too, and retried freely */
 	bool is_idempotent;	  /* may be sent again though it changes something (PUT and DELETE always may) */
 	uint64_t stall_timeout_ms; /* 0: the engine's; more where the service thinks long before its first byte */
+	const char *bucket;	  /* of an object store's request; http.h */
 	struct http_sink sink;	  /* for big answers; kind HTTP_SINK_DISCARD: the answer is read as the dialect says */
 };
 #define SERVICE_REQUEST_INIT ((struct service_request){ .body = { .fd = -1 }, .sink = { .fd = -1 } })

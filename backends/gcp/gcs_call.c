@@ -170,6 +170,7 @@ int gcs_call_perform(struct gcs_call *c, struct error *err)
 	c->request.classify_arg = c;
 	c->request.ratelimit = &s->ratelimit;
 	c->request.store = s->base.name;
+	c->request.bucket = c->bucket ? c->bucket : "";
 	c->request.signer = s->signer;
 	return http_perform(s->engine, &c->request, &c->response, err);
 }

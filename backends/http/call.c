@@ -29,10 +29,35 @@ static void arm(struct call *c, uint64_t due_ms)
 
 static void count_attempt(struct call *c)
 {
+	const struct http_observer *observer = http_observer();
+
 	if (c->attempt.sends > 1)
 		c->resends += c->attempt.sends - 1;
 	metric_add(c->counters->bytes_sent, (int64_t)c->attempt.bytes_sent);
 	metric_add(c->counters->bytes_received, (int64_t)c->attempt.bytes_received);
+	c->bytes_sent += c->attempt.bytes_sent;
+	if (observer && c->attempt.was_sent)
+		observer->sent(&(struct http_sent){ .request = c->request,
+						    .sends = c->attempt.sends ? c->attempt.sends : 1,
+						    .bytes_sent = c->attempt.bytes_sent,
+						    .bytes_received = c->attempt.bytes_received,
+						    .status = c->response.status });
+}
+
+static void tell_end(struct call *c)
+{
+	const struct http_observer *observer = http_observer();
+
+	if (!observer || !observer->ended || !observer->wants_ended())
+		return;
+	observer->ended(&(struct http_ended){ .request = c->request,
+					      .response = &c->response,
+					      .err = &c->err,
+					      .parent = &c->trace,
+					      .begun_wall_ns = c->begun_wall_ns,
+					      .ended_wall_ns = clock_wall_ns(),
+					      .bytes_sent = c->bytes_sent,
+					      .attempts = c->attempts });
 }
 
 static void leave_queues(struct call *c)
@@ -72,6 +97,7 @@ static void finish(struct call *c)
 		  c->request->operation ? c->request->operation : "-", c->request->authority,
 		  c->response.status, c->attempts, (unsigned long long)c->response.elapsed_ms,
 		  c->err.message);
+	tell_end(c);
 	attempt_release(&c->attempt);
 	host_detach(c);
 	/* The request may be gone once done was called. */
@@ -112,10 +138,12 @@ void call_begin(struct call *c)
 {
 	struct http_engine *e = c->engine;
 	const struct http_request *request = c->request;
+	const struct http_observer *observer = http_observer();
 
 	DL_APPEND2(e->calls, c, all_prev, all_next);
 	e->calls_count++;
 	c->begun_ms = clock_mono_ms();
+	c->begun_wall_ns = clock_wall_ns();
 	c->counters = counters_get(e, request->store, request->operation);
 	if (!c->counters || timers_reserve(&e->timers, e->calls_count) < 0) {
 		call_give_up(c, ERR_NO_MEMORY, "out of memory");
@@ -123,6 +151,8 @@ void call_begin(struct call *c)
 		call_give_up(c, ERR_CANCELLED, "cancelled");
 	} else if (request->deadline_mono_ms && c->begun_ms >= request->deadline_mono_ms) {
 		call_give_up(c, ERR_TIMEOUT, "no time was left for the request");
+	} else if (observer && observer->admit(request, &c->err) < 0) {
+		finish(c);
 	} else if (host_attach(c, &c->err) < 0) {
 		finish(c);
 	} else {

@@ -16,6 +16,7 @@
 #include "backends/base/metrics.h"
 #include "backends/base/workers.h"
 #include "backends/http/engine.h"
+#include "backends/http/observer.h"
 #include "backends/http/retry.h"
 #include "backends/http/signer.h"
 #include "backends/http/timers.h"
@@ -85,6 +86,9 @@ struct call {
 	bool is_prepared, has_token;
 	uint64_t begun_ms;
 	uint64_t moved, moved_ms; /* the last figure of transport_moved, and when it was new */
+	struct trace_context trace; /* of who submitted it */
+	int64_t begun_wall_ns;
+	uint64_t bytes_sent; /* of all attempts */
 };
 
 struct http_engine {

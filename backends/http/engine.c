@@ -311,6 +311,7 @@ int http_submit(struct http_engine *e, struct http_request *request, http_done_f
 	c->done = done;
 	c->arg = arg;
 	c->hook.fire = call_cancel_fired;
+	c->trace = trace_current;
 	/* Before it is in the inbox: from then on the event thread may end and free it at any
 	 * time. */
 	cancel_hook(cancel, &c->hook);

@@ -91,6 +91,7 @@ struct http_request {
 	struct cancel *cancel;	/* NULL: none */
 	const char *store;	/* label of the counters, e.g. "s3"; static or outliving the call */
 	const char *operation;	/* e.g. "GetObject"; likewise */
+	const char *bucket;	/* for the observer: of an object store's requests, "" for the store's own; NULL: of no store */
 	bool is_idempotent;	/* may be sent again after it may have reached the server; if not, it also gets a
 				 * connection of its own, since a kept one may die under it at any time */
 	bool wants_success_check; /* call classify for 2xx answers too (S3's 200 with an error body) */

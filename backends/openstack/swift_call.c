@@ -36,6 +36,7 @@ void swift_call_aim(struct swift_call *c, const char *container, const char *obj
 		r = buf_addc(&path, '/');
 	if (r >= 0 && object)
 		r = url_encode(str_of(object), URL_KEEP_SLASH, &path);
+	(void)snprintf(c->bucket, sizeof c->bucket, "%s", container ? container : "");
 	free(c->path);
 	c->path = r < 0 ? NULL : buf_detach(&path);
 	if (!c->path)
@@ -214,6 +215,7 @@ int swift_call_perform(struct swift_call *c, struct error *err)
 	service = s->service;
 	service.dialect = c->wants_json ? SERVICE_JSON : SERVICE_TEXT;
 	context.operation = c->operation;
+	c->request.bucket = c->bucket;
 	context.cancel = c->cancel;
 	context.deadline_mono_ms = c->deadline_mono_ms;
 	service_answer_release(&c->answer);

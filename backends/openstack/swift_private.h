@@ -67,6 +67,7 @@ struct swift_call {
 	int build_result;
 	struct error build_error;
 	char *path;
+	char bucket[SWIFT_BUCKET_MAX + 32]; /* of the last aim; cut, if it is longer than any can be */
 };
 #define SWIFT_CALL_INIT(s, http_method, name)                                                      \
 	((struct swift_call){ .store = (s),                                                        \

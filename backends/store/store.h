@@ -280,6 +280,9 @@ struct store {
 	char *name;		/* the store's name in the tree; freed by store_free */
 	unsigned caps;		/* enum store_caps */
 	struct store_limits limits;
+	/* Whether it may be written to just now, as its user set it (a budget): 0, or ERR_BUDGET. Memory only, any lock of
+	 * another room may be held. NULL: it may. Set before the store is used. */
+	int (*may_change)(const struct store *s, struct error *err);
 };
 
 /* The checked public functions: arguments are checked (bucket and key not empty, no NUL, lengths), layers without a slot

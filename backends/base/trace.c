@@ -1,0 +1,3 @@
+#include "backends/base/trace.h"
+
+_Thread_local struct trace_context trace_current;

@@ -1,0 +1,624 @@
+#include "control/meter.h"
+
+#include "backends/base/clock.h"
+#include "backends/base/lock.h"
+#include "backends/base/log.h"
+#include "backends/base/metrics.h"
+#include "backends/http/observer.h"
+#include "control/paths.h"
+#include "control/usage_db.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <uthash.h>
+
+#define INTERVAL_MS   2000
+#define PLACES_MAX    128
+#define STORE_MAX     65
+#define BUCKET_MAX    300
+#define OPERATION_MAX 64
+#define OTHER_BUCKET  "(other)"
+
+struct count {
+	char *key;
+	int64_t day; /* since 1970 */
+	char store[STORE_MAX], bucket[BUCKET_MAX], operation[OPERATION_MAX];
+	uint64_t requests, errors, sent, received;
+	UT_hash_handle hh;
+};
+struct place {
+	char store[STORE_MAX], type[STORE_MAX];
+};
+struct standing { /* of one budget */
+	int64_t spent;
+	unsigned warned; /* the highest threshold told this month, in per cent */
+	bool is_stopped;
+};
+struct meter {
+	struct lock lock;
+	struct count *counts;		/* guarded by lock, as all down to `month` */
+	struct place places[PLACES_MAX];
+	size_t place_count;
+	struct prices prices;
+	struct budgets budgets;
+	struct standing standings[BUDGETS_MAX];
+	char month[8];
+	char *config_path;		/* of the file to look at again; set by meter_configure */
+	struct timespec config_time;
+	_Atomic bool is_stopping_any;	/* some budget refuses something */
+	struct lock db_lock;		/* one writer at a time; held across SQLite, which is what it guards */
+	struct usage_db *db;		/* guarded by db_lock */
+	bool is_db_failing;		/* guarded by db_lock */
+	pthread_t thread;
+	bool has_thread;
+	struct cond wake;
+	bool is_ending; /* guarded by lock */
+};
+static struct meter meter = { .lock = LOCK_INIT_RANKED(LOCK_WORKERS), .db_lock = LOCK_INIT_RANKED(LOCK_CONTROL_PEER) };
+
+/* ---- counting ---- */
+
+static void copy_word(char *ret, size_t size, const char *text)
+{
+	(void)snprintf(ret, size, "%s", text ? text : "");
+}
+
+/* NULL without memory: then that request is not counted. */
+static struct count *count_of_locked(int64_t day, const char *store, const char *bucket, const char *operation)
+{
+	char key[STORE_MAX + BUCKET_MAX + OPERATION_MAX + 32];
+	struct count *c = NULL;
+
+	(void)snprintf(key, sizeof key, "%lld\n%.64s\n%.299s\n%.63s", (long long)day, store, bucket, operation);
+	HASH_FIND_STR(meter.counts, key, c);
+	if (c)
+		return c;
+	if (HASH_COUNT(meter.counts) >= METER_COUNTS_MAX && strcmp(bucket, OTHER_BUCKET) != 0)
+		return count_of_locked(day, store, OTHER_BUCKET, operation);
+	c = calloc(1, sizeof *c);
+	if (c)
+		c->key = strdup(key);
+	if (!c || !c->key) {
+		free(c);
+		return NULL;
+	}
+	c->day = day;
+	copy_word(c->store, sizeof c->store, store);
+	copy_word(c->bucket, sizeof c->bucket, bucket);
+	copy_word(c->operation, sizeof c->operation, operation);
+	HASH_ADD_KEYPTR(hh, meter.counts, c->key, strlen(c->key), c);
+	return c;
+}
+
+static void on_sent(const struct http_sent *sent)
+{
+	const struct http_request *q = sent->request;
+	int64_t day = clock_wall_s() / 86400;
+	struct count *c;
+
+	LOCKED(&meter.lock);
+	c = count_of_locked(day, q->store ? q->store : "other", q->bucket ? q->bucket : "", q->operation ? q->operation : "other");
+	if (!c)
+		return;
+	c->requests += sent->sends;
+	c->errors += sent->status < 200 || sent->status >= 400;
+	c->sent += sent->bytes_sent;
+	c->received += sent->bytes_received;
+}
+
+static void counts_free(struct count *counts)
+{
+	struct count *c, *next;
+
+	HASH_ITER(hh, counts, c, next) {
+		HASH_DEL(counts, c);
+		free(c->key);
+		free(c);
+	}
+}
+
+/* ---- providers ---- */
+
+static const char *type_of_locked(const char *store)
+{
+	for (size_t i = 0; i < meter.place_count; i++)
+		if (!strcmp(meter.places[i].store, store))
+			return meter.places[i].type;
+	return NULL;
+}
+
+void meter_name_store(const char *store, const char *type)
+{
+	LOCKED(&meter.lock);
+	if (type_of_locked(store) || meter.place_count == PLACES_MAX)
+		return;
+	copy_word(meter.places[meter.place_count].store, STORE_MAX, store);
+	copy_word(meter.places[meter.place_count].type, STORE_MAX, type);
+	meter.place_count++;
+}
+
+/* A store's type; of "aws-ec2" what stands before the '-', where that is a driver; else the word itself ("auth"). */
+static void provider_locked(const char *store, char ret[STORE_MAX])
+{
+	const char *type = type_of_locked(store);
+	size_t len = strcspn(store, "-");
+
+	copy_word(ret, STORE_MAX, type ? type : store);
+	if (type || !store[len])
+		return;
+	ret[len] = '\0';
+	if (!cloud_driver_find(ret))
+		copy_word(ret, STORE_MAX, store);
+}
+
+/* ---- budgets ---- */
+
+static int refuse_locked(const struct budget *b, const struct standing *s, const char *what, struct error *err)
+{
+	char amount[AMOUNT_TEXT_MAX], spent[AMOUNT_TEXT_MAX];
+
+	amount_format(b->amount, 2, amount);
+	amount_format(s->spent, 2, spent);
+	return error_set(err, ERR_BUDGET, "the budget '%s' is used up (%s of %s %s this month): no more %s until it is raised or the "
+					  "month ends", b->name, spent, amount, b->currency, what);
+}
+
+static int check_budgets(const char *store, enum budget_stop what, struct error *err)
+{
+	char provider[STORE_MAX];
+	const struct price *price;
+
+	LOCKED(&meter.lock);
+	provider_locked(store, provider);
+	price = prices_find(&meter.prices, store, provider);
+	for (size_t i = 0; i < meter.budgets.count; i++) {
+		const struct budget *b = &meter.budgets.rows[i];
+
+		if (!meter.standings[i].is_stopped || (b->stop != what && b->stop != BUDGET_STOP_ALL) ||
+		    !budget_covers(b, store, provider, price ? price->currency : b->currency))
+			continue;
+		return refuse_locked(b, &meter.standings[i], budget_stop_name(what), err);
+	}
+	return 0;
+}
+
+static int on_admit(const struct http_request *request, struct error *err)
+{
+	enum usage_class c;
+
+	if (!request->bucket || !atomic_load_explicit(&meter.is_stopping_any, memory_order_relaxed))
+		return 0;
+	c = usage_class_of(request->operation ? request->operation : "");
+	if (c == USAGE_DELETE_CLASS || c == USAGE_OTHER_CLASS)
+		return 0;
+	return check_budgets(request->store ? request->store : "", c == USAGE_WRITE_CLASS ? BUDGET_STOP_WRITES : BUDGET_STOP_READS, err);
+}
+
+int meter_may_change(const struct store *store, struct error *err)
+{
+	if (!atomic_load_explicit(&meter.is_stopping_any, memory_order_relaxed))
+		return 0;
+	return check_budgets(store->name, BUDGET_STOP_WRITES, err);
+}
+
+void meter_gate_stores(struct store *const *stores, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		stores[i]->may_change = meter_may_change;
+}
+
+static void month_now(char ret[8], char ret_first_day[USAGE_DAY_LEN + 1])
+{
+	time_t now = (time_t)clock_wall_s();
+	struct tm tm;
+
+	(void)gmtime_r(&now, &tm);
+	(void)strftime(ret, 8, "%Y-%m", &tm);
+	(void)snprintf(ret_first_day, USAGE_DAY_LEN + 1, "%.7s-01", ret);
+}
+
+struct judgement {
+	struct prices prices;
+	struct budgets budgets;
+	int64_t spent[BUDGETS_MAX];
+};
+
+static int add_cost(void *arg, const struct usage_row *row, struct error *err)
+{
+	struct judgement *j = arg;
+	const struct price *price = prices_find(&j->prices, row->store, row->provider);
+	int64_t cost;
+
+	(void)err;
+	if (!price)
+		return 0;
+	cost = price_of(price, usage_class_of(row->operation), row->requests, row->sent, row->received);
+	for (size_t i = 0; i < j->budgets.count; i++)
+		if (budget_covers(&j->budgets.rows[i], row->store, row->provider, price->currency) &&
+		    j->spent[i] < INT64_MAX - cost)
+			j->spent[i] += cost;
+	return 0;
+}
+
+static unsigned percent_of(const struct budget *b, int64_t spent)
+{
+	__int128 percent = b->amount ? (__int128)spent * 100 / b->amount : spent ? 1000 : 100;
+
+	return percent > 100000 ? 100000 : (unsigned)percent;
+}
+
+static void show_metrics(const struct budget *b, int64_t spent)
+{
+	char labels[96];
+
+	(void)snprintf(labels, sizeof labels, "budget=\"%.40s\",currency=\"%s\"", b->name, b->currency);
+	if (strpbrk(b->name, "\"\\")) /* would break the format */
+		return;
+	metric_set(metric_get(METRIC_GAUGE, "budget_spent_micros", labels), spent / 1000);
+	metric_set(metric_get(METRIC_GAUGE, "budget_amount_micros", labels), b->amount / 1000);
+}
+
+static void judge_locked(size_t i, int64_t spent)
+{
+	const struct budget *b = &meter.budgets.rows[i];
+	struct standing *s = &meter.standings[i];
+	unsigned percent = percent_of(b, spent), reached = 0;
+	bool stops = b->stop != BUDGET_STOP_NONE && spent >= b->amount;
+	char text[AMOUNT_TEXT_MAX], amount[AMOUNT_TEXT_MAX];
+
+	amount_format(spent, 2, text);
+	amount_format(b->amount, 2, amount);
+	s->spent = spent;
+	for (unsigned w = 0; w < b->warn_count; w++)
+		if (percent >= b->warn[w])
+			reached = b->warn[w];
+	if (reached > s->warned)
+		log_warn("budget.warning", "budget='%s' spent=%s amount=%s currency=%s percent=%u", b->name, text, amount, b->currency,
+			 percent);
+	s->warned = reached;
+	if (stops && !s->is_stopped)
+		log_warn("budget.stopped", "budget='%s' spent=%s amount=%s currency=%s refuses=%s what='raise its amount; what is not "
+					   "uploaded stays in the cache'", b->name, text, amount, b->currency, budget_stop_name(b->stop));
+	else if (!stops && s->is_stopped)
+		log_info("budget.resumed", "budget='%s' spent=%s amount=%s currency=%s", b->name, text, amount, b->currency);
+	s->is_stopped = stops;
+	show_metrics(b, spent);
+}
+
+/* db_lock is held: what others wrote counts too. */
+static int judge(struct error *err)
+{
+	CLEANUP(freep) struct judgement *j = calloc(1, sizeof *j);
+	char month[8], first[USAGE_DAY_LEN + 1];
+	bool stops = false;
+	int r = 0;
+
+	if (!j)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	month_now(month, first);
+	lock_take(&meter.lock);
+	j->prices = meter.prices;
+	j->budgets = meter.budgets;
+	lock_drop(&meter.lock);
+	if (!j->budgets.count) {
+		atomic_store(&meter.is_stopping_any, false);
+		return 0;
+	}
+	if (meter.db)
+		r = usage_db_each(meter.db, first, NULL, USAGE_ALL, add_cost, j, err);
+	if (r < 0)
+		return r;
+	LOCKED(&meter.lock);
+	if (memcmp(&meter.budgets, &j->budgets, sizeof j->budgets) != 0)
+		return 0; /* read anew meanwhile: judged the next time */
+	if (strcmp(meter.month, month) != 0) /* warned again in a new month; what was stopped is told to go on */
+		for (size_t i = 0; i < BUDGETS_MAX; i++)
+			meter.standings[i].warned = 0;
+	copy_word(meter.month, sizeof meter.month, month);
+	for (size_t i = 0; i < meter.budgets.count; i++) {
+		judge_locked(i, j->spent[i]);
+		stops = stops || meter.standings[i].is_stopped;
+	}
+	atomic_store(&meter.is_stopping_any, stops);
+	return 0;
+}
+
+/* ---- writing ---- */
+
+char *meter_path(void)
+{
+	CLEANUP(freep) char *dir = paths_state_dir();
+
+	return dir ? str_format("%s/usage.db", dir) : NULL;
+}
+
+static int open_db(struct error *err)
+{
+	CLEANUP(freep) char *path = meter_path();
+
+	if (meter.db)
+		return 0;
+	if (!path)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	return usage_db_open(path, USAGE_WRITE, &meter.db, err);
+}
+
+static void day_text(int64_t day, char ret[USAGE_DAY_LEN + 1])
+{
+	time_t at = (time_t)(day * 86400);
+	struct tm tm;
+
+	(void)gmtime_r(&at, &tm);
+	(void)strftime(ret, USAGE_DAY_LEN + 1, "%Y-%m-%d", &tm);
+}
+
+static int write_counts(struct count *counts, struct error *err)
+{
+	size_t count = HASH_COUNT(counts), i = 0;
+	CLEANUP(freep) struct usage_row *rows = calloc(count + 1, sizeof *rows);
+	CLEANUP(freep) char(*providers_of)[STORE_MAX] = calloc(count + 1, sizeof *providers_of);
+	int r = rows && providers_of ? open_db(err) : error_set(err, ERR_NO_MEMORY, "out of memory");
+
+	if (r < 0)
+		return r;
+	lock_take(&meter.lock);
+	for (struct count *c = counts; c; c = c->hh.next, i++) {
+		provider_locked(c->store, providers_of[i]);
+		rows[i] = (struct usage_row){ .provider = providers_of[i], .store = c->store, .bucket = c->bucket,
+					      .operation = c->operation, .requests = c->requests, .errors = c->errors,
+					      .sent = c->sent, .received = c->received };
+		day_text(c->day, rows[i].day);
+	}
+	lock_drop(&meter.lock);
+	return usage_db_add(meter.db, rows, count, err);
+}
+
+/* What could not be written goes back to what was counted meanwhile. */
+static void take_back(struct count *counts)
+{
+	LOCKED(&meter.lock);
+	for (struct count *c = counts; c; c = c->hh.next) {
+		struct count *now = count_of_locked(c->day, c->store, c->bucket, c->operation);
+
+		if (!now)
+			continue;
+		now->requests += c->requests;
+		now->errors += c->errors;
+		now->sent += c->sent;
+		now->received += c->received;
+	}
+}
+
+int meter_flush(struct error *err)
+{
+	struct count *counts;
+	int r = 0;
+
+	LOCKED(&meter.db_lock);
+	lock_take(&meter.lock);
+	counts = meter.counts;
+	meter.counts = NULL;
+	lock_drop(&meter.lock);
+	if (counts)
+		r = write_counts(counts, err);
+	if (r < 0)
+		take_back(counts);
+	counts_free(counts);
+	if (r == 0)
+		r = judge(err);
+	if (r < 0 && !meter.is_db_failing)
+		log_warn("usage.write", "error='%s' what='kept, and tried again'", err->message);
+	if (r < 0) { /* opened anew the next time: the file may have been put away */
+		usage_db_close(meter.db);
+		meter.db = NULL;
+	}
+	meter.is_db_failing = r < 0;
+	return r;
+}
+
+/* ---- configuration ---- */
+
+static char *prices_path(const char *config_path)
+{
+	return str_format("%.*s/prices.conf", (int)(strrchr(config_path, '/') - config_path), config_path);
+}
+
+static struct timespec time_of(const char *path)
+{
+	struct stat st;
+
+	return path && stat(path, &st) == 0 ? st.st_mtim : (struct timespec){ 0 };
+}
+
+static const struct http_observer observer = {
+	.admit = on_admit, .sent = on_sent,
+};
+
+static void name_stores(const struct config *config)
+{
+	for (size_t i = 0; i < config->store_count; i++)
+		if (config->stores[i].is_store || config->stores[i].driver)
+			meter_name_store(config->stores[i].name, config->stores[i].type);
+	for (size_t i = 0; providers[i]; i++)
+		meter_name_store(providers[i]->type, providers[i]->type);
+}
+
+static int take_config(const struct config *config, struct error *err)
+{
+	CLEANUP(freep) struct judgement *fresh = calloc(1, sizeof *fresh);
+	CLEANUP(freep) char *config_path = config->path ? paths_absolute(config->path) : NULL;
+	CLEANUP(freep) char *path = config_path ? prices_path(config_path) : NULL;
+	int r;
+
+	if (!fresh || (config->path && !path))
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	r = prices_load(path, &fresh->prices, err);
+	if (r == 0)
+		r = budgets_read(config, &fresh->prices, &fresh->budgets, err);
+	if (r < 0)
+		return r;
+	LOCKED(&meter.lock);
+	meter.prices = fresh->prices;
+	for (size_t i = 0; i < BUDGETS_MAX; i++) /* what was told of a budget stays told */
+		if (strcmp(meter.budgets.rows[i].name, fresh->budgets.rows[i].name) != 0)
+			meter.standings[i] = (struct standing){ 0 };
+	meter.budgets = fresh->budgets;
+	return 0;
+}
+
+int meter_configure(const struct config *config, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	bool has_budgets;
+	int r;
+
+	name_stores(config);
+	r = take_config(config, err);
+	if (r < 0)
+		return r;
+	http_observe(&observer);
+	lock_take(&meter.lock);
+	if (!meter.config_path && config->path)
+		meter.config_path = paths_absolute(config->path);
+	meter.config_time = time_of(meter.config_path);
+	has_budgets = meter.budgets.count > 0;
+	lock_drop(&meter.lock);
+	if (!has_budgets)
+		return 0;
+	/* What was spent already; a file that cannot be opened keeps nobody from his data. */
+	LOCKED(&meter.db_lock);
+	if (open_db(&why) < 0 || judge(&why) < 0)
+		log_warn("usage.read", "error='%s'", why.message);
+	return 0;
+}
+
+/* By the thread: a budget that was raised counts from now on. */
+static void look_at_config(void)
+{
+	struct timespec now = time_of(meter.config_path);
+	CLEANUP(config_release) struct config config = CONFIG_INIT;
+	struct error err = ERROR_INIT;
+
+	if (now.tv_sec == meter.config_time.tv_sec && now.tv_nsec == meter.config_time.tv_nsec)
+		return;
+	meter.config_time = now; /* only this thread looks at it from here on */
+	if (config_load(meter.config_path, &config, &err) < 0 || take_config(&config, &err) < 0)
+		log_warn("budget.config", "error='%s' what='the budgets stay as they were'", err.message);
+	else
+		log_info("budget.config", "what='read again'");
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct error err = ERROR_INIT;
+		uint64_t until = clock_mono_ms() + INTERVAL_MS;
+		bool is_ending;
+
+		lock_take(&meter.lock);
+		while (!meter.is_ending && cond_wait_until(&meter.wake, &meter.lock, until))
+			;
+		is_ending = meter.is_ending;
+		lock_drop(&meter.lock);
+		if (is_ending)
+			return NULL;
+		look_at_config();
+		(void)meter_flush(&err); /* logged there, and tried again */
+	}
+}
+
+int meter_start(struct error *err)
+{
+	sigset_t all, old;
+	int r;
+
+	cond_init(&meter.wake);
+	meter.is_ending = false;
+	(void)sigfillset(&all); /* signals are for the program's own threads */
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&meter.thread, NULL, run, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r != 0)
+		return error_errno(err, r, "cannot start the meter's thread");
+	(void)pthread_setname_np(meter.thread, "skydir-meter");
+	meter.has_thread = true;
+	return 0;
+}
+
+void meter_stop(void)
+{
+	struct error err = ERROR_INIT;
+
+	if (meter.has_thread) {
+		lock_take(&meter.lock);
+		meter.is_ending = true;
+		cond_broadcast(&meter.wake);
+		lock_drop(&meter.lock);
+		(void)pthread_join(meter.thread, NULL);
+		cond_destroy(&meter.wake);
+		meter.has_thread = false;
+	}
+	if (meter.counts)
+		(void)meter_flush(&err); /* logged there */
+	LOCKED(&meter.db_lock);
+	usage_db_close(meter.db);
+	meter.db = NULL;
+}
+
+/* ---- what is shown ---- */
+
+static struct json_object *amount_json(int64_t nano)
+{
+	char text[AMOUNT_TEXT_MAX];
+
+	amount_format(nano, 6, text);
+	return json_object_new_double_s((double)nano / 1e9, text);
+}
+
+static struct json_object *budget_json_locked(size_t i)
+{
+	const struct budget *b = &meter.budgets.rows[i];
+	const struct standing *s = &meter.standings[i];
+	struct json_object *o = json_object_new_object();
+
+	if (!o)
+		return NULL;
+	json_object_object_add(o, "name", json_object_new_string(b->name));
+	json_object_object_add(o, "provider", b->provider[0] ? json_object_new_string(b->provider) : NULL);
+	json_object_object_add(o, "month", json_object_new_string(meter.month));
+	json_object_object_add(o, "spent", amount_json(s->spent));
+	json_object_object_add(o, "amount", amount_json(b->amount));
+	json_object_object_add(o, "currency", json_object_new_string(b->currency));
+	json_object_object_add(o, "percent", json_object_new_int64(percent_of(b, s->spent)));
+	json_object_object_add(o, "stop", json_object_new_string(budget_stop_name(b->stop)));
+	json_object_object_add(o, "stopped", json_object_new_boolean(s->is_stopped));
+	json_object_object_add(o, "warned", json_object_new_boolean(s->warned > 0));
+	return o;
+}
+
+struct json_object *meter_budgets(void)
+{
+	struct json_object *list = json_object_new_array();
+
+	LOCKED(&meter.lock);
+	for (size_t i = 0; list && i < meter.budgets.count; i++) {
+		struct json_object *o = budget_json_locked(i);
+
+		if (o && json_object_array_add(list, o) == 0)
+			continue;
+		json_object_put(o);
+		json_object_put(list);
+		return NULL;
+	}
+	return list;
+}
+
+void meter_prices(struct prices *ret)
+{
+	LOCKED(&meter.lock);
+	*ret = meter.prices;
+}
