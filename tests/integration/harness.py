@@ -449,6 +449,7 @@ class Mount:
         self.store = {"local": "local", "gcs": "gcs", "fakegcs": "gcs", "azure": "azure", "swift": "swift"}.get(kind, "s3")
         self.options = dict(options or {})
         self.store_config = dict(store_config or {})
+        self.sections = {}  # more of the configuration: {"monthly": {"type": "budget", ...}}
         self.source = source
         self.bucket = bucket or f"t{uuid.uuid4().hex[:12]}"
         self.config = self.dir / "skydir.conf"
@@ -506,6 +507,8 @@ class Mount:
             endpoint = self.proxy.endpoint if self.proxy else self.server.endpoint
             values = {**self._store_values(endpoint), **self.store_config}
             lines += [f"[{self.store}]"] + [f"{k} = {v}" for k, v in values.items() if v is not None]
+        for name, values in self.sections.items():
+            lines += [f"[{name}]"] + [f"{k} = {v}" for k, v in values.items()]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
 
