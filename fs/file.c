@@ -203,11 +203,27 @@ void file_rest_locked(struct file *f)
 	f->log_fd = -1;
 }
 
+#define TRASH_LOOKED_AT 256u
+
+/* One that rested a moment ago goes on with its descriptor: a second one would look like somebody else's (passthrough.c). */
+static bool take_back_locked(struct file *f)
+{
+	struct trash *t = f->fs->cache.trash;
+
+	for (unsigned i = 0; t && i < TRASH_LOOKED_AT; i++, t = t->next)
+		if (t->id == f->id && t->keeps_file && t->fd >= 0) {
+			f->fd = t->fd;
+			t->fd = -1;
+			return true;
+		}
+	return false;
+}
+
 int file_open_fd_locked(struct file *f, struct error *err)
 {
 	char name[24];
 
-	if (f->fd >= 0)
+	if (f->fd >= 0 || take_back_locked(f))
 		return 0;
 	/* Microseconds: the name is in the kernel's cache; not worth a dance around the lock. */
 	fs_cache_name(f->id, name);

@@ -8,6 +8,7 @@
 #include "fs/kept.h"
 #include "fs/listing.h"
 #include "fs/naming.h"
+#include "fs/ops.h"
 #include "fs/park.h"
 #include "fs/pending.h"
 #include "fs/upload.h"
@@ -272,6 +273,7 @@ static void *ticker(void *arg)
 			lock_drop(&fs->lock);
 			park_resume_all(waiting);
 			park_reap(fs, now);
+			ops_close_unmapped(fs);
 			fs_watch_disk(fs);
 			file_empty_trash(fs);
 			lock_take(&fs->lock);

@@ -57,6 +57,9 @@ enum ops_kind {
 };
 void ops_count(enum ops_kind kind);
 
+/* Closes the handles that were kept for memory that was mapped, where nothing is any more (passthrough.h). Without fs.lock. */
+void ops_close_unmapped(struct fs *fs);
+
 /* What several of them share (ops.c). */
 static inline struct fs *ops_fs(fuse_req_t req)
 {

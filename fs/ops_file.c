@@ -8,6 +8,7 @@
 #include "fs/upload.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 static bool is_writer(const struct fuse_file_info *fi)
@@ -115,6 +116,13 @@ static void handle_close_locked(struct fs *fs, struct node *n, uint64_t fh, bool
 	tree_unpin(&fs->tree, n);
 }
 
+/* What was stored into mapped memory since the last flush: the kernel still believes the time from before. Without fs.lock. */
+static void tell_time(struct fs *fs, fuse_ino_t ino, bool has_new_time)
+{
+	if (has_new_time)
+		(void)fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
+}
+
 /* Without fs.lock. */
 static void handle_close(struct fs *fs, const struct fuse_file_info *fi)
 {
@@ -126,9 +134,22 @@ static void handle_close(struct fs *fs, const struct fuse_file_info *fi)
 	ino = n->ino;
 	handle_close_locked(fs, n, fi->fh, &has_new_time);
 	lock_drop(&fs->lock);
-	/* What was stored into mapped memory since the last flush: the kernel still believes the time from before. */
-	if (has_new_time)
-		(void)fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
+	tell_time(fs, ino, has_new_time);
+}
+
+/* A handle that was kept for what was mapped: nothing is any more, maybe, and then it is not in the way of this open. */
+static void close_unmapped_of(struct fs *fs, fuse_ino_t ino)
+{
+	struct fuse_file_info fi = { 0 };
+	struct node *n;
+
+	lock_take(&fs->lock);
+	n = tree_by_ino(&fs->tree, ino);
+	if (n && n->file)
+		fi.fh = passthrough_unmapped_of_locked(n->file);
+	lock_drop(&fs->lock);
+	if (fi.fh)
+		handle_close(fs, &fi);
 }
 
 static int reply_open(struct parked *p)
@@ -269,6 +290,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!p)
 		return;
 	p->fi.fh = 0;
+	close_unmapped_of(p->fs, ino);
 	open_try(p);
 }
 
@@ -357,12 +379,60 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		remote_try(p);
 }
 
+/* Memory may still be mapped through the handle (passthrough.h): it stays counted. *ret_instead: one to close in its place, or 0. */
+static bool keep_locked(struct fs *fs, const struct fuse_file_info *fi, uint64_t *ret_instead)
+{
+	struct node *n = ops_node(fi);
+	bool is_write = fi->fh & OPS_FH_WRITER;
+
+	if (!(fi->fh & OPS_FH_PASSTHROUGH) || !passthrough_may_be_mapped_locked(n->file, is_write))
+		return false;
+	/* The kernel is just about to close its own, maybe, on the thread that closed this one. */
+	lock_drop(&fs->lock);
+	(void)sched_yield();
+	lock_take(&fs->lock);
+	if (!passthrough_may_be_mapped_locked(n->file, is_write))
+		return false;
+	*ret_instead = passthrough_keep_locked(n->file, fi->fh, is_write);
+	passthrough_settle_locked(n->file);
+	if (passthrough_is_only_kept_locked(n->file))
+		pending_put_due_locked(fs, n, fs->options.upload_delay_ms);
+	return true;
+}
+
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct fs *fs = ops_fs(req);
+	struct fuse_file_info ended = { 0 };
+	struct node *n = ops_node(fi);
+	bool has_new_time = false, has_kept;
+
 	ops_count(OPS_RELEASE);
-	(void)ino;
-	handle_close(ops_fs(req), fi);
+	lock_take(&fs->lock);
+	if (!keep_locked(fs, fi, &ended.fh)) {
+		has_kept = n->file->pass.kept_fh;
+		handle_close_locked(fs, n, fi->fh, &has_new_time);
+		if (has_kept)
+			ended.fh = passthrough_unmapped_of_locked(n->file);
+	}
+	lock_drop(&fs->lock);
+	if (ended.fh)
+		handle_close(fs, &ended);
+	tell_time(fs, ino, has_new_time);
 	fuse_reply_err(req, 0);
+}
+
+void ops_close_unmapped(struct fs *fs)
+{
+	struct fuse_file_info fi = { 0 };
+
+	do {
+		lock_take(&fs->lock);
+		fi.fh = passthrough_unmapped_locked(fs);
+		lock_drop(&fs->lock);
+		if (fi.fh)
+			handle_close(fs, &fi);
+	} while (fi.fh);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

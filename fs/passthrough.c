@@ -10,6 +10,7 @@
 #include "fs/pending.h"
 #include "fs/upload.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -24,12 +25,14 @@ struct backing_map {
 
 #define LONG_PAST_S    1 /* no write leaves this mtime */
 #define TICK_TRIES     100u
+#define LOOKS_MOST     256u /* at kept handles, each time */
 #define TIME_SPREAD_NS 65536 /* nobody sees a difference, and far less than a tick */
 
 void passthrough_prepare(struct fs *fs)
 {
 	fs->pass.obstacle = fs->options.is_passthrough_off ? "switched off" : fs_passthrough_obstacle(fs->cache_fd);
 	fs->pass.time_salt = random_u64();
+	(void)signal(SIGIO, SIG_IGN); /* somebody opens a cache file in the moment of a lease: see is_mapped */
 }
 
 void passthrough_agreed(struct fs *fs, bool has_kernel)
@@ -214,6 +217,101 @@ bool passthrough_close_locked(struct file *f, bool was_writer)
 	return f->generation != generation;
 }
 
+/* Whether anybody but us has the cache file: of all handles closed, who has memory of it mapped. */
+static bool is_mapped(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+		return errno == EAGAIN || errno == EBUSY;
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK); /* cannot fail: we have it */
+	return false;
+}
+
+static void kept_link(struct file *f)
+{
+	struct passthrough *p = &f->fs->pass;
+
+	f->pass.kept_next = NULL;
+	f->pass.kept_prev = p->kept_last;
+	if (p->kept_last)
+		p->kept_last->pass.kept_next = f;
+	else
+		p->kept = f;
+	p->kept_last = f;
+}
+
+static void kept_unlink(struct file *f)
+{
+	struct passthrough *p = &f->fs->pass;
+
+	if (f->pass.kept_prev)
+		f->pass.kept_prev->pass.kept_next = f->pass.kept_next;
+	else
+		p->kept = f->pass.kept_next;
+	if (f->pass.kept_next)
+		f->pass.kept_next->pass.kept_prev = f->pass.kept_prev;
+	else
+		p->kept_last = f->pass.kept_prev;
+	f->pass.kept_next = f->pass.kept_prev = NULL;
+}
+
+bool passthrough_may_be_mapped_locked(const struct file *f, bool is_writer)
+{
+	const struct passthrough_file *p = &f->pass;
+	unsigned others = p->opens - 1 - (p->kept_fh != 0), writers = p->writers - is_writer - p->is_kept_writer;
+
+	lock_assert_held(&f->fs->lock);
+	if (is_writer ? writers : others)
+		return false; /* at the end of that one is time enough */
+	if (p->kept_fh && (p->is_kept_writer || !is_writer))
+		return false; /* what is kept stands for this one, too */
+	return others || is_mapped(f->fd);
+}
+
+uint64_t passthrough_keep_locked(struct file *f, uint64_t fh, bool is_writer)
+{
+	uint64_t instead = f->pass.kept_fh;
+
+	if (!instead)
+		kept_link(f);
+	f->pass.kept_fh = fh;
+	f->pass.is_kept_writer = is_writer;
+	return instead;
+}
+
+uint64_t passthrough_unmapped_of_locked(struct file *f)
+{
+	uint64_t fh = f->pass.kept_fh;
+
+	if (!fh || f->pass.opens > 1 || is_mapped(f->fd))
+		return 0;
+	kept_unlink(f);
+	f->pass.kept_fh = 0;
+	f->pass.is_kept_writer = false;
+	return fh;
+}
+
+uint64_t passthrough_unmapped_locked(struct fs *fs)
+{
+	struct file *f, *last = fs->pass.kept_last;
+	uint64_t fh;
+
+	for (unsigned i = 0; (f = fs->pass.kept) && i < LOOKS_MOST; i++) {
+		fh = passthrough_unmapped_of_locked(f);
+		if (fh)
+			return fh;
+		kept_unlink(f);
+		kept_link(f);
+		if (f == last)
+			break;
+	}
+	return 0;
+}
+
+bool passthrough_is_only_kept_locked(const struct file *f)
+{
+	return f->pass.is_kept_writer && f->writers == 1;
+}
+
 /* The kernel stamps all that is written within a tick alike, on every machine that keeps good time. Size and time tell whether an object is
  * what we sent (conflict.c), so the time gets a part that is this file's and this mount's alone. It never goes back. */
 static int64_t own_time(const struct file *f, int64_t mtime_ns)
@@ -255,6 +353,8 @@ void passthrough_settle_locked(struct file *f)
 	}
 	file_account_locked(f);
 	upload_note_write_locked(f, 0, UINT64_MAX); /* where it was written is not known */
+	if (passthrough_is_only_kept_locked(f))
+		pending_put_due_locked(f->fs, n, f->fs->options.upload_delay_ms);
 }
 
 void passthrough_settle_all_locked(struct fs *fs)

@@ -5,6 +5,7 @@
  * Invariants (the kernel's, found in Linux 6.9 to 6.18):
  *  - An inode has one backing id; while a passthrough handle lives, every open of the inode is passthrough by that id. While a
  *    handle with pages in the kernel's cache lives, none is. Handles of direct I/O do not count. FOPEN_KEEP_CACHE is refused along.
+ *  - Memory that was mapped through such a handle is the cache file's own: it outlives the handle, and nobody tells of its end.
  *  - Without CAP_SYS_ADMIN (of the machine, not of a container) there is none.
  * Ours:
  *  - Only a whole file (file.h) has passthrough handles, and it stays whole as long as it has: nothing is punched out of it.
@@ -17,8 +18,12 @@
  *    file's mtime to a time long past, (b) an upload that runs beside a writer takes its stamp after a tick of the file system's
  *    clock, and after an fdatasync, which makes the next store into mapped memory count as a write, and (c) only file systems
  *    are used that stamp such stores (not tmpfs).
+ *  - A handle that the kernel closed while memory may still be mapped through it stays counted (it is "kept", at most one of a file)
+ *    until nothing is mapped any more. A lease tells: the kernel gives one for writing only when nobody else has the cache file
+ *    open, and a mapping has. While the kernel has other handles nothing can be told: then one for writing is kept, too. What is
+ *    kept does not hold an upload up.
  * Threads: *_locked need fs.lock. The ioctls and the fstat under it touch memory only.
- * Source: Documentation/filesystems/fuse-passthrough.rst (2026-11); behaviour measured on Linux 6.18.
+ * Source: Documentation/filesystems/fuse-passthrough.rst, fcntl(2) of leases (2026-11); behaviour measured on Linux 6.18.
  */
 #include "backends/base/error.h"
 #include <stdbool.h>
@@ -42,6 +47,7 @@ struct file_stamp {
 struct passthrough { /* of a mount; guarded by fs.lock */
 	const char *obstacle;	/* why there is none, for people; NULL: it is on */
 	struct file *writers;	/* files with a handle for writing */
+	struct file *kept, *kept_last; /* files with a kept handle, the one looked at last at the end */
 	uint64_t opens_total;
 	uint64_t time_salt;	/* immutable after INIT; for times that no other mount gives */
 };
@@ -54,6 +60,9 @@ struct passthrough_file { /* in struct file; guarded by fs.lock */
 	bool is_unsettled;	/* written, but there was no memory to queue the upload */
 	struct file_stamp stamp; /* when its content was last known; with writers */
 	struct file *next, *prev; /* passthrough.writers */
+	uint64_t kept_fh;	/* the handle that is kept; 0: none */
+	bool is_kept_writer;
+	struct file *kept_next, *kept_prev; /* passthrough.kept */
 };
 
 /* Before the kernel is asked: the option, and fs_passthrough_obstacle (fs.h). */
@@ -68,6 +77,16 @@ int passthrough_open_locked(struct fs *fs, struct node *n, enum passthrough_open
 			    struct error *err) MUST_CHECK;
 /* The handle is gone. Settles first. True when the kernel may believe an older time of the file (see passthrough_tell_kernel). */
 bool passthrough_close_locked(struct file *f, bool was_writer);
+/* A handle is about to be closed: whether it has to be kept instead, since memory may be mapped through it or one closed before it. */
+bool passthrough_may_be_mapped_locked(const struct file *f, bool is_writer);
+/* Keeps it. Returns the one that was kept till now, which is to be closed instead; 0: there was none. */
+uint64_t passthrough_keep_locked(struct file *f, uint64_t fh, bool is_writer);
+/* A kept handle of which nothing is mapped any more, for the caller to close; 0: none. Looks at a bounded number of them. */
+uint64_t passthrough_unmapped_locked(struct fs *fs);
+/* The file's kept handle, likewise. */
+uint64_t passthrough_unmapped_of_locked(struct file *f);
+/* Whether its only handle for writing is a kept one: nobody can be waited for to close it. */
+bool passthrough_is_only_kept_locked(const struct file *f);
 /* Takes up what was written past us. */
 void passthrough_settle_locked(struct file *f);
 void passthrough_settle_all_locked(struct fs *fs);

@@ -394,6 +394,8 @@ static uint64_t again_after_ms_locked(const struct pending *op)
 		return OWED_AGAIN_MS;
 	if (!f || !f->writers || f->closing_waiting)
 		return 0;
+	if (passthrough_is_only_kept_locked(f))
+		return op->fs->options.upload_delay_ms;
 	return op->fs->space_waiters ? ROOM_AGAIN_MS : UINT64_MAX;
 }
 

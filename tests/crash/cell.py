@@ -220,7 +220,8 @@ class Cell(harness.Mount):
         try:
             harness.eventually(lambda: not self.client.uploads(self.bucket), timeout=15)
         except AssertionError:
-            raise Wrong(f"unfinished uploads are left: {self.client.uploads(self.bucket)}") from None
+            left = [f"  {key!r} is an unfinished upload" for key in self.client.uploads(self.bucket)]
+            raise Wrong("\n".join(["after sync:", *left])) from None
 
     def check_fresh(self):
         """As a machine sees it that has never seen the store."""

@@ -268,10 +268,10 @@ class Soak:
 
     def _blind_to_attributes(self, tree):
         """On S3 an object's version is the tag of its content: new attributes alone leave it as it is, so the other mount goes on
-        showing the old ones (docs/semantics.md). That they arrived is seen by check_fresh()."""
-        if self.args.store != "s3":
-            return tree
-        return {k: e._replace(mode=0, xattrs=(), mtime_ns=None) for k, e in tree.items()}
+        showing the old ones; a directory has no version on any store (docs/semantics.md). That they arrived is seen by
+        check_fresh()."""
+        return {k: e._replace(mode=0, xattrs=(), mtime_ns=None) if self.args.store == "s3" or e.kind == "dir" else e
+                for k, e in tree.items()}
 
     def _check_each_other(self):
         """What one mount wrote the other shows, after meta-ttl."""
