@@ -11,6 +11,7 @@ import types
 
 import trees
 from cell import Cell
+from powercut import power_cut
 from work import DEAD, DaemonDied, Wrong
 
 
@@ -199,6 +200,7 @@ SCENES = [(unmapped_growth, ["extentlog-append-before:1", "extentlog-append-afte
           (damaged_journal, ["journal-rescue-rows:1", "journal-rescue-aside:1", "journal-rescue-renamed:1", "none:1"]),
           (lost_journal, ["rescue-moved:3", "none:1"]),
           (power_loss, ["rescue-moved:2", "recovery-end:1", "none:1"]),
+          (power_cut, ["none:1"]),
           (kept_list, ["kept-list-removed:1", "kept-save-before:1", "kept-save-after:1"])]
 
 
