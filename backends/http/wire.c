@@ -277,7 +277,7 @@ int wire_prepare(struct wire *w, struct attempt *a, struct error *err)
 	bool is_big_answer = request->sink.kind == HTTP_SINK_FD &&
 			     request->sink.length > (uint64_t)BUFFER_SMALL_BYTES;
 	bool is_big_body = http_body_length(&request->body) > (uint64_t)BUFFER_SMALL_BYTES;
-	bool is_ok;
+	bool is_ok, is_any_size = true;
 	int r = build_url(request, &url, err);
 
 	if (r == 0)
@@ -291,9 +291,11 @@ int wire_prepare(struct wire *w, struct attempt *a, struct error *err)
 	SET(w, is_ok, CURLOPT_URL, buf_cstr(&url));
 	SET(w, is_ok, CURLOPT_NOPROXY, is_beyond_proxies(request) ? "*" : NULL);
 	SET(w, is_ok, CURLOPT_HTTPHEADER, w->headers);
-	SET(w, is_ok, CURLOPT_BUFFERSIZE, is_big_answer ? BUFFER_BIG_BYTES : BUFFER_SMALL_BYTES);
-	SET(w, is_ok, CURLOPT_UPLOAD_BUFFERSIZE,
-	    is_big_body ? BUFFER_BIG_BYTES : BUFFER_SMALL_BYTES);
+	/* After a name that could not be resolved curl 7.88 still holds its buffers and takes no other size
+	 * (CURLE_BAD_FUNCTION_ARGUMENT): then the old one will do. */
+	SET(w, is_any_size, CURLOPT_BUFFERSIZE, is_big_answer ? BUFFER_BIG_BYTES : BUFFER_SMALL_BYTES);
+	SET(w, is_any_size, CURLOPT_UPLOAD_BUFFERSIZE, is_big_body ? BUFFER_BIG_BYTES : BUFFER_SMALL_BYTES);
+	(void)is_any_size;
 	/* curl sends again by itself when a kept connection turns out to be dead, whatever the
 	 * method. */
 	SET(w, is_ok, CURLOPT_FRESH_CONNECT, request->is_idempotent ? 0L : 1L);

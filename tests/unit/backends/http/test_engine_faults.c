@@ -294,6 +294,28 @@ static void nobody_at_the_port_is_said_so(void **state)
 	assert_non_null(strstr(f.err.message, "no-such-host.invalid"));
 }
 
+/* What curl holds on to after such a failure must not be in the way of the next attempt, or of the next request. */
+static void a_name_that_nobody_knows_is_said_so_after_several_attempts_too(void **state)
+{
+	static const struct step steps[] = { { .bytes = OK_HELLO } };
+	FIXTURE(f, steps);
+	char *known = f.request.authority;
+	char label[80], *stray;
+
+	(void)state;
+	memset(label, 'x', sizeof label - 1); /* too long for a label: no name server is asked */
+	label[sizeof label - 1] = '\0';
+	stray = str_format("%s.invalid", label);
+	assert_non_null(stray);
+	f.request.authority = stray;
+	expect_kind(&f, ERR_UNAVAILABLE);
+	assert_non_null(strstr(f.err.message, "cannot find the address of 'xxx"));
+	assert_int_equal(f.response.attempts, 3);
+	f.request.authority = known;
+	free(stray);
+	fixture_expect_hello(&f);
+}
+
 static void a_stall_ends_the_attempt(void **state)
 {
 	static const struct step steps[] = {
@@ -493,6 +515,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_idempotent_is_not_sent_twice),
 		cmocka_unit_test(a_dead_kept_connection_makes_no_second_post),
 		cmocka_unit_test(nobody_at_the_port_is_said_so),
+		cmocka_unit_test(a_name_that_nobody_knows_is_said_so_after_several_attempts_too),
 		cmocka_unit_test(a_stall_ends_the_attempt),
 		cmocka_unit_test(a_stalled_upload_ends_too),
 		cmocka_unit_test(a_slow_answer_is_no_stall),
