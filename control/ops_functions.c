@@ -40,6 +40,7 @@ static const struct op_param update_params[] = {FUNCTION_PARAM, CODE, OP_PARAM_E
 static const struct op_param invoke_params[] = {
 	FUNCTION_PARAM,
 	{"payload", OP_JSON, false, 1 << 20, "what it is given", .position = 2},
+	{"entry", OP_STRING, false, 128, "which of the application's functions, where it has several (Azure)"},
 	{"version", OP_STRING, false, 128, "version or alias (AWS)"},
 	{"async", OP_BOOL, false, 0, "do not wait for its answer (AWS)"},
 	OP_PARAM_END,

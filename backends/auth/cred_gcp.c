@@ -143,6 +143,41 @@ static int fetch(void *arg, struct cancel *cancel, struct token *ret, struct err
 	return r;
 }
 
+/* As the account that a file names, by whatever the file leads to. */
+static int impersonated_id_token(const struct cred_context *c, const struct gcp_json *j, const char *audience, struct token *ret,
+				 struct error *err)
+{
+	CLEANUP(token_release) struct token by = TOKEN_INIT;
+	struct gcp_request q = { .scope = GCP_SCOPE_PLATFORM };
+	struct gcp_json source = { json_get(j->o, "source_credentials"), j->name };
+	int r = gcp_fetch(c, source.o ? &source : j, &q, &by, err);
+
+	return r < 0 ? r : gcp_impersonate_id_token(c, j, audience, &by, ret, err);
+}
+
+int cred_gcp_id_token(struct cred_gcp *g, const char *audience, struct token *ret, struct error *err)
+{
+	struct cred_context c = { .host = &g->host };
+	CLEANUP(gcp_file_release) struct gcp_file file = GCP_FILE_INIT;
+	struct gcp_json j = { NULL, file.name };
+	const char *type;
+	int r = g->options.is_anonymous ? CRED_ABSENT : gcp_file_load(&c, &g->options, &file, err);
+
+	if (r < 0)
+		return r;
+	if (r == CRED_ABSENT && g->options.use_metadata_service && !g->options.is_anonymous)
+		return gcp_metadata_id_token(&c, audience, ret, err);
+	if (r == CRED_ABSENT)
+		return error_set(err, ERR_UNSUPPORTED, "identity tokens need a service account (set credentials-file)");
+	j.o = file.o;
+	type = json_get_string(file.o, "type");
+	if (type && !strcmp(type, "service_account"))
+		return gcp_service_account_id_token(&c, &j, audience, ret, err);
+	if (type && (!strcmp(type, "impersonated_service_account")))
+		return impersonated_id_token(&c, &j, audience, ret, err);
+	return error_set(err, ERR_UNSUPPORTED, "%s is no service account, and only those can have an identity token", file.name);
+}
+
 struct token_source *cred_gcp_tokens(struct cred_gcp *g)
 {
 	return g->tokens;

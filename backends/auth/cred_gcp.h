@@ -42,6 +42,10 @@ char *cred_gcp_quota_project(struct cred_gcp *c);
  * blocks for a network. Heap string, NULL without memory. */
 char *cred_gcp_describe(struct cred_gcp *c);
 
+/* A token that says to `audience` (the URL of a function) who one is. UNSUPPORTED for identities that cannot have one: those of
+ * people. May block. */
+int cred_gcp_id_token(struct cred_gcp *c, const char *audience, struct token *ret, struct error *err) MUST_CHECK;
+
 /* SHA-256 with RSA over data by the service account's key, or by IAM (signBlob) for other kinds. ret_email is a heap
  * string. UNSUPPORTED for identities that are no service account. */
 int cred_gcp_signer_email(struct cred_gcp *c, char **ret_email, struct error *err) MUST_CHECK;

@@ -23,7 +23,8 @@ static int must_be_google(void *arg, const struct http_response *response, struc
 	return http_classify_status(NULL, response, err);
 }
 
-static int ask(const struct cred_context *c, const char *path, const char *scope, struct buf *ret,
+/* name, value: a query, or NULL */
+static int ask(const struct cred_context *c, const char *path, const char *name, const char *value, struct buf *ret,
 	       struct error *err)
 {
 	const char *host = cred_getenv(c, "GCE_METADATA_HOST");
@@ -47,8 +48,8 @@ static int ask(const struct cred_context *c, const char *path, const char *scope
 		return error_set(err, ERR_NO_MEMORY, "no memory for a request");
 	call.url = url;
 	r = http_fields_add(&call.headers, "Metadata-Flavor", "Google", err);
-	if (r == 0 && scope)
-		r = http_query_add(&call.query, "scopes", scope, err);
+	if (r == 0 && value)
+		r = http_query_add(&call.query, name, value, err);
 	if (r == 0)
 		r = cred_call(c, &call, ret, err);
 	http_fields_release(&call.headers);
@@ -63,8 +64,8 @@ int gcp_metadata_fetch(const struct cred_context *c, const char *scope, struct t
 	int r = cred_buf_init(&answer, err);
 
 	if (r == 0)
-		r = ask(c, METADATA_PATH "instance/service-accounts/default/token", scope, &answer,
-			err);
+		r = ask(c, METADATA_PATH "instance/service-accounts/default/token", "scopes", scope,
+			&answer, err);
 	if (r < 0 && err->kind == ERR_NOT_FOUND)
 		return error_set(err, ERR_UNAUTHENTICATED,
 				 "this machine has no service account (use-metadata-service)");
@@ -78,5 +79,15 @@ int gcp_metadata_text(const struct cred_context *c, const char *path, struct buf
 
 	if (!whole)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a request");
-	return ask(c, whole, NULL, ret, err);
+	return ask(c, whole, NULL, NULL, ret, err);
+}
+
+int gcp_metadata_id_token(const struct cred_context *c, const char *audience, struct token *ret, struct error *err)
+{
+	CLEANUP(cred_buf_wipe) struct buf answer = BUF_INIT(0);
+	int r = cred_buf_init(&answer, err);
+
+	if (r == 0)
+		r = ask(c, METADATA_PATH "instance/service-accounts/default/identity", "audience", audience, &answer, err);
+	return r < 0 ? r : token_set(ret, "the metadata server", str_trim(buf_str(&answer)), cred_now_s(c) + 300, err);
 }

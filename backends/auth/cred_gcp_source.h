@@ -61,7 +61,15 @@ int gcp_impersonate(const struct cred_context *c, const struct gcp_json *j, cons
 /* The account of ".../serviceAccounts/EMAIL:generateAccessToken"; heap string or NULL. */
 char *gcp_impersonated_email(const struct gcp_json *j);
 
+/* Tokens that say to `audience` who one is: an account's own by its token endpoint; another's by IAM. */
+int gcp_service_account_id_token(const struct cred_context *c, const struct gcp_json *j, const char *audience,
+				 struct token *ret, struct error *err) MUST_CHECK;
+int gcp_impersonate_id_token(const struct cred_context *c, const struct gcp_json *j, const char *audience,
+			     const struct token *by, struct token *ret, struct error *err) MUST_CHECK;
+
 /* The metadata server. */
+int gcp_metadata_id_token(const struct cred_context *c, const char *audience, struct token *ret,
+			  struct error *err) MUST_CHECK;
 int gcp_metadata_fetch(const struct cred_context *c, const char *scope, struct token *ret,
 		       struct error *err) MUST_CHECK;
 int gcp_metadata_text(const struct cred_context *c, const char *path, struct buf *ret,

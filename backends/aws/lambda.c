@@ -337,7 +337,9 @@ static int functions_invoke(struct cloud_call *call, struct json_object **ret, s
 	CLEANUP(freep) char *path = NULL;
 	const struct service *service = NULL;
 	bool is_async = cloud_param_bool(call, "async", false);
-	int r = rest_path(call, FUNCTIONS "/{function}/invocations", &path, err);
+	int r = cloud_param(call, "entry") ? error_set(err, ERR_UNSUPPORTED, "%s: parameter 'entry' is not supported by %s", call->operation,
+						       call->cloud->driver->type) :
+					     rest_path(call, FUNCTIONS "/{function}/invocations", &path, err);
 
 	if (r == 0)
 		r = aws_service(call, "lambda", &service, err);

@@ -6,6 +6,7 @@
 #include "backends/base/fileio.h"
 
 #define MANAGEMENT "https://management.azure.com"
+#define INSIGHTS   "https://api.applicationinsights.io"
 
 extern const struct cloud_driver cloud_azure;
 
@@ -14,6 +15,8 @@ static const struct provider_option option_rows[] = {
 	{ "resource-group", "where things are made and named (default: AZURE_DEFAULTS_GROUP)", false },
 	{ "location", "the region of new things (default: AZURE_DEFAULTS_LOCATION)", false },
 	{ "management-endpoint", "the URL of the Resource Manager (default: " MANAGEMENT ")", false },
+	{ "functions-endpoint", "a URL behind which the hosts of function applications are, each below its name (default: none)", false },
+	{ "insights-endpoint", "the URL of Application Insights (default: " INSIGHTS ")", false },
 	{ "tenant-id", "the tenant of a service principal (default: AZURE_TENANT_ID)", false },
 	{ "client-id", "its client id, or a managed identity's (default: AZURE_CLIENT_ID)", false },
 	{ "client-secret", "its secret (default: AZURE_CLIENT_SECRET)", true },
@@ -36,6 +39,10 @@ static void azure_cloud_free(struct cloud *cloud)
 	struct azure_cloud *a = container_of(cloud, struct azure_cloud, base);
 
 	http_engine_free_signer(a->engine, a->signer);
+	http_engine_free_signer(a->engine, a->insights_signer);
+	token_source_free(a->insights_tokens);
+	free(a->insights_url);
+	free(a->functions_url);
 	token_source_free(a->tokens);
 	free(a->base.name);
 	free(a->base.region);
@@ -82,6 +89,31 @@ static char *cli_subscription(const struct backend_context *context)
 	return NULL;
 }
 
+/* An address without '/' at its end. */
+static int copy_url(const char *given, char **ret, struct error *err)
+{
+	int r = str_copy(given, ret, err);
+
+	for (size_t len = *ret ? strlen(*ret) : 0; len && (*ret)[len - 1] == '/';)
+		(*ret)[--len] = '\0';
+	return r;
+}
+
+static int configure_functions(struct azure_cloud *a, const struct cred_host *host, const struct cred_azure_options *cred,
+			       const struct cloud_settings *settings, struct error *err)
+{
+	const char *insights = cloud_setting(settings, "insights-endpoint");
+	struct cred_azure_options own = *cred;
+	int r = copy_url(insights ? insights : INSIGHTS, &a->insights_url, err);
+
+	own.resource = INSIGHTS;
+	if (r == 0)
+		r = copy_url(cloud_setting(settings, "functions-endpoint"), &a->functions_url, err);
+	if (r == 0)
+		r = cred_azure_token_source(host, &own, &a->insights_tokens, err);
+	return r < 0 ? r : sign_bearer_new(a->insights_tokens, NULL, &a->insights_signer, err);
+}
+
 static int configure(struct azure_cloud *a, const struct backend_context *context,
 		     const struct cloud_settings *settings, struct error *err)
 {
@@ -118,6 +150,8 @@ static int configure(struct azure_cloud *a, const struct backend_context *contex
 			      &a->base.region, err);
 	if (r == 0)
 		r = cred_azure_token_source(&host, &cred, &a->tokens, err);
+	if (r == 0)
+		r = configure_functions(a, &host, &cred, settings, err);
 	return r < 0 ? r : sign_bearer_new(a->tokens, NULL, &a->signer, err);
 }
 
@@ -132,6 +166,10 @@ static const struct {
 	{ "disks", VERSION("2024-03-02") },
 	{ "network", VERSION(ARM_NETWORK) },
 	{ "deployments", VERSION("2024-03-01") },
+	{ "sites", VERSION("2023-12-01") },
+	{ "storage", VERSION("2023-05-01") },
+	{ "postgres", VERSION("2024-08-01") },
+	{ "mysql", VERSION("2023-12-30") },
 };
 
 static int azure_cloud_open(const struct backend_context *context, const struct cloud_settings *settings,
@@ -203,5 +241,7 @@ const struct cloud_driver cloud_azure = {
 			[CLOUD_DNS] = &azure_dns,
 			[CLOUD_VOLUMES] = &azure_volumes,
 			[CLOUD_NETWORK] = &azure_network,
-			[CLOUD_STACKS] = &azure_stacks },
+			[CLOUD_STACKS] = &azure_stacks,
+			[CLOUD_FUNCTIONS] = &azure_functions,
+			[CLOUD_DATABASES] = &azure_databases },
 };

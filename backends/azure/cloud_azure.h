@@ -8,19 +8,25 @@
 #include "backends/auth/cred_azure.h"
 #include "backends/auth/sign_bearer.h"
 #include "backends/cloud/compute.h"
+#include "backends/cloud/databases.h"
 #include "backends/cloud/dns.h"
 #include "backends/cloud/network.h"
 #include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
+#include "backends/cloud/serverless.h"
 #include "backends/cloud/volumes.h"
 
-#define ARM_VERSIONS 4
+#define ARM_VERSIONS 8
 struct azure_cloud {
 	struct cloud base; /* region: where new things are made; may be NULL */
 	struct http_engine *engine;
 	struct token_source *tokens;
 	struct signer *signer;
 	struct ratelimit ratelimit;
+	struct token_source *insights_tokens; /* of Application Insights, which is a service of its own */
+	struct signer *insights_signer;
+	char *insights_url;
+	char *functions_url; /* "URL/HOST" instead of "https://HOST"; NULL: not */
 	char *url, *subscription, *group; /* subscription, group: NULL when they must be said */
 	struct service service;
 	struct service versions[ARM_VERSIONS]; /* the same, each with the api-version of a row's service; immutable after open */
@@ -88,4 +94,6 @@ extern const struct compute_ops azure_compute;
 extern const struct volume_ops azure_volumes;  /* azdisk.c */
 extern const struct network_ops azure_network; /* aznet.c */
 extern const struct stack_ops azure_stacks;    /* azdeploy.c */
+extern const struct function_ops azure_functions; /* azfunc.c */
+extern const struct database_ops azure_databases; /* azdb.c */
 extern const struct dns_ops azure_dns; /* azdns.c */

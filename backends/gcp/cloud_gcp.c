@@ -4,14 +4,19 @@
 #include "backends/gcp/cloud_gcp.h"
 
 
-#define COMPUTE_URL "https://compute.googleapis.com"
-#define COMPUTE_PATH "/compute/v1"
-#define DNS_URL "https://dns.googleapis.com"
-#define DNS_PATH "/dns/v1"
-#define CONFIG_URL "https://config.googleapis.com"
-#define CONFIG_PATH "/v1"
-
 extern const struct cloud_driver cloud_gcp;
+
+/* `variable` is what follows CLOUDSDK_API_ENDPOINT_OVERRIDES_, `path` the version that stands in every address. */
+static const struct {
+	const char *name, *label, *url, *path, *variable;
+} service_rows[GCP_SERVICES] = {
+	[GCP_COMPUTE] = { "compute", "gcp-compute", "https://compute.googleapis.com", "/compute/v1", "COMPUTE" },
+	[GCP_DNS] = { "dns", "gcp-dns", "https://dns.googleapis.com", "/dns/v1", "DNS" },
+	[GCP_CONFIG] = { "config", "gcp-config", "https://config.googleapis.com", "/v1", "CONFIG" },
+	[GCP_SQL] = { "sql", "gcp-sql", "https://sqladmin.googleapis.com", "/v1", "SQL" },
+	[GCP_FUNCTIONS] = { "functions", "gcp-functions", "https://cloudfunctions.googleapis.com", "/v2", "CLOUDFUNCTIONS" },
+	[GCP_LOGGING] = { "logging", "gcp-logging", "https://logging.googleapis.com", "/v2", "LOGGING" },
+};
 
 static const struct provider_option option_rows[] = {
 	{ "project-id", "the project (default: GOOGLE_CLOUD_PROJECT, the credentials', gcloud's)", false },
@@ -34,19 +39,15 @@ static void gcp_free(struct cloud *cloud)
 {
 	struct gcp *g = container_of(cloud, struct gcp, base);
 
-	http_engine_free_signer(g->engine, g->signer);
-	http_engine_free_signer(g->engine, g->dns_signer);
-	http_engine_free_signer(g->engine, g->config_signer);
-	cred_gcp_free(g->cred);
-	cred_gcp_free(g->dns_cred);
-	cred_gcp_free(g->config_cred);
+	for (size_t i = 0; i < GCP_SERVICES; i++) {
+		http_engine_free_signer(g->engine, g->services[i].signer);
+		cred_gcp_free(g->services[i].cred);
+		free(g->services[i].url);
+	}
 	free(g->base.name);
 	free(g->base.region);
 	free(g->zone);
 	free(g->project);
-	free(g->compute_url);
-	free(g->dns_url);
-	free(g->config_url);
 	lock_destroy(&g->ratelimit.lock);
 	lock_destroy(&g->lock);
 	free(g);
@@ -72,16 +73,33 @@ static char *versioned_url(const char *given, const char *path)
 	return str_format("%.*s%s", (int)len, given, path);
 }
 
+static int make_service(struct gcp *g, size_t id, const struct backend_context *context, const struct cloud_settings *settings,
+			struct cred_gcp_options *cred, struct error *err)
+{
+	struct gcp_service *made = &g->services[id];
+	CLEANUP(freep) char *variable = str_format("CLOUDSDK_API_ENDPOINT_OVERRIDES_%s", service_rows[id].variable);
+	CLEANUP(freep) char *audience = str_format("%s/", service_rows[id].url);
+	const char *given = variable ? setting_or(settings, "endpoint", context, variable) : NULL;
+	struct cred_host host = cred_host_of(context);
+	int r;
+
+	made->url = versioned_url(given && *given ? given : service_rows[id].url, service_rows[id].path);
+	if (!variable || !audience || !made->url)
+		return error_no_memory(err);
+	cred->audience = audience;
+	r = cred_gcp_new(&host, cred, &made->cred, err);
+	cred->audience = NULL;
+	if (r == 0)
+		r = sign_bearer_new(cred_gcp_tokens(made->cred), NULL, &made->signer, err);
+	made->service = (struct service){ .engine = g->engine, .label = service_rows[id].label, .base_url = made->url,
+					  .signer = made->signer, .ratelimit = &g->ratelimit };
+	return r;
+}
+
 static int configure(struct gcp *g, const struct backend_context *context, const struct cloud_settings *settings,
 		     struct error *err)
 {
-	struct cred_gcp_options cred = { .credentials_file = cloud_setting(settings, "credentials-file"),
-					 .is_platform_wide = true,
-					 .audience = COMPUTE_URL "/" };
-	const char *url = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE");
-	const char *dns = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS");
-	const char *config = setting_or(settings, "endpoint", context, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONFIG");
-	struct cred_host host = cred_host_of(context);
+	struct cred_gcp_options cred = { .credentials_file = cloud_setting(settings, "credentials-file"), .is_platform_wide = true };
 	double rate = 20;
 	int r = cloud_setting_rate(settings, "rate-limit", &rate, err);
 
@@ -95,24 +113,9 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 		r = str_copy(settings->region, &g->base.region, err);
 	if (r == 0)
 		r = str_copy(cloud_setting(settings, "project-id"), &g->project, err);
-	g->compute_url = versioned_url(url && *url ? url : COMPUTE_URL, COMPUTE_PATH);
-	g->dns_url = versioned_url(dns && *dns ? dns : DNS_URL, DNS_PATH);
-	g->config_url = versioned_url(config && *config ? config : CONFIG_URL, CONFIG_PATH);
-	if (r == 0 && (!g->compute_url || !g->dns_url || !g->config_url))
-		r = error_set(err, ERR_NO_MEMORY, "out of memory");
-	if (r == 0)
-		r = cred_gcp_new(&host, &cred, &g->cred, err);
-	if (r == 0)
-		r = sign_bearer_new(cred_gcp_tokens(g->cred), NULL, &g->signer, err);
-	cred.audience = DNS_URL "/";
-	if (r == 0)
-		r = cred_gcp_new(&host, &cred, &g->dns_cred, err);
-	if (r == 0)
-		r = sign_bearer_new(cred_gcp_tokens(g->dns_cred), NULL, &g->dns_signer, err);
-	cred.audience = CONFIG_URL "/";
-	if (r == 0)
-		r = cred_gcp_new(&host, &cred, &g->config_cred, err);
-	return r < 0 ? r : sign_bearer_new(cred_gcp_tokens(g->config_cred), NULL, &g->config_signer, err);
+	for (size_t id = 0; id < GCP_SERVICES && r == 0; id++)
+		r = make_service(g, id, context, settings, &cred, err);
+	return r;
 }
 
 static int gcp_open(const struct backend_context *context, const struct cloud_settings *settings, struct cloud **ret,
@@ -132,12 +135,6 @@ static int gcp_open(const struct backend_context *context, const struct cloud_se
 		gcp_free(&g->base);
 		return r;
 	}
-	g->compute = (struct service){ .engine = g->engine, .label = "gcp-compute", .base_url = g->compute_url,
-				       .signer = g->signer, .ratelimit = &g->ratelimit };
-	g->dns = (struct service){ .engine = g->engine, .label = "gcp-dns", .base_url = g->dns_url, .signer = g->dns_signer,
-				   .ratelimit = &g->ratelimit };
-	g->config = (struct service){ .engine = g->engine, .label = "gcp-config", .base_url = g->config_url,
-				      .signer = g->config_signer, .ratelimit = &g->ratelimit };
 	*ret = &g->base;
 	return 0;
 }
@@ -152,7 +149,7 @@ int gcp_project(struct gcp *g, const char **ret, struct error *err)
 	}
 	if (*ret)
 		return 0;
-	found = cred_gcp_project(g->cred); /* without the lock: it may ask the metadata server */
+	found = cred_gcp_project(g->services[GCP_COMPUTE].cred); /* without the lock: it may ask the metadata server */
 	if (!found)
 		return error_set(err, ERR_CONFIG, "no project is set (project-id in the section, or GOOGLE_CLOUD_PROJECT)");
 	LOCKED(&g->lock);
@@ -166,15 +163,12 @@ int gcp_project(struct gcp *g, const char **ret, struct error *err)
 
 static int gcp_service(struct cloud_call *call, const char *name, const struct service **ret, struct error *err)
 {
-	if (!strcmp(name, "compute"))
-		*ret = &gcp_of(call)->compute;
-	else if (!strcmp(name, "dns"))
-		*ret = &gcp_of(call)->dns;
-	else if (!strcmp(name, "config"))
-		*ret = &gcp_of(call)->config;
-	else
-		return error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
-	return 0;
+	for (size_t id = 0; id < GCP_SERVICES; id++)
+		if (!strcmp(name, service_rows[id].name)) {
+			*ret = gcp_service_of(call, id);
+			return 0;
+		}
+	return error_set(err, ERR_UNSUPPORTED, "there is no service '%s'", name);
 }
 
 /* "europe-west6" of "europe-west6-a" */
@@ -221,5 +215,7 @@ const struct cloud_driver cloud_gcp = {
 			[CLOUD_DNS] = &gcp_dns,
 			[CLOUD_VOLUMES] = &gcp_volumes,
 			[CLOUD_NETWORK] = &gcp_network,
-			[CLOUD_STACKS] = &gcp_stacks },
+			[CLOUD_STACKS] = &gcp_stacks,
+			[CLOUD_FUNCTIONS] = &gcp_functions,
+			[CLOUD_DATABASES] = &gcp_databases },
 };

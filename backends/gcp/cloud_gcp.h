@@ -9,28 +9,37 @@
 #include "backends/auth/sign_bearer.h"
 #include "backends/base/lock.h"
 #include "backends/cloud/compute.h"
+#include "backends/cloud/databases.h"
 #include "backends/cloud/dns.h"
 #include "backends/cloud/network.h"
 #include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
+#include "backends/cloud/serverless.h"
 #include "backends/cloud/volumes.h"
 
+enum gcp_service_id { GCP_COMPUTE, GCP_DNS, GCP_CONFIG, GCP_SQL, GCP_FUNCTIONS, GCP_LOGGING, GCP_SERVICES };
+struct gcp_service {
+	struct cred_gcp *cred; /* a key file's tokens are good for one service */
+	struct signer *signer;
+	char *url;
+	struct service service;
+};
 struct gcp {
 	struct cloud base;
 	struct http_engine *engine;
-	struct cred_gcp *cred, *dns_cred, *config_cred; /* a key file's tokens are good for one service */
-	struct signer *signer, *dns_signer, *config_signer;
 	struct ratelimit ratelimit;
 	char *zone; /* where new things are made; NULL: must be said */
 	struct lock lock;
 	char *project; /* guarded by lock until it is set, then immutable */
-	char *compute_url;
-	char *dns_url, *config_url;
-	struct service compute, dns, config; /* immutable after open */
+	struct gcp_service services[GCP_SERVICES]; /* immutable after open */
 };
 static inline struct gcp *gcp_of(const struct cloud_call *call)
 {
 	return container_of(call->cloud, struct gcp, base);
+}
+static inline const struct service *gcp_service_of(const struct cloud_call *call, enum gcp_service_id id)
+{
+	return &gcp_of(call)->services[id].service;
 }
 
 /* The project of the configuration or the credentials; may block. Good as long as the connection. */
@@ -75,4 +84,6 @@ extern const struct compute_ops gcp_compute;
 extern const struct volume_ops gcp_volumes;  /* gce_volume.c */
 extern const struct network_ops gcp_network; /* gce_network.c */
 extern const struct stack_ops gcp_stacks;    /* inframanager.c */
+extern const struct database_ops gcp_databases; /* cloudsql.c */
+extern const struct function_ops gcp_functions; /* cloudfunctions.c */
 extern const struct dns_ops gcp_dns; /* clouddns.c */

@@ -99,7 +99,7 @@ static int ask(struct cloud_call *call, enum http_method method, const char *pat
 	request.method = method;
 	request.path = path;
 	request.json = body;
-	r = service_json(call, &gcp_of(call)->dns, &request, &answer, err);
+	r = service_json(call, gcp_service_of(call, GCP_DNS), &request, &answer, err);
 	if (r == 0 && ret)
 		*ret = steal(answer);
 	return r;
@@ -125,7 +125,7 @@ static int find_named(struct cloud_call *call, const char *name, struct json_obj
 		r = http_query_add(&request.query, "dnsName", dotted, err);
 	request.path = path;
 	if (r == 0)
-		r = rest_pages(call, &gcp_of(call)->dns, &request, "managedZones", &by_token, look_at_zone, &s, err);
+		r = rest_pages(call, gcp_service_of(call, GCP_DNS), &request, "managedZones", &by_token, look_at_zone, &s, err);
 	return dns_zone_search_end(&s, name, r, ret, err);
 }
 
@@ -250,7 +250,7 @@ static int list_sets(struct cloud_call *call, const struct dns_zone *zone, const
 	if (r == 0 && name && type) /* only together with a name */
 		r = http_query_add(&request.query, "type", type, err);
 	request.path = path;
-	return r < 0 ? r : rest_pages(call, &gcp_of(call)->dns, &request, "rrsets", &by_token, each, arg, err);
+	return r < 0 ? r : rest_pages(call, gcp_service_of(call, GCP_DNS), &request, "rrsets", &by_token, each, arg, err);
 }
 
 /* Until the change is done, where --wait was said. */

@@ -54,7 +54,7 @@ int gce_ask(struct cloud_call *call, enum http_method method, const char *path, 
 		r = http_query_add(&request.query, "requestId", token, err);
 	}
 	if (r == 0)
-		r = service_json(call, &gcp_of(call)->compute, &request, &answer, err);
+		r = service_json(call, gcp_service_of(call, GCP_COMPUTE), &request, &answer, err);
 	if (r == 0 && ret)
 		*ret = steal(answer);
 	return r;
@@ -131,5 +131,5 @@ int gce_pages(struct cloud_call *call, const char *path, const char *filter, res
 	int r = filter ? http_query_add(&request.query, "filter", filter, err) : 0;
 
 	request.path = path;
-	return r < 0 ? r : rest_pages(call, &gcp_of(call)->compute, &request, "items", &page, each, arg, err);
+	return r < 0 ? r : rest_pages(call, gcp_service_of(call, GCP_COMPUTE), &request, "items", &page, each, arg, err);
 }

@@ -44,6 +44,8 @@ def check(value, shape, at="body"):
 
 
 class AzvmContract(Contract):
+    queries = set()  # that a subclass knows beside
+
     def __init__(self):
         super().__init__()
         self.tokens, self.operations, self.things = set(), {}, {}
@@ -71,7 +73,7 @@ class AzvmContract(Contract):
         query = dict(request.query)
         if not re.fullmatch(r"20\d\d-\d\d-\d\d", query.pop("api-version", "")) or len(query) + 1 != len(request.query):
             raise Refused(400, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required")
-        if set(query) - {"$expand", "$filter", "statusOnly", "skipShutdown", "page"}:
+        if set(query) - {"$expand", "$filter", "statusOnly", "skipShutdown", "page"} - self.queries:
             raise Refused(400, "InvalidQuery", f"unknown: {query}")
         return self.route(request, urllib.parse.unquote(request.path), query)
 
