@@ -19,6 +19,7 @@ SETUP_BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config ccache
 	ca-certificates)
 SETUP_TEST_PACKAGES=(python3 python3-venv rsync tar attr acl zip unzip sqlite3 ed procps valgrind
 	git vim patch perl zsh fish)
+SETUP_CEPH_PACKAGES=(radosgw ceph-mon ceph-osd ceph-common)
 SETUP_BENCH_PACKAGES=(s3fs rclone)
 SETUP_FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 
@@ -142,6 +143,17 @@ setup_inspector() {
 	fi
 	SKYDIR_MCP_INSPECTOR="$SKYDIR_CACHE/$dir/mcp-inspector"
 	export SKYDIR_MCP_INSPECTOR
+}
+
+# setup_ceph: Ceph's object gateway, from Debian (70 MB). Sets SKYDIR_CEPH to what fleet.py shall start; where it cannot be had,
+# what is tested on it is left out.
+setup_ceph() {
+	SKYDIR_CEPH=()
+	if (setup_packages "${SETUP_CEPH_PACKAGES[@]}"); then
+		SKYDIR_CEPH=(ceph?)
+	else
+		setup_say "Ceph's object gateway cannot be installed: its tests are left out"
+	fi
 }
 
 # setup_npm_program NAME DIR PACKAGE@VERSION MAIN MAJOR: installs a program for Node (of that version or a later one), once; MAIN is

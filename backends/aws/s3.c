@@ -167,9 +167,11 @@ static void set_powers(struct s3_store *s, const struct s3_options *options)
 		       STORE_CAP_FLAT;
 	if (s->conditions != S3_CONDITIONS_NO)
 		s->base.caps |= STORE_CAP_CONDITIONAL_PUT | STORE_CAP_CONDITIONAL_DELETE;
-	atomic_init(&s->trust, s->conditions == S3_CONDITIONS_NO		  ? S3_TRUST_IGNORED
-			       : s->is_aws || s->conditions == S3_CONDITIONS_YES ? S3_TRUST_KEPT
-										  : S3_TRUST_UNKNOWN);
+	/* Told to believe: in all but a copy's target, where nobody but Amazon was found to keep one. */
+	atomic_init(&s->kept, s->conditions == S3_CONDITIONS_NO	   ? S3_KEEPS_KNOWN
+			      : s->is_aws			   ? S3_KEEPS_KNOWN | S3_KEEPS_ALL
+			      : s->conditions == S3_CONDITIONS_YES ? S3_KEEPS_KNOWN | (S3_KEEPS_ALL & ~S3_KEEPS_TARGET)
+								   : 0U);
 	ratelimit_init(&s->ratelimit, options->rate_per_s, options->rate_per_s);
 }
 

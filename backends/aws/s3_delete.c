@@ -26,7 +26,7 @@ static int delete_once(struct s3_store *s, const char *bucket, const char *key,
 
 	if (version_id)
 		s3_call_query(&c, "versionId", version_id);
-	r = s3_condition_apply(&c, w, err);
+	r = s3_condition_apply(&c, w, S3_KEEPS_DELETE, err);
 	/* Compared by HEAD, and gone already: that is what was wanted. */
 	if (r >= 0)
 		r = s3_call_perform(&c, err);

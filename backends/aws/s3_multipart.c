@@ -164,9 +164,16 @@ int s3_part_copy(struct store *store, const char *from_bucket, const char *from_
 			(unsigned long long)offset, (unsigned long long)(offset + length - 1));
 	c.request.stall_timeout_ms = S3_SERVER_WORK_MS;
 	s3_call_answer(&c, "CopyPartResult");
+	r = s3_condition_source(s3_of(store), from_bucket, from_key, if_source_version, cancel, err);
+	if (r < 0)
+		return r;
 	r = s3_call_perform(&c, err);
 	if (r < 0)
 		return part_copy_refused(s3_of(store), r, err);
+	/* Changed before this answer it may be of both versions. */
+	r = s3_condition_source(s3_of(store), from_bucket, from_key, if_source_version, cancel, err);
+	if (r < 0)
+		return r;
 	r = s3_xml_version(buf_str(&c.answer), "CopyPartResult/ETag", part.tag, err);
 	if (r < 0)
 		return r;
@@ -261,10 +268,8 @@ static int complete_once(struct s3_store *s, const char *bucket, const char *key
 	c.request.deadline_mono_ms = args->deadline_mono_ms;
 	r = complete_document(&c, parts, count, err);
 	/* moto (5.2) keeps If-Match on a PUT and ignores it here: one HEAD is little beside many parts. */
-	if (r >= 0 && atomic_load(&s->trust) == S3_TRUST_PUTS)
-		r = s3_condition_compare(s, bucket, key, w, args->cancel, err);
 	if (r >= 0)
-		r = s3_condition_apply(&c, w, err);
+		r = s3_condition_apply(&c, w, S3_KEEPS_END, err);
 	if (r < 0)
 		return r;
 	c.request.stall_timeout_ms = S3_SERVER_WORK_MS;

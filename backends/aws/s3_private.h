@@ -36,12 +36,15 @@ struct s3_bucket_region {
 	unsigned region;
 };
 
-/* Whether the server keeps the conditions that it takes (s3_condition.c). */
-enum s3_trust {
-	S3_TRUST_UNKNOWN,
-	S3_TRUST_IGNORED,
-	S3_TRUST_PUTS, /* asked with a PUT; the end of a multipart upload may be another matter */
-	S3_TRUST_KEPT,
+/* The conditions that a server keeps, each tried by its effect (s3_probe.c): many take one and ignore it. */
+enum s3_promise {
+	S3_KEEPS_PUT = 1,      /* If-Match and If-None-Match of a PUT */
+	S3_KEEPS_END = 2,      /* the same at the end of a multipart upload */
+	S3_KEEPS_DELETE = 4,   /* If-Match of a DELETE */
+	S3_KEEPS_SOURCE = 8,   /* x-amz-copy-source-if-match, of objects and of parts */
+	S3_KEEPS_TARGET = 16,  /* If-Match and If-None-Match of a copy */
+	S3_KEEPS_ALL = 31,
+	S3_KEEPS_KNOWN = 256,  /* the others say what is known; without it nothing is kept yet */
 };
 
 struct s3_store {
@@ -55,7 +58,7 @@ struct s3_store {
 	bool is_aws; /* the host is Amazon's own */
 	bool requester_pays;
 	bool marks_directories;
-	_Atomic enum s3_trust trust; /* only ever leaves S3_TRUST_UNKNOWN, or falls to S3_TRUST_IGNORED */
+	_Atomic unsigned kept; /* bits of enum s3_promise */
 	atomic_bool is_probing;
 	atomic_bool has_odd_tags; /* entity tags that look like an MD5 and are none: seen by content */
 	struct ratelimit ratelimit;
@@ -194,9 +197,15 @@ static inline bool s3_condition_is_set(struct s3_condition w)
 	return w.if_absent || (w.if_version && *w.if_version);
 }
 bool s3_can_condition(struct s3_store *s);
-/* Adds the headers; where the server is known not to keep conditions, compares by a HEAD instead.
- */
-int s3_condition_apply(struct s3_call *c, struct s3_condition w, struct error *err) MUST_CHECK;
+static inline bool s3_keeps(struct s3_store *s, enum s3_promise promise)
+{
+	return atomic_load(&s->kept) & (unsigned)promise;
+}
+/* Adds the headers of a PUT, of the end of an upload, or of a copy's target; where that promise is not kept by the server,
+ * compares by a HEAD before. Asks a server that is not known (s3_probe). */
+int s3_condition_apply(struct s3_call *c, struct s3_condition w, enum s3_promise promise, struct error *err) MUST_CHECK;
+/* From now on writes are compared by HEAD; `why` ("has no", "ignores or misreads") is logged the first time. */
+void s3_condition_give_up(struct s3_store *s, const char *why);
 int s3_condition_compare(struct s3_store *s, const char *bucket, const char *key,
 			 struct s3_condition w, struct cancel *cancel,
 			 struct error *err) MUST_CHECK;
@@ -210,6 +219,13 @@ int s3_condition_verify(struct s3_store *s, const char *bucket, const char *key,
 /* The server said that it has no conditions: forgets that it should (AUTO) and clears err; true: do
  * it again. */
 bool s3_condition_refused(struct s3_store *s, struct s3_condition w, struct error *err);
+
+/* The source of a copy is what it was taken for: asked where the server does not keep that condition. */
+int s3_condition_source(struct s3_store *s, const char *bucket, const char *key, const char *if_version,
+			struct cancel *cancel, struct error *err) MUST_CHECK;
+
+/* s3_probe.c: asks a server that nobody knows, once, in the bucket and beside the key of a call. */
+void s3_probe(struct s3_call *for_call);
 
 /* The slots, by file */
 

@@ -132,6 +132,7 @@ struct uploads_reader {
 	struct store_upload *uploads; /* in the page's arena */
 	size_t count, capacity, page_begin;
 	bool is_truncated, is_encoded;
+	bool is_raw; /* the keys are asked for as they are */
 	char *key_marker, *id_marker; /* in the page's arena */
 };
 
@@ -213,21 +214,33 @@ static int uploads_finish(struct uploads_reader *u, struct error *err)
 	return 0;
 }
 
+/* Ceph's gateway (16.2) encodes the keys and does not say so; others do not encode them and do not say that, either. */
+static bool may_be_encoded(const struct uploads_reader *u)
+{
+	bool found = false;
+
+	for (size_t i = u->page_begin; i < u->count && !found && !u->is_encoded && !u->is_raw; i++)
+		found = u->uploads[i].key && strchr(u->uploads[i].key, '%');
+	return found;
+}
+
 static int uploads_page(struct s3_store *s, const char *bucket, const char *prefix,
 			struct uploads_reader *u, struct error *err)
 {
 	CLEANUP(s3_call_release)
 	struct s3_call c = S3_CALL_INIT(s, HTTP_GET, "ListMultipartUploads", bucket, NULL);
+	char *key_marker = u->key_marker, *id_marker = u->id_marker;
 	int r;
 
 	s3_call_query(&c, "uploads", "");
-	s3_call_query(&c, "encoding-type", "url");
+	if (!u->is_raw)
+		s3_call_query(&c, "encoding-type", "url");
 	if (prefix && *prefix)
 		s3_call_query(&c, "prefix", prefix);
-	if (u->key_marker)
-		s3_call_query(&c, "key-marker", u->key_marker);
-	if (u->key_marker && u->id_marker)
-		s3_call_query(&c, "upload-id-marker", u->id_marker);
+	if (key_marker)
+		s3_call_query(&c, "key-marker", key_marker);
+	if (key_marker && id_marker)
+		s3_call_query(&c, "upload-id-marker", id_marker);
 	s3_call_answer(&c, "ListMultipartUploadsResult");
 	r = s3_call_perform(&c, err);
 	if (r < 0)
@@ -239,6 +252,13 @@ static int uploads_page(struct s3_store *s, const char *bucket, const char *pref
 		str_trim(buf_str(&c.answer)),
 		&(struct xml_handler){ .start = uploads_start, .text = uploads_text, .arg = u },
 		err);
+	if (r >= 0 && may_be_encoded(u)) {
+		u->is_raw = true; /* then and on all further pages there is no doubt */
+		u->count = u->page_begin;
+		u->key_marker = key_marker;
+		u->id_marker = id_marker;
+		return uploads_page(s, bucket, prefix, u, err);
+	}
 	return r < 0 ? r : uploads_finish(u, err);
 }
 

@@ -98,7 +98,7 @@ static int put_once(struct s3_store *s, const char *bucket, const char *key,
 			s3_call_header(&c, "x-amz-checksum-crc32c", checksum);
 	}
 	if (r >= 0)
-		r = s3_condition_apply(&c, w, err);
+		r = s3_condition_apply(&c, w, S3_KEEPS_PUT, err);
 	if (r < 0)
 		return r;
 	r = s3_call_perform(&c, err);
@@ -142,23 +142,11 @@ void s3_call_copy_source(struct s3_call *c, const char *bucket, const char *key,
 		s3_call_headerf(c, "x-amz-copy-source-if-match", "\"%s\"", if_version);
 }
 
-/* The servers tried (2026-11: versitygw, moto, ministack) take a condition on a copy's target and
- * ignore it, so that it is compared before, too; only Amazon itself is trusted. */
-static int copy_condition(struct s3_call *c, const struct store_copy_args *args, struct error *err)
-{
-	struct s3_condition w = { args->if_version, args->if_absent };
-	int r = 0;
-
-	if (s3_condition_is_set(w) && !c->store->is_aws && s3_can_condition(c->store) &&
-	    atomic_load(&c->store->trust) >= S3_TRUST_PUTS)
-		r = s3_condition_compare(c->store, c->bucket, c->key, w, args->cancel, err);
-	return r < 0 ? r : s3_condition_apply(c, w, err);
-}
-
 static int copy_perform(struct s3_call *c, const struct store_copy_args *args, char *ret_version,
 			struct error *err)
 {
-	int r = copy_condition(c, args, err);
+	struct s3_condition w = { args->if_version, args->if_absent };
+	int r = s3_condition_apply(c, w, S3_KEEPS_TARGET, err);
 
 	if (r < 0)
 		return r;
@@ -185,7 +173,14 @@ static int copy_once(struct s3_store *s, const char *from_bucket, const char *fr
 		s3_call_header(&c, "x-amz-metadata-directive", "REPLACE");
 		r = s3_call_meta(&c, args->meta, args->meta_count, args->content_type, err);
 	}
-	return r < 0 ? r : copy_perform(&c, args, ret_version, err);
+	if (r >= 0)
+		r = s3_condition_source(s, from_bucket, from_key, args->if_source_version, args->cancel, err);
+	if (r >= 0)
+		r = copy_perform(&c, args, ret_version, err);
+	/* The tag of a copy of the same bytes is the same, where it is their MD5. */
+	if (r >= 0 && args->if_source_version && strcmp(args->if_source_version, ret_version) != 0)
+		r = s3_condition_source(s, from_bucket, from_key, args->if_source_version, args->cancel, err);
+	return r;
 }
 
 /* S3 refuses a copy of an object onto itself that changes nothing; what it would have told is a

@@ -2,7 +2,7 @@
  * The suite over every store there is: the directory, the directory without extended attributes, and S3 when
  * SKYDIR_TEST_S3_ENDPOINT, SKYDIR_TEST_S3_KEY and SKYDIR_TEST_S3_SECRET are set (SKYDIR_TEST_S3_REGION and
  * SKYDIR_TEST_S3_CONDITIONS, yes by default, may be; SKYDIR_TEST_S3_LAX for servers that ignore checks, as moto
- * does); GCS when SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server) or SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS
+ * does); Ceph when SKYDIR_TEST_CEPH_ENDPOINT, _KEY and _SECRET are; GCS when SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server) or SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS
  * are; Azure when SKYDIR_TEST_AZURE_CONNECTION (Azurite) and SKYDIR_TEST_AZURE_CONTRACT (the contract server) hold
  * connection strings. SKYDIR_TEST_ONLY=PATTERN runs the tests that match.
  */
@@ -71,6 +71,24 @@ static int run_remote(const char *home, const char *type, const char *title,
 	store_free(suite.store);
 	http_engine_free(context.engine);
 	return failed;
+}
+
+/* Ceph's gateway keeps no conditions: left to find that out by itself, as every server of a user. */
+static int run_ceph(const char *home)
+{
+	const char *endpoint = set_or("SKYDIR_TEST_CEPH_ENDPOINT", NULL);
+	struct provider_value values[] = {
+		{ "endpoint", endpoint, "test" },
+		{ "access-key-id", set_or("SKYDIR_TEST_CEPH_KEY", ""), "test" },
+		{ "secret-access-key", set_or("SKYDIR_TEST_CEPH_SECRET", ""), "test" },
+		{ "region", "us-east-1", "test" },
+	};
+
+	if (!endpoint) {
+		print_message("Ceph: not tested, SKYDIR_TEST_CEPH_ENDPOINT is not set\n");
+		return 0;
+	}
+	return run_remote(home, "s3", "s3 (Ceph)", values, ARRAY_SIZE(values), &(struct suite){ .store = NULL });
 }
 
 static int run_s3(const char *home)
@@ -290,6 +308,7 @@ int main(void)
 	failed += run_local("local with side files, traced", path, true, TRACED);
 	failed += run_local("local below a prefix", path, false, PREFIXED);
 	failed += run_s3(root);
+	failed += run_ceph(root);
 	failed += run_gcs(root);
 	failed += run_swift(root);
 	failed += run_infomaniak(root);

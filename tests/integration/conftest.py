@@ -1,7 +1,7 @@
 """Purpose: the fixtures of the integration tests.
 
 `mount` runs a test once per store: `local`, `s3` (versitygw, the strict server), `moto` (a flat key space), `gcs` (the
-contract server) and `azure` (Azurite). `swift` (Keystone and Swift) and `fakegcs` (fake-gcs-server) are run on where a test
+contract server) and `azure` (Azurite). `ceph` (Ceph's S3 gateway), `swift` (Keystone and Swift) and `fakegcs` (fake-gcs-server) are run on where a test
 says so, or with --stores.
 A test says what it needs by markers:
     @pytest.mark.stores("s3", "moto")           on these stores, to save time: what it tells is not theirs alone
@@ -25,7 +25,8 @@ from harness import fleet
 
 STORES = ("local", "s3", "moto", "gcs", "azure")
 SWIFT_TOO = ("test_basic", "test_rename", "test_metadata", "test_names", "test_big", "test_model")  # it is slow
-SERVERS = {"s3": "versitygw", "moto": "moto", "gcs": "gcs_contract", "fakegcs": "fake_gcs", "azure": "azurite", "swift": "swift"}
+CEPH_TOO = ("test_basic", "test_rename", "test_names", "test_partial", "test_requests", "test_model")
+SERVERS = {"s3": "versitygw", "moto": "moto", "ceph": "ceph", "gcs": "gcs_contract", "fakegcs": "fake_gcs", "azure": "azurite", "swift": "swift"}
 
 
 def pytest_addoption(parser):
@@ -52,6 +53,8 @@ def pytest_generate_tests(metafunc):
         names = marker.args if marker else STORES
         if not marker and metafunc.module.__name__ in SWIFT_TOO:
             names = (*names, "swift")
+        if not marker and metafunc.module.__name__ in CEPH_TOO:
+            names = (*names, "ceph")
         wanted = [n for n in metafunc.config.getoption("--stores").split(",") if n]
         if wanted:
             is_tied = marker and marker.kwargs.get("only")
@@ -92,6 +95,19 @@ def moto():
         yield _Given(endpoint)
     else:
         with fleet.Moto() as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def ceph():
+    """Ceph's gateway: signatures checked, conditions ignored."""
+    endpoint = os.environ.get("SKYDIR_TEST_CEPH_ENDPOINT")
+    if endpoint:
+        yield _Given(endpoint)
+    elif os.environ.get("SKYDIR_TEST_FLEET"):
+        pytest.skip("Ceph's gateway was not started")
+    else:
+        with fleet.Ceph() as server:
             yield server
 
 

@@ -442,7 +442,7 @@ class Mount:
     """One skydir mount of one store. Use as a context manager, or start() and close()."""
 
     def __init__(self, kind, server=None, proxy=None, store_config=None, options=None, bucket=None, source=None):
-        self.kind = kind  # "local", "s3", "moto", "gcs", "fakegcs", "azure" or "swift"
+        self.kind = kind  # "local", "s3", "moto", "ceph", "gcs", "fakegcs", "azure" or "swift"
         self.server, self.proxy = server, proxy
         self.dir = scratch_dir("m")
         self.top = self.dir / "mnt"  # the mount point

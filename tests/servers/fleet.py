@@ -1,13 +1,16 @@
 """Purpose: starts the servers that the tests run against, each on a free port of 127.0.0.1, and ends them.
 
-As a module: Versitygw, Moto, FakeGcs, GcsContract, Azurite, Swift, OpenStack and Proxy, each a context manager with .endpoint (and for the S3
+As a module: Versitygw, Moto, Ceph, FakeGcs, GcsContract, Azurite, Swift, OpenStack and Proxy, each a context manager with .endpoint (and for the S3
 servers .key and .secret). As a program:
 
     fleet.py run versitygw moto -- COMMAND...   runs COMMAND beside the servers; exits with its exit code
     fleet.py serve versitygw                    prints the settings and stays until it is interrupted
 
+A name with a question mark (ceph?) is a server that may be left out: when it does not start, that is said, and its tests are
+skipped.
+
 The environment that `run` gives to COMMAND: SKYDIR_TEST_S3_ENDPOINT, _KEY, _SECRET, _REGION and _DIR (the directory
-whose files are the buckets' objects), SKYDIR_TEST_MOTO_ENDPOINT, SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server),
+whose files are the buckets' objects), SKYDIR_TEST_MOTO_ENDPOINT, SKYDIR_TEST_CEPH_ENDPOINT, _KEY and _SECRET, SKYDIR_TEST_GCS_ENDPOINT (fake-gcs-server),
 SKYDIR_TEST_SWIFT (a file with all that a client of Swift needs), SKYDIR_TEST_SWIFT_ENDPOINT and SKYDIR_TEST_OS_* (what OS_*
 would hold), SKYDIR_TEST_OPENSTACK (a file like SKYDIR_TEST_SWIFT's), SKYDIR_TEST_GCS_CONTRACT and SKYDIR_TEST_GCS_CREDENTIALS (a key file for that one), SKYDIR_TEST_AZURE_ENDPOINT and _CONNECTION.
 Nothing outlives this program: the kernel ends each server when its parent dies, however that happens.
@@ -185,6 +188,26 @@ class Moto(Server):
 
     def environment(self):
         return {"PYTHONUNBUFFERED": "1"}
+
+
+class Ceph(Server):
+    """Ceph's object gateway (ceph.py): a flat key space, signatures checked, conditions of writes ignored in silence."""
+
+    name = "ceph"
+    ready_s = 180
+    key, secret, region = KEY, SECRET, REGION
+
+    def command(self):
+        # Addresses of local sockets are short: those of the daemons stand below this.
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="skydir-ceph-", dir="/tmp"))
+        return [sys.executable, str(pathlib.Path(__file__).with_name("ceph.py")), str(self.home), str(self.port), KEY, SECRET]
+
+    def answers(self):
+        return (self.home / "ready").exists()
+
+    def _end(self):
+        super()._end()
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 class FakeGcs(Server):
@@ -406,7 +429,7 @@ class Proxy(Server):
         self._control("/up")
 
 
-SERVERS = {"versitygw": Versitygw, "moto": Moto, "fake-gcs": FakeGcs, "gcs-contract": GcsContract, "azurite": Azurite,
+SERVERS = {"versitygw": Versitygw, "moto": Moto, "ceph": Ceph, "fake-gcs": FakeGcs, "gcs-contract": GcsContract, "azurite": Azurite,
            "azure-contract": AzureContract, "swift": Swift, "openstack": OpenStack}
 
 
@@ -439,11 +462,14 @@ def _settings(server):
         return {"SKYDIR_TEST_AZURE_CONTRACT": server.connection_string}
     if isinstance(server, Azurite):
         return {"SKYDIR_TEST_AZURE_ENDPOINT": server.endpoint, "SKYDIR_TEST_AZURE_CONNECTION": server.connection_string}
+    if isinstance(server, Ceph):
+        return {"SKYDIR_TEST_CEPH_ENDPOINT": server.endpoint, "SKYDIR_TEST_CEPH_KEY": server.key,
+                "SKYDIR_TEST_CEPH_SECRET": server.secret}
     return {"SKYDIR_TEST_MOTO_ENDPOINT": server.endpoint}
 
 
 def _run(servers, command):
-    settings = {}
+    settings = {"SKYDIR_TEST_FLEET": " ".join(server.name for server in servers)}
     for server in servers:
         settings.update(_settings(server))
     # A shell starts background jobs with SIGINT ignored; the command shall heed it again.
@@ -462,19 +488,30 @@ def _run(servers, command):
     return 128 - status if status < 0 else status
 
 
+def _enter(stack, name):
+    """The started server; None when it is one that may be left out and does not start."""
+    try:
+        return stack.enter_context(SERVERS[name.rstrip("?")]())
+    except (RuntimeError, OSError) as e:
+        if not name.endswith("?"):
+            raise
+        print(f"fleet.py: {name} is left out: {e}", file=sys.stderr)
+        return None
+
+
 def main(argv):
     if len(argv) < 2 or argv[0] not in ("run", "serve"):
         print(__doc__, file=sys.stderr)
         return 2
     split = argv.index("--") if "--" in argv else len(argv)
     names, command = argv[1:split], argv[split + 1:]
-    unknown = [n for n in names if n not in SERVERS]
+    unknown = [n for n in names if n.rstrip("?") not in SERVERS]
     if unknown or (argv[0] == "run") != bool(command):
         print(f"fleet.py: unknown server {unknown}" if unknown else __doc__, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(SERVERS[n]()) for n in names]
+        servers = [server for name in names if (server := _enter(stack, name))]
         if command:
             return _run(servers, command)
         for server in servers:

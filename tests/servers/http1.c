@@ -101,8 +101,13 @@ bool http1_response(const char *data, size_t len, const struct http1_head *reque
 	*ret = (struct http1_head){ .length = HTTP1_UNKNOWN };
 	if (len < 13 || strncmp(data, "HTTP/1.", 7) != 0)
 		return false;
-	ret->status = (int)strtol(data + 9, NULL, 10);
-	if (ret->status < 100 || ret->status > 999)
+	/* The buffer has no end byte that strtol could stop at. */
+	for (int i = 9; i < 12; i++) {
+		if (data[i] < '0' || data[i] > '9')
+			return false;
+		ret->status = 10 * ret->status + (data[i] - '0');
+	}
+	if (ret->status < 100)
 		return false;
 	ret->has_close = data[7] == '0';
 	const char *eol = memmem(data, len, "\r\n", 2);

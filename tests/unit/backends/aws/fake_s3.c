@@ -203,7 +203,7 @@ void fake_room_open(struct fake_room *room, const struct fake_answer *script, si
 	(void)snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", room->server->port);
 	options.endpoint = endpoint;
 	check(s3_store_new("fake", room->engine, &options, &room->store, &err) >= 0, err.message);
-	atomic_store(&s3_of(room->store)->trust, S3_TRUST_KEPT);
+	atomic_store(&s3_of(room->store)->kept, S3_KEEPS_KNOWN | (S3_KEEPS_ALL & ~S3_KEEPS_TARGET));
 }
 
 void fake_room_close(struct fake_room *room)
