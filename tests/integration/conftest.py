@@ -25,7 +25,7 @@ from harness import fleet
 
 STORES = ("local", "s3", "moto", "gcs", "azure")
 SWIFT_TOO = ("test_basic", "test_rename", "test_metadata", "test_names", "test_big", "test_model")  # it is slow
-CEPH_TOO = ("test_basic", "test_rename", "test_names", "test_partial", "test_requests", "test_model")
+CEPH_TOO = ("test_basic", "test_rename", "test_names", "test_partial", "test_model")
 SERVERS = {"s3": "versitygw", "moto": "moto", "ceph": "ceph", "gcs": "gcs_contract", "fakegcs": "fake_gcs", "azure": "azurite", "swift": "swift"}
 
 

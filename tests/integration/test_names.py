@@ -267,7 +267,7 @@ def test_names_that_are_no_utf8(mount):
         os.unlink(path)
 
 
-@pytest.mark.stores("local", "s3", "moto")
+@pytest.mark.stores("local", "s3", "moto", "ceph")
 @pytest.mark.parametrize("seed", (1, 2, 3))
 def test_any_set_of_keys_is_listed_read_copied_and_deleted(mount, seed, tmp_path):
     """The property that all of the above are cases of: one path for each key, one key for each path."""
