@@ -1,12 +1,13 @@
 /*
- * Databases by Azure: flexible servers of PostgreSQL and of MySQL, each a service of its own with the same paths.
+ * Databases by Azure: flexible servers of PostgreSQL and of MySQL, each a service of its own with the same paths; and Azure SQL
+ * (azsql.c), which is another.
  *
- * A server is named by its whole identifier, GROUP/NAME or NAME, whichever of the two it is of. Making one of a name that is there
+ * A server is named by its whole identifier, GROUP/NAME or NAME, whichever it is of. Making one of a name that is there
  * would change that one: so it is looked for first. Backups by hand are kept beside the daily ones.
  *
  * Source: learn.microsoft.com/rest/api/postgresql (2024-08-01), /rest/api/mysql/flexibleserver (2023-12-30) (read 2026-11).
  */
-#include "backends/azure/arm_rows.h"
+#include "backends/azure/azdb.h"
 
 #include <strings.h>
 
@@ -95,15 +96,6 @@ ARM_LIST(list_postgres, "postgres", ARM_ALL POSTGRES_KIND, "value", database_map
 ARM_LIST(list_mysql, "mysql", ARM_ALL MYSQL_KIND, "value", database_map);
 ARM_KIND(a_postgres, "database", list_postgres, "/" POSTGRES_KIND "/");
 ARM_KIND(a_mysql, "database", list_mysql, "/" MYSQL_KIND "/");
-static const struct engine {
-	const char *name, *service, *part, *path;
-	const struct rest_row *list;
-	const struct rest_kind *kind;
-} engines[] = {
-	{ "postgres", "postgres", "/" POSTGRES_KIND "/", ARM_PLACE POSTGRES_KIND "/{name}", &list_postgres, &a_postgres },
-	{ "mysql", "mysql", "/" MYSQL_KIND "/", ARM_PLACE MYSQL_KIND "/{name}", &list_mysql, &a_mysql },
-};
-
 /* Rows of both: the service is put in (on). */
 ARM_GET(get_row, NULL, "{+database}", database_map, NULL);
 ARM_LIST(backups_row, NULL, "{+database}/backups", "value", backup_map);
@@ -136,6 +128,23 @@ static const struct rest_field new_fields[] = {
 };
 ARM_CHANGE(create_row, NULL, HTTP_PUT, NULL, new_fields, NULL);
 
+static const struct rest_row *const flexible_rows[AZDB_VERBS] = {
+	[AZDB_GET] = &get_row,	      [AZDB_START] = &start_row,	 [AZDB_STOP] = &stop_row,
+	[AZDB_REBOOT] = &reboot_row,  [AZDB_DELETE] = &delete_row,	 [AZDB_BACKUPS] = &backups_row,
+	[AZDB_BACKUP] = &backup_row,  [AZDB_NEW_BACKUP] = &new_backup_row, [AZDB_DELETE_BACKUP] = &delete_backup_row,
+};
+static const struct engine {
+	const char *name, *service, *part, *path, *backup_part;
+	const struct rest_row *list; /* NULL: Azure SQL, which is asked otherwise */
+	const struct rest_kind *kind;
+	const struct rest_row *const *rows;
+} engines[] = {
+	{ "postgres", "postgres", "/" POSTGRES_KIND "/", ARM_PLACE POSTGRES_KIND "/{name}", "/backups/", &list_postgres, &a_postgres,
+	  flexible_rows },
+	{ "mysql", "mysql", "/" MYSQL_KIND "/", ARM_PLACE MYSQL_KIND "/{name}", "/backups/", &list_mysql, &a_mysql, flexible_rows },
+	{ "sqlserver", "sql", "/Microsoft.Sql/servers/", NULL, "/restorePoints/", NULL, NULL, azsql_rows },
+};
+
 /* The row on one of the services, with one parameter put in the place of what was given (NULL: none). */
 static int on(struct cloud_call *call, const struct engine *engine, const struct rest_row *row, const char *param, const char *value,
 	      struct json_object **ret, struct error *err)
@@ -158,7 +167,7 @@ static int find(struct cloud_call *call, const char *given, const struct engine 
 
 		if (*given == '/' && !strcasestr(given, engines[i].part))
 			continue;
-		r = rest_find(call, engines[i].kind, given, &id, NULL, &why);
+		r = engines[i].list ? rest_find(call, engines[i].kind, given, &id, NULL, &why) : azsql_find(call, given, &id, &why);
 		if (r < 0 && why.kind != ERR_NOT_FOUND) {
 			*err = why;
 			return r;
@@ -186,11 +195,11 @@ static int databases_list(struct cloud_call *call, struct json_object **ret, str
 
 	for (size_t i = 0; all && i < ARRAY_SIZE(engines); i++) {
 		CLEANUP(json_putp) struct json_object *some = NULL;
-		int r = rest_run(call, engines[i].list, &some, err);
+		int r = engines[i].list ? rest_run(call, engines[i].list, &some, err) : azsql_list(call, &all, err);
 
 		if (r < 0)
 			return r;
-		for (size_t k = 0; k < json_object_array_length(some); k++)
+		for (size_t k = 0; some && k < json_object_array_length(some); k++)
 			json_object_array_add(all, json_object_get(json_object_array_get_idx(some, k)));
 	}
 	if (!all)
@@ -205,11 +214,11 @@ static int databases_get(struct cloud_call *call, struct json_object **ret, stru
 	CLEANUP(freep) char *id = NULL;
 	int r = find(call, cloud_param(call, "database"), &engine, &id, err);
 
-	return r < 0 ? r : on(call, engine, &get_row, "database", id, ret, err);
+	return r < 0 ? r : on(call, engine, engine->rows[AZDB_GET], "database", id, ret, err);
 }
 
 /* The change, to its end; then what has become of it. */
-static int change(struct cloud_call *call, const struct rest_row *row, struct json_object **ret, struct error *err)
+static int change(struct cloud_call *call, enum azdb_verb verb, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *nothing = NULL;
 	const struct engine *engine = NULL;
@@ -217,28 +226,28 @@ static int change(struct cloud_call *call, const struct rest_row *row, struct js
 	int r = find(call, cloud_param(call, "database"), &engine, &id, err);
 
 	if (r == 0)
-		r = on(call, engine, row, "database", id, &nothing, err);
-	return r < 0 || row == &delete_row ? r : on(call, engine, &get_row, "database", id, ret, err);
+		r = on(call, engine, engine->rows[verb], "database", id, &nothing, err);
+	return r < 0 || verb == AZDB_DELETE ? r : on(call, engine, engine->rows[AZDB_GET], "database", id, ret, err);
 }
 
 static int databases_start(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
-	return change(call, &start_row, ret, err);
+	return change(call, AZDB_START, ret, err);
 }
 
 static int databases_stop(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
-	return change(call, &stop_row, ret, err);
+	return change(call, AZDB_STOP, ret, err);
 }
 
 static int databases_reboot(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
-	return change(call, &reboot_row, ret, err);
+	return change(call, AZDB_REBOOT, ret, err);
 }
 
 static int databases_delete(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
-	return change(call, &delete_row, ret, err);
+	return change(call, AZDB_DELETE, ret, err);
 }
 
 /* "Standard_B1ms" is burstable; what is not known is told by the service. */
@@ -272,7 +281,9 @@ static int databases_create(struct cloud_call *call, struct json_object **ret, s
 		if (!strcmp(name, engines[i].name))
 			engine = &engines[i];
 	if (!engine)
-		return error_set(err, ERR_INVALID, "parameter 'engine' must be postgres or mysql on Azure, not '%.40s'", name);
+		return error_set(err, ERR_INVALID, "parameter 'engine' must be postgres, mysql or sqlserver on Azure, not '%.40s'", name);
+	if (!engine->list)
+		return azsql_create(call, ret, err);
 	own.path = look.path = engine->path;
 	stray = rest_stray_param(call, &own);
 	if (stray)
@@ -304,7 +315,7 @@ struct gathering {
 static int add_backups(struct gathering *g, const char *id, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *some = NULL;
-	int r = on(g->call, g->engine, &backups_row, "database", id, &some, err);
+	int r = on(g->call, g->engine, g->engine->rows[AZDB_BACKUPS], "database", id, &some, err);
 
 	for (size_t i = 0; r == 0 && i < json_object_array_length(some); i++)
 		json_object_array_add(g->list, json_object_get(json_object_array_get_idx(some, i)));
@@ -316,6 +327,20 @@ static int take_server(void *arg, struct json_object *server, struct error *err)
 	const char *id = json_get_string(server, "id");
 
 	return id ? add_backups(arg, id, err) : 0;
+}
+
+/* Of all databases of Azure SQL. */
+static int add_all_points(struct gathering *g, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *databases = json_object_new_array();
+	struct cloud_call look = *g->call;
+	int r;
+
+	look.shape = &shape_database;
+	r = databases ? azsql_list(&look, &databases, err) : error_no_memory(err);
+	for (size_t i = 0; r == 0 && i < json_object_array_length(databases); i++)
+		r = take_server(g, json_object_array_get_idx(databases, i), err);
+	return r;
 }
 
 static int snapshots_list(struct cloud_call *call, struct json_object **ret, struct error *err)
@@ -333,7 +358,7 @@ static int snapshots_list(struct cloud_call *call, struct json_object **ret, str
 	} else {
 		for (size_t i = 0; i < ARRAY_SIZE(engines) && r == 0; i++) {
 			g.engine = &engines[i];
-			r = rest_each(call, engines[i].list, take_server, &g, err);
+			r = engines[i].list ? rest_each(call, engines[i].list, take_server, &g, err) : add_all_points(&g, err);
 		}
 	}
 	if (r < 0)
@@ -350,7 +375,7 @@ static int find_backup(struct cloud_call *call, const struct engine **ret, char 
 	int r;
 
 	for (size_t i = 0; *given == '/' && i < ARRAY_SIZE(engines); i++)
-		if (strcasestr(given, engines[i].part) && strcasestr(given, "/backups/")) {
+		if (strcasestr(given, engines[i].part) && strcasestr(given, engines[i].backup_part)) {
 			*ret = &engines[i];
 			return str_copy(given, ret_id, err);
 		}
@@ -361,7 +386,7 @@ static int find_backup(struct cloud_call *call, const struct engine **ret, char 
 	r = find(call, database, ret, &server, err);
 	if (r < 0)
 		return r;
-	*ret_id = str_format("%s/backups/%s", server, given);
+	*ret_id = str_format("%s%s%s", server, (*ret)->backup_part, given);
 	return *ret_id ? 0 : error_no_memory(err);
 }
 
@@ -371,7 +396,7 @@ static int snapshots_get(struct cloud_call *call, struct json_object **ret, stru
 	CLEANUP(freep) char *id = NULL;
 	int r = find_backup(call, &engine, &id, err);
 
-	return r < 0 ? r : on(call, engine, &backup_row, "snapshot", id, ret, err);
+	return r < 0 ? r : on(call, engine, engine->rows[AZDB_BACKUP], "snapshot", id, ret, err);
 }
 
 static int snapshots_delete(struct cloud_call *call, struct json_object **ret, struct error *err)
@@ -380,7 +405,26 @@ static int snapshots_delete(struct cloud_call *call, struct json_object **ret, s
 	CLEANUP(freep) char *id = NULL;
 	int r = find_backup(call, &engine, &id, err);
 
-	return r < 0 ? r : on(call, engine, &delete_backup_row, "snapshot", id, ret, err);
+	return r < 0 ? r : on(call, engine, engine->rows[AZDB_DELETE_BACKUP], "snapshot", id, ret, err);
+}
+
+/* The restore point with that label, the newest of several: the service gives it a name of its own. */
+static int find_labelled(struct cloud_call *call, const struct engine *engine, const char *id, const char *label, struct json_object **ret,
+			 struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *points = NULL;
+	int r = on(call, engine, engine->rows[AZDB_BACKUPS], "database", id, &points, err);
+
+	for (size_t i = r == 0 ? json_object_array_length(points) : 0; i > 0; i--) {
+		struct json_object *one = json_object_array_get_idx(points, i - 1);
+		const char *name = json_get_string(one, "name");
+
+		if (name && !strcmp(name, label)) {
+			*ret = json_object_get(one);
+			return 0;
+		}
+	}
+	return r < 0 ? r : error_set(err, ERR_PROTOCOL, "the restore point '%.100s' is not there though it was made", label);
 }
 
 static int snapshots_create(struct cloud_call *call, struct json_object **ret, struct error *err)
@@ -392,9 +436,11 @@ static int snapshots_create(struct cloud_call *call, struct json_object **ret, s
 	int r = find(call, cloud_param(call, "database"), &engine, &id, err);
 
 	if (r == 0)
-		r = on(call, engine, &new_backup_row, "database", id, &nothing, err);
+		r = on(call, engine, engine->rows[AZDB_NEW_BACKUP], "database", id, &nothing, err);
 	if (r < 0)
 		return r;
+	if (!engine->list)
+		return find_labelled(call, engine, id, cloud_param(call, "name"), ret, err);
 	made = str_format("%s/backups/%s", id, cloud_param(call, "name"));
 	return made ? on(call, engine, &backup_row, "snapshot", made, ret, err) : error_no_memory(err);
 }

@@ -170,6 +170,7 @@ static const struct {
 	{ "storage", VERSION("2023-05-01") },
 	{ "postgres", VERSION("2024-08-01") },
 	{ "mysql", VERSION("2023-12-30") },
+	{ "sql", VERSION("2021-11-01") },
 };
 
 static int azure_cloud_open(const struct backend_context *context, const struct cloud_settings *settings,

@@ -16,7 +16,7 @@
 #include "backends/cloud/serverless.h"
 #include "backends/cloud/volumes.h"
 
-#define ARM_VERSIONS 8
+#define ARM_VERSIONS 9
 struct azure_cloud {
 	struct cloud base; /* region: where new things are made; may be NULL */
 	struct http_engine *engine;

@@ -6,6 +6,7 @@
 
 #include "backends/base/fileio.h"
 
+#include <fcntl.h>
 #include <fts.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -159,7 +160,7 @@ static int add_tree(struct pack *p, const char *path, struct error *err)
 	for (size_t len = strlen(root); len > 1 && root[len - 1] == '/';)
 		root[--len] = '\0';
 	p->root_len = strlen(root) + (strcmp(root, "/") ? 1 : 0);
-	walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+	walk = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
 	if (!walk)
 		return error_errno(err, errno, "cannot read '%.150s'", path);
 	while (r == 0 && (errno = 0, e = fts_read(walk)) != NULL)
@@ -168,6 +169,13 @@ static int add_tree(struct pack *p, const char *path, struct error *err)
 		r = error_errno(err, errno, "cannot read '%.150s'", path);
 	(void)fts_close(walk); /* only read */
 	return r;
+}
+
+static int too_large(uint64_t size, size_t max_bytes, struct error *err)
+{
+	return error_set(err, ERR_TOO_LARGE, "the code is %llu MiB packed, and at most %zu MiB may be sent (--location names a place where "
+					     "it lies)",
+			 (unsigned long long)(size >> 20), max_bytes >> 20);
 }
 
 static int take_bytes(zip_source_t *made, const char *path, size_t max_bytes, struct buf *ret, struct error *err)
@@ -179,9 +187,7 @@ static int take_bytes(zip_source_t *made, const char *path, size_t max_bytes, st
 	if (zip_source_stat(made, &st) < 0 || !(st.valid & ZIP_STAT_SIZE))
 		return zip_failed(zip_source_error(made), path, err);
 	if (st.size > max_bytes)
-		return error_set(err, ERR_TOO_LARGE, "the code is %llu MiB packed, and at most %zu MiB may be sent (--location names a place "
-						     "where it lies)",
-				 (unsigned long long)(st.size >> 20), max_bytes >> 20);
+		return too_large(st.size, max_bytes, err);
 	if (buf_reserve(ret, st.size) < 0)
 		return error_no_memory(err);
 	if (zip_source_open(made) < 0)
@@ -230,11 +236,23 @@ static int pack(const char *path, const struct stat *st, size_t max_bytes, struc
 	return r;
 }
 
-static bool is_zip(const struct buf *b)
+static bool is_zip(struct str content)
 {
 	static const char magic[] = { 'P', 'K', 3, 4 };
 
-	return b->len >= sizeof magic && !memcmp(b->data, magic, sizeof magic);
+	return content.len >= sizeof magic && !memcmp(content.ptr, magic, sizeof magic);
+}
+
+/* A zip that is too large is not packed once more: what runs it would find a zip in a zip. */
+static int check_large(const char *path, const struct stat *st, size_t max_bytes, struct error *err)
+{
+	CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char begin[4];
+	int r = fd < 0 ? -errno : fileio_pread_all(fd, begin, sizeof begin, 0);
+
+	if (r < 0)
+		return error_errno(err, -r, "cannot read the code '%.150s'", path);
+	return is_zip((struct str){ begin, sizeof begin }) ? too_large((uint64_t)st->st_size, max_bytes, err) : 0;
 }
 
 static int check_zip(const struct buf *b, const char *path, struct error *err)
@@ -269,11 +287,15 @@ int function_package(const char *path, size_t max_bytes, struct buf *ret, struct
 		return error_errno(err, errno, "cannot read the code '%.150s'", path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return error_set(err, ERR_INVALID, "the code '%.150s' is neither a file nor a directory", path);
-	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size <= max_bytes) {
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > max_bytes) {
+		r = check_large(path, &st, max_bytes, err);
+		if (r < 0)
+			return r;
+	} else if (S_ISREG(st.st_mode)) {
 		r = fileio_read_file(path, &file, err);
 		if (r < 0)
 			return r;
-		if (is_zip(&file)) {
+		if (is_zip(buf_str(&file))) {
 			r = check_zip(&file, path, err);
 			if (r == 0 && buf_add_str(ret, buf_str(&file)) < 0)
 				r = error_no_memory(err);

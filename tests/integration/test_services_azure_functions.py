@@ -4,6 +4,7 @@ import pytest
 
 from azdb_contract import AzdbContract
 from azfunc_contract import HOST_KEY, INSIGHTS_ID, STORE_KEY, AzfuncContract
+from azsql_contract import AzsqlContract
 from azvm_contract import CLIENT, GROUP, LOCATION, SECRET, SUBSCRIPTION, TENANT
 from cli import Cli
 
@@ -168,9 +169,49 @@ def test_databases_that_fail_and_lists(db, password):
     assert [s["name"] for s in db("databases", "snapshots", "list", "--database", "b").items] == ["of-b"]
     refused(db("databases", "stop", "twin"), 2, "several databases 'twin'")
     db.server.requests.clear()
-    refused(db("databases", "create", "y", "oracle", *CREATE, *password), 2, "must be postgres or mysql")
+    refused(db("databases", "create", "y", "oracle", *CREATE, *password), 2, "must be postgres, mysql or sqlserver")
     refused(db("databases", "create", "y", "mysql", *CREATE), 2, "'password' is missing")
     refused(db("databases", "create", "y", "mysql", *CREATE, *password, "--network", "n"), 1, "'network' is not supported by azure")
     assert db.server.requests == []
     plan = db("databases", "create", "y", "mysql", *CREATE, *password, "--dry-run")
     assert plan.json["would_send"][0]["body"]["properties"]["administratorLoginPassword"] == "***" and HUSH not in plan.out + plan.err
+
+
+@pytest.fixture
+def sql():
+    with AzsqlContract() as server, client(server) as made:
+        made.server = server
+        yield made
+
+
+def test_azure_sql(sql, password):
+    create = ("databases", "create", "big/shop", "sqlserver", "--class", "DW100c")
+    done = sql(*create, "--user", "root", *password, "--size-gb", "10", "--tag", "env=test", "--wait")
+    made = done.json
+    assert (made["name"], made["status"], made["engine"], made["class"], made["size_gb"], made["host"], made["tags"]) == (
+        "big/shop", "available", "sqlserver", "DW100c", 10, "big.database.windows.net", {"env": "test"})
+    assert sql.server.servers == {"big": HUSH} and HUSH not in done.out + done.err
+    refused(sql(*create), 6, "exists already")
+    refused(sql("databases", "create", "big/other", "sqlserver", "--class", "S0", "--user", "root", *password), 2, "server is there already")
+    assert sql("databases", "create", "big/other", "sqlserver", "--class", "S0", "--wait").json["name"] == "big/other"
+    for name in ("shop", "BIG/shop", made["id"]):
+        assert sql("databases", "get", name).json["id"] == made["id"]
+    assert [d["name"] for d in sql("databases", "list", "--page-size", "1").items] == ["big/shop", "big/other"]
+    assert sql("databases", "stop", "shop", "--wait").json["status"] == "stopped"
+    assert sql("databases", "start", "shop", "--wait").json["status"] == "available"
+    refused(sql("databases", "stop", "other"), 2, "not supported for this edition")
+    assert sql("databases", "reboot", "other", "--wait").code == 0 and sql.server.failovers == 1
+    taken = sql("databases", "snapshots", "create", "monday", "--database", "shop", "--wait").json
+    assert (taken["name"], taken["status"], taken["database"], taken["kind"]) == ("monday", "available", "big/shop", "manual")
+    assert [s["id"] for s in sql("databases", "snapshots", "list").items] == [taken["id"]]
+    assert sql("databases", "snapshots", "delete", taken["id"], "--yes").code == 0 and sql("databases", "snapshots", "list").items == []
+    assert sql("databases", "delete", "shop", "--yes", "--wait").code == 0
+    refused(sql("databases", "get", "shop"), 3, "no database 'shop'")
+    refused(sql("databases", "get", "master"), 3, "no database 'master'")
+    assert sql("databases", "create", "far/other", "sqlserver", "--class", "S0", "--user", "root", *password).code == 0
+    refused(sql("databases", "get", "other"), 2, "name it SERVER/NAME")
+    plan = sql("databases", "create", "new", "sqlserver", "--class", "S0", "--user", "root", *password, "--dry-run")
+    assert [r["method"] for r in plan.json["would_send"]] == ["PUT", "PUT"] and HUSH not in plan.out + plan.err
+    refused(sql("databases", "create", "new", "sqlserver", "--class", "S0"), 2, "'user' is missing")
+    refused(sql("databases", "create", "a/b/c", "sqlserver", "--class", "S0"), 2, "is no name")
+    refused(sql("databases", "create", "new", "sqlserver", "--class", "S0", "--version", "12"), 1, "'version' is not supported by azure")

@@ -169,6 +169,9 @@ def test_the_same_files_are_the_same_zip(cli, server, code, tmp_path):
     (tmp_path / "own.zip").write_bytes(base64.b64decode(sent[0]))
     assert cli("functions", "create", "c", str(tmp_path / "own.zip"), *PYTHON).code == 0
     assert server.last_body["Code"]["ZipFile"] == sent[0]  # a zip goes as it is
+    (tmp_path / "other").symlink_to(code)
+    assert cli("functions", "create", "e", str(tmp_path / "other"), *PYTHON).code == 0
+    assert server.last_body["Code"]["ZipFile"] == sent[0]
     assert cli("functions", "create", "d", str(code / "main.py"), *PYTHON).code == 0
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(server.last_body["Code"]["ZipFile"]))) as z:
         assert z.namelist() == ["main.py"]
@@ -178,6 +181,9 @@ def test_code_that_is_too_large_is_not_sent(cli, server, tmp_path):
     (tmp_path / "big").mkdir()
     (tmp_path / "big" / "noise").write_bytes(os.urandom(51 << 20))
     refused(cli("functions", "create", "x", str(tmp_path / "big"), *PYTHON), 1, "at most 50 MiB may be sent")
+    with zipfile.ZipFile(tmp_path / "stored.zip", "w") as z:  # it would be small once more packed, and of no use
+        z.writestr("zeros", bytes(51 << 20))
+    refused(cli("functions", "create", "x", str(tmp_path / "stored.zip"), *PYTHON), 1, "at most 50 MiB may be sent")
     with open(tmp_path / "big" / "hole", "wb") as f:
         f.truncate(600 << 20)
     refused(cli("functions", "create", "x", str(tmp_path / "big"), *PYTHON), 1, "larger than 512 MiB unpacked")

@@ -22,6 +22,8 @@ class AzdbContract(AzvmContract):
         self.things, self.last_body, self.restarts = {}, None, 0
 
     def route(self, request, path, query):
+        if path == f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Sql/servers":
+            return as_json(200, {"value": []})
         service = re.search(r"/providers/Microsoft\.(DBfor\w+)/", path)
         if not service:
             return super().route(request, path, query)
