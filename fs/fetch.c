@@ -157,11 +157,16 @@ static void fetch_finish(struct fetch *t, int r, struct error *err)
 	fetch_free(t);
 }
 
+/* By something that runs, or that an earlier try, of this mount or of one that was killed, may have carried through already. */
 static bool is_being_changed(const struct fetch *t)
 {
-	for (const struct pending *op = t->fs->queue.first; op; op = op->next)
-		if (op->node == t->file->node && op->kind != PENDING_PUT && op->state == PENDING_RUNNING)
+	for (const struct pending *op = t->fs->queue.first; op; op = op->next) {
+		bool is_ours = op->kind == PENDING_RENAME_TREE ? op->node && tree_is_below(t->file->node, op->node) :
+								 op->node == t->file->node && op->kind != PENDING_PUT;
+
+		if (is_ours && (op->state == PENDING_RUNNING || op->was_tried))
 			return true;
+	}
 	return false;
 }
 

@@ -198,8 +198,10 @@ static void arrived_locked(struct pending *op, const char *version)
 
 	if (!n || n->type == NODE_ABSENT)
 		return;
-	came_along = n->remote_key && n->remote_seq <= op->seq && strcmp(n->remote_key, op->from_key) == 0 &&
-		     strcmp(n->remote_bucket, op->from_bucket) == 0;
+	/* What is copied is read from where the original was, which a rename before (taken up after a kill) may have left since. */
+	came_along = n->remote_key && n->remote_seq <= op->seq &&
+		     (op->kind == PENDING_COPY || (strcmp(n->remote_key, op->from_key) == 0 &&
+						   strcmp(n->remote_bucket, op->from_bucket) == 0));
 	if (came_along)
 		namespace_moved_locked(op, n, op->key);
 	if (version[0] && !goes_elsewhere(op)) {

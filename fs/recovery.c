@@ -23,10 +23,17 @@
 
 #define LOOK_AT_MOST_BYTES (UINT64_C(1) << 30) /* of the files, before the mount answers; the rest is compared when it is uploaded */
 
+struct last_row {
+	uint64_t file_id, seq;
+};
+
 struct left_rows {
 	struct fs *fs;
 	struct sumlog_found *sums; /* of the last mount */
 	uint64_t look_bytes;	   /* how much may be looked at yet */
+	uint64_t ticket;	   /* of the last row that was dropped; 0: none */
+	struct last_row *last;	   /* of each upload, in order of file and seq */
+	size_t last_count, last_capacity;
 	/* The cache files of rows that could not be taken up: they stay. */
 	uint64_t *ids;
 	size_t count;
@@ -254,21 +261,79 @@ static int adopt_file(struct left_rows *left, struct node *n, const struct journ
 	return 0;
 }
 
-/* The row of an upload that ended lingers until its attributes are stored; when the file was written to again meanwhile, or
- * its upload moved to another name, the later row is the one that counts. */
-static void drop_superseded(struct fs *fs, uint64_t file_id)
+static int note_upload(void *arg, const struct journal_row *row, struct error *err)
 {
-	for (struct pending *op = fs->queue.first; op; op = op->next) {
-		struct node *n = op->node;
+	struct left_rows *left = arg;
 
-		if (op->kind != PENDING_PUT || op->file_id != file_id || !n || n->put != op)
-			continue;
-		if (n->file) {
-			n->file->outlives_us = true; /* the later one takes it over */
-			file_drop_locked(fs, n);
-		}
-		(void)pending_put_cancel_locked(fs, n);
-		return;
+	if (row->kind != PENDING_PUT && (row->kind != PENDING_OPENED || !passthrough_row_is_changed(left->fs->cache_fd, row)))
+		return 0;
+	if (left->last_count == left->last_capacity) {
+		size_t capacity = left->last_capacity ? left->last_capacity * 2 : 64;
+		struct last_row *last = realloc(left->last, capacity * sizeof(*last));
+
+		if (!last)
+			return error_set(err, ERR_NO_MEMORY, "no memory to recover");
+		left->last = last;
+		left->last_capacity = capacity;
+	}
+	left->last[left->last_count++] = (struct last_row){ row->file_id, row->seq };
+	return 0;
+}
+
+static int compare_last(const void *a, const void *b)
+{
+	const struct last_row *x = a, *y = b;
+
+	if (x->file_id != y->file_id)
+		return x->file_id < y->file_id ? -1 : 1;
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* Whether a later row speaks of the same cache file: the row of an upload that ended lingers until its attributes are stored, and the
+ * file was written to again meanwhile, or moved to another name. Then this one is not even looked at: what it says of the file, its size, say,
+ * is not true any more, and the file would be made to fit. */
+static bool is_superseded(const struct left_rows *left, const struct journal_row *row)
+{
+	const struct last_row this_one = { row->file_id, row->seq };
+	const struct last_row *at = bsearch(&this_one, left->last, left->last_count, sizeof(*left->last), compare_last);
+
+	return at && at + 1 < left->last + left->last_count && at[1].file_id == row->file_id;
+}
+
+/* Which keys a change touches. */
+enum reach { REACH_KEY, REACH_BELOW };
+
+static void drop_upload_locked(struct left_rows *left, struct pending *op)
+{
+	struct fs *fs = left->fs;
+	struct node *n = op->node;
+
+	log_debug("recovery.over", "seq=%" PRIu64 " key='%s'", op->seq, op->key);
+	tree_pin(n);
+	if (n->file) {
+		n->file->outlives_us = true; /* a later row may speak of it; else the sweep takes it */
+		file_drop_locked(fs, n);
+	}
+	left->ticket = pending_put_cancel_locked(fs, n);
+	if (!n->is_detached)
+		tree_detach(&fs->tree, n);
+	tree_unpin(&fs->tree, n);
+}
+
+/* The row of an upload lingers after its end. An upload that still waits is taken back by what takes its key over, in one
+ * transaction, and attributes of their own or a copy in the cloud there are of an object only: where such a change came later, the
+ * upload was over. To do it again would be to no good: until then the file may be written to anew, and what was copied, or the name,
+ * is not that file's any more. */
+static void drop_over(struct left_rows *left, const struct store *store, const char *bucket, const char *key, enum reach reach)
+{
+	struct pending *next;
+
+	for (struct pending *op = left->fs->queue.first; op; op = next) {
+		next = op->next;
+		if (op->kind == PENDING_PUT && op->node && op->node->put == op && op->store == store &&
+		    strcmp(op->bucket, bucket) == 0 &&
+		    (reach == REACH_KEY ? strcmp(op->key, key) == 0 : strncmp(op->key, key, strlen(key)) == 0))
+			drop_upload_locked(left, op);
 	}
 }
 
@@ -280,7 +345,7 @@ static int recover_put(struct left_rows *left, struct pending *op, const struct 
 	int64_t row_ns = 0;
 	int r;
 
-	drop_superseded(fs, row->file_id);
+	drop_over(left, op->store, op->bucket, op->key, REACH_KEY);
 	n = node_at(fs, &where, NODE_FILE);
 	if (!n)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
@@ -335,6 +400,18 @@ static int move_to(struct fs *fs, struct node *n, const struct place *to)
 	return tree_move(&fs->tree, n, to->parent, to->name);
 }
 
+/* What earlier rows made at the name is another object, which is replaced. */
+static struct node *fresh_node(struct fs *fs, const struct place *at, enum node_type type)
+{
+	struct node *other = tree_child(&fs->tree, at->parent, at->name);
+
+	if (other) {
+		tree_detach(&fs->tree, other);
+		tree_prune(&fs->tree, other);
+	}
+	return tree_add(&fs->tree, at->parent, at->name, type);
+}
+
 /* What is renamed or copied. Its node, when an earlier row made one, moves along; where its bytes are comes from the renames before,
  * which are not through either. *ret: the node at its new name. */
 static int take_renamed(struct fs *fs, struct pending *op, enum node_type type, struct node **ret)
@@ -356,7 +433,7 @@ static int take_renamed(struct fs *fs, struct pending *op, enum node_type type, 
 		n = NULL;
 	if (n && op->kind != PENDING_COPY)
 		r = move_to(fs, n, &new);
-	else if (!(n = node_at(fs, &to, type)))
+	else if (!(n = fresh_node(fs, &new, type)))
 		r = -ENOMEM;
 	if (r < 0)
 		return r;
@@ -369,8 +446,17 @@ static int take_renamed(struct fs *fs, struct pending *op, enum node_type type, 
 	return 0;
 }
 
-static int recover_name(struct fs *fs, struct pending *op, const struct journal_row *row, struct error *err)
+static void drop_over_by(struct left_rows *left, const struct pending *op)
 {
+	if (op->kind != PENDING_MARKER && op->kind != PENDING_RENAME_TREE)
+		drop_over(left, op->store, op->bucket, op->key, REACH_KEY);
+	if (op->from_key)
+		drop_over(left, op->store, op->from_bucket, op->from_key, op->kind == PENDING_RENAME_TREE ? REACH_BELOW : REACH_KEY);
+}
+
+static int recover_name(struct left_rows *left, struct pending *op, const struct journal_row *row, struct error *err)
+{
+	struct fs *fs = left->fs;
 	struct location where = { op->store, op->bucket, op->key };
 	bool is_tree = op->kind == PENDING_RENAME_TREE;
 	enum node_type type = op->kind == PENDING_DELETE ? NODE_ABSENT :
@@ -379,6 +465,7 @@ static int recover_name(struct fs *fs, struct pending *op, const struct journal_
 	int64_t row_ns;
 	int r = 0;
 
+	drop_over_by(left, op);
 	if (op->from_key)
 		r = take_renamed(fs, op, type, &n);
 	else
@@ -468,6 +555,10 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 		(void)journal_delete(fs->journal, row->seq); /* opened and never written: the cloud has all of it */
 		return 0;
 	}
+	if (row->kind == PENDING_PUT && is_superseded(kept, row)) {
+		kept->ticket = journal_delete(fs->journal, row->seq);
+		return 0;
+	}
 	op = pending_new(fs, row->kind == PENDING_OPENED ? PENDING_PUT : (enum pending_kind)row->kind, row->seq, &where,
 			 has_from ? &from : NULL);
 	if (!op)
@@ -475,7 +566,7 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 	FAULT_POINT("recovery-row");
 	op->flags = row->flags;
 	r = op->kind == PENDING_PUT ? recover_put(kept, op, row, err) :
-	    op->kind == PENDING_ABORT ? recover_abort(op, row, err) : recover_name(fs, op, row, err);
+	    op->kind == PENDING_ABORT ? recover_abort(op, row, err) : recover_name(kept, op, row, err);
 	if (r > 0)
 		r = set_aside(fs, op, row, r, err);
 	if (r == RECOVER_DOUBTFUL)
@@ -573,7 +664,13 @@ int recovery_run(struct fs *fs, struct error *err)
 		return error_set(err, ERR_NO_MEMORY, "no memory to recover");
 	LOCKED(&fs->lock); /* nobody else is there yet; the functions below want it held */
 	FAULT_POINT("recovery-begin");
-	r = journal_each(fs->journal, recover_row, &kept, err);
+	r = journal_each(fs->journal, note_upload, &kept, err);
+	if (r == 0 && kept.last_count)
+		qsort(kept.last, kept.last_count, sizeof(*kept.last), compare_last);
+	if (r == 0)
+		r = journal_each(fs->journal, recover_row, &kept, err);
+	if (r == 0 && kept.ticket) /* else a kill would leave rows whose cache files the sweep has taken */
+		r = journal_wait(fs->journal, kept.ticket, err);
 	FAULT_POINT("recovery-rows-read");
 	if (r == 0) {
 		fs->has_lost_rows = journal_has_lost_rows(fs->cache_dir);
@@ -582,6 +679,7 @@ int recovery_run(struct fs *fs, struct error *err)
 	}
 	FAULT_POINT("recovery-end");
 	free(kept.ids);
+	free(kept.last);
 	sumlog_found_free(kept.sums);
 	if (r < 0)
 		return r;
