@@ -58,16 +58,19 @@ static bool has_same_attrs(struct fs *fs, const struct node *n, const struct sto
 	return is_same;
 }
 
-/* The content that was just refused had been sent before, and nobody told us what became of that. Its time may have followed by itself. */
-static bool has_arrived(const struct pending *op, const struct store_object *object, uint64_t size, int64_t mtime_ns)
+/* The content that was just refused had been sent before, and nobody told us what became of that. Its time may have followed by
+ * itself. Two contents can have one time (the second was being written when the first was sent, or somebody set it): the file must
+ * not have been written to since, which nobody knows of an attempt before a kill. */
+static bool has_arrived(const struct pending *op, const struct store_object *object, const struct attempt *refused)
 {
 	bool is_open = false;
 
 	lock_take(&op->fs->lock);
 	for (size_t i = 0; i < PENDING_ATTEMPTS; i++)
-		is_open |= op->sent[i].mtime_ns && !op->sent[i].is_heard && op->sent[i].size == size;
+		is_open |= op->sent[i].mtime_ns && !op->sent[i].is_heard && op->sent[i].size == refused->size &&
+			   op->sent[i].content == refused->content;
 	lock_drop(&op->fs->lock);
-	return is_open && is_ours(object, size, mtime_ns);
+	return is_open && refused->content && is_ours(object, refused->size, refused->mtime_ns);
 }
 
 static bool is_last_upload(const struct pending *op, const struct store_object *object)
@@ -205,8 +208,7 @@ bool conflict_rebase(struct node *n)
 	return true;
 }
 
-enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_t mtime_ns, char *ret_version,
-				       struct error *err)
+enum conflict_verdict conflict_resolve(struct pending *op, const struct attempt *refused, char *ret_version, struct error *err)
 {
 	struct fs *fs = op->fs;
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
@@ -233,11 +235,11 @@ enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_
 		op->node->expect = EXPECT_ABSENT;
 		return CONFLICT_RETRY;
 	}
-	if (has_arrived(op, &object, size, mtime_ns) && has_same_attrs(fs, op->node, &object)) {
+	if (has_arrived(op, &object, refused) && has_same_attrs(fs, op->node, &object)) {
 		memcpy(ret_version, object.version, STORE_VERSION_MAX);
 		return CONFLICT_OURS;
 	}
-	if (has_arrived(op, &object, size, mtime_ns) || is_one_of_ours(&object, op->sent) || is_last_upload(op, &object)) {
+	if (has_arrived(op, &object, refused) || is_one_of_ours(&object, op->sent) || is_last_upload(op, &object)) {
 		/* An earlier content of ours, whose arrival we were not told of: what is here now is based on it. */
 		LOCKED(&fs->lock);
 		free(op->node->version);

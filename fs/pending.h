@@ -55,6 +55,8 @@ struct attempt { /* of an upload: what the object it makes tells about itself */
 	uint64_t size;
 	int64_t mtime_ns;
 	bool is_heard; /* how each attempt with this content ended is known: it did not arrive, or as a version we were told */
+	uint64_t content; /* the file's generation + 1 in all attempts that are not heard of; 0: several, or of an earlier mount: then
+			   * size and time alone do not tell that the object is what the file is now */
 };
 
 struct upload_told { /* by the row, at start, of an upload in parts: upload_resume.c */
@@ -184,8 +186,7 @@ enum conflict_verdict {
 	CONFLICT_RETRY, /* try again: what is expected, or the name, was changed */
 	CONFLICT_STAYS, /* on-conflict=fail: keep the data, say so, leave the cloud alone */
 };
-enum conflict_verdict conflict_resolve(struct pending *op, uint64_t size, int64_t mtime_ns, char *ret_version,
-				       struct error *err);
+enum conflict_verdict conflict_resolve(struct pending *op, const struct attempt *refused, char *ret_version, struct error *err);
 
 /* What was not fetched yet of a file that waits for its upload is gone from the cloud. By an upload of ours that arrived
  * before a crash? Then the rest is in the object it made, and base_version says so now. The node is pinned. Blocks. */

@@ -65,6 +65,10 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 		op->most_sent = 0;
 	}
 	s->was_unheard = !op->sent[0].is_heard;
+	if (!s->was_unheard)
+		op->sent[0].content = s->generation + 1;
+	else if (op->sent[0].content != s->generation + 1)
+		op->sent[0].content = 0;
 	op->sent[0].is_heard = false; /* from here on a kill leaves it open */
 	/* Before the first byte goes: after a crash the object that arrived is known as our own. */
 	s->ticket = pending_update_locked(op);
@@ -349,7 +353,9 @@ void upload_run(struct pending *op)
 			note_refusal(op, &s, &err);
 	}
 	if (r < 0 && (err.kind == ERR_PRECONDITION || (err.kind == ERR_NOT_FOUND && s.args.if_version))) {
-		switch (conflict_resolve(op, s.size, s.attrs.mtime_ns, version, &err)) {
+		struct attempt refused = { .size = s.size, .mtime_ns = s.attrs.mtime_ns, .content = s.generation + 1 };
+
+		switch (conflict_resolve(op, &refused, version, &err)) {
 		case CONFLICT_OURS:
 			r = 0;
 			break;
