@@ -82,6 +82,8 @@ int journal_each_readonly(const char *dir, int (*fn)(void *arg, const struct jou
 void journal_attrs_put(struct journal *j, const char *store, const char *bucket, const char *key, const char *version,
 		       struct str blob);
 void journal_attrs_delete(struct journal *j, const char *store, const char *bucket, const char *key);
+/* Of all keys below a prefix, which ends with '/'. */
+void journal_attrs_delete_below(struct journal *j, const char *store, const char *bucket, const char *prefix);
 /* What was queued of them is in their file when it returns. For a change that leaves the journal at once (journal_delete): what is
  * remembered of the object it replaced, which may have had the same version, must not outlive the row. Blocks on the disk. */
 void journal_attrs_settle(struct journal *j);

@@ -36,7 +36,7 @@ struct attrs_bucket {
 
 struct attrs_op {
 	struct attrs_op *next;
-	bool is_delete;
+	bool is_delete, is_range; /* the latter: all keys from key to before version */
 	const char *store, *bucket, *key, *version;
 	struct str blob;
 	char bytes[];
@@ -54,7 +54,7 @@ struct journal_attrs {
 	 * kept now. */
 	struct lock write_lock;
 	sqlite3 *writer;
-	sqlite3_stmt *put, *del, *add_bucket;
+	sqlite3_stmt *put, *del, *del_below, *add_bucket;
 	int64_t prune_at; /* the id from which on the rows are counted again */
 	struct lock read_lock;
 	sqlite3 *reader;
@@ -65,7 +65,8 @@ struct journal_attrs {
 
 static void attrs_disconnect(struct journal_attrs *a)
 {
-	sqlite3_stmt **all[] = {&a->put, &a->del, &a->add_bucket, &a->range, &a->range_to_end};
+	sqlite3_stmt **all[] = {&a->put,	      &a->del,	 &a->del_below,
+				&a->add_bucket, &a->range, &a->range_to_end};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		journal_finalizep(all[i]);
@@ -166,6 +167,11 @@ static int attrs_prepare(struct journal_attrs *a)
 	if (code == SQLITE_OK)
 		code = journal_prepare(
 			a->writer, "DELETE FROM attrs WHERE bucket_id = ?1 AND key = ?2", &a->del);
+	if (code == SQLITE_OK)
+		code = journal_prepare(
+			a->writer,
+			"DELETE FROM attrs WHERE bucket_id = ?1 AND key >= ?2 AND key < ?3",
+			&a->del_below);
 	if (code == SQLITE_OK)
 		code = journal_prepare(
 			a->writer,
@@ -348,6 +354,23 @@ void journal_attrs_delete(struct journal *j, const char *store, const char *buck
 	attrs_enqueue(j, op);
 }
 
+void journal_attrs_delete_below(struct journal *j, const char *store, const char *bucket,
+				const char *prefix)
+{
+	CLEANUP(freep) char *end = strdup(prefix);
+	size_t len = strlen(prefix);
+	struct attrs_op *op;
+
+	if (!j->attrs || !end || !len || end[len - 1] != '/')
+		return;
+	end[len - 1]++; /* what follows all that begins so */
+	op = attrs_op_new(store, bucket, prefix, end, STR(""));
+	if (!op)
+		return;
+	op->is_delete = op->is_range = true;
+	attrs_enqueue(j, op);
+}
+
 size_t journal_attrs_queued(struct journal_attrs *a)
 {
 	LOCKED(&a->lock);
@@ -376,7 +399,7 @@ static int attrs_add_bucket(struct journal_attrs *a, const struct attrs_op *op, 
 
 static int attrs_apply_op(struct journal_attrs *a, const struct attrs_op *op)
 {
-	sqlite3_stmt *stmt = op->is_delete ? a->del : a->put;
+	sqlite3_stmt *stmt = op->is_range ? a->del_below : op->is_delete ? a->del : a->put;
 	int64_t id = attrs_bucket_id(a, op->store, op->bucket);
 	int code = SQLITE_OK;
 
@@ -388,7 +411,7 @@ static int attrs_apply_op(struct journal_attrs *a, const struct attrs_op *op)
 		code = sqlite3_bind_int64(stmt, 1, id);
 	if (code == SQLITE_OK)
 		code = journal_bind_bytes(stmt, 2, str_of(op->key));
-	if (code == SQLITE_OK && !op->is_delete)
+	if (code == SQLITE_OK && (op->is_range || !op->is_delete))
 		code = journal_bind_bytes(stmt, 3, str_of(op->version));
 	if (code == SQLITE_OK && !op->is_delete)
 		code = journal_bind_bytes(stmt, 4, op->blob);

@@ -622,6 +622,8 @@ static int ask_attrs_once(struct fs *fs, struct node *n, struct error *err)
 	} else if (!is_stale && r < 0 && err->kind == ERR_NOT_FOUND && node_is_dir(n)) {
 		n->has_attrs = true; /* a directory without a marker has the defaults */
 		r = 0;
+	} else if (r == 0 && !n->has_attrs && !n->is_detached && !node_is_local_locked(n)) {
+		is_stale = true; /* copied to its new name meanwhile: what was asked for is not what it is now */
 	}
 	lock_drop(&fs->lock);
 	if (r == 0 && !is_stale)

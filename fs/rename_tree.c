@@ -320,26 +320,6 @@ static bool has_remote_below(const struct node *n, const char *bucket, const cha
 	return n->remote_key && strcmp(n->remote_bucket, bucket) == 0 && strncmp(n->remote_key, prefix, strlen(prefix)) == 0;
 }
 
-/* Remote keys that lie below the old prefix lie below the new one now, if they are from before the rename. */
-static void flip_locked(struct pending *op, struct node *n)
-{
-	if (n->remote_seq <= op->seq && has_remote_below(n, op->from_bucket, op->from_key)) {
-		CLEANUP(freep) char *moved = str_format("%s%s", op->key, n->remote_key + strlen(op->from_key));
-
-		if (moved)
-			(void)namespace_moved_locked(op, n, moved);
-		if (is_file(n)) /* else note_copied_locked had told */
-			forget_version_locked(n);
-	} else if (n->remote_seq == op->seq && has_remote_below(n, op->bucket, op->key)) {
-		CLEANUP(freep) char *key = strdup(n->remote_key);
-
-		if (key && namespace_moved_locked(op, n, key))
-			n->is_at_home = true; /* its version is the copy's */
-	}
-	for (struct node *child = n->first_child; child; child = child->next)
-		flip_locked(op, child);
-}
-
 /* Files that the tree came to know from the old prefix after they had been copied. */
 static void forget_versions_locked(struct node *n)
 {
@@ -349,6 +329,30 @@ static void forget_versions_locked(struct node *n)
 	for (struct node *child = n->first_child; child; child = child->next)
 		if (!node_is_dir(child) || !child->remote_key) /* else it came here from elsewhere */
 			forget_versions_locked(child);
+}
+
+/* Remote keys that lie below the old prefix lie below the new one now, if they are from before the rename. */
+static void flip_locked(struct pending *op, struct node *n)
+{
+	if (n->remote_seq <= op->seq && has_remote_below(n, op->from_bucket, op->from_key)) {
+		CLEANUP(freep) char *moved = str_format("%s%s", op->key, n->remote_key + strlen(op->from_key));
+
+		if (moved)
+			(void)namespace_moved_locked(op, n, moved);
+		/* Else note_copied_locked had told. It looks below the operation's own node only: what was moved out of that since
+		 * is a copy of a version we were not told, too. */
+		if (is_file(n))
+			forget_version_locked(n);
+		else
+			forget_versions_locked(n);
+	} else if (n->remote_seq == op->seq && has_remote_below(n, op->bucket, op->key)) {
+		CLEANUP(freep) char *key = strdup(n->remote_key);
+
+		if (key && namespace_moved_locked(op, n, key))
+			n->is_at_home = true; /* its version is the copy's */
+	}
+	for (struct node *child = n->first_child; child; child = child->next)
+		flip_locked(op, child);
 }
 
 /* What was unlinked in the directory while it was open is read on at the new place: its delete waits for the last close. */
@@ -419,6 +423,8 @@ int rename_tree_run(struct pending *op, struct error *err)
 	bool is_resumed = (op->flags & PENDING_FLAG_DELETING) && !op->copied.count;
 	int r;
 
+	/* Of objects that were at these names before: what comes may have the same version, and other attributes. */
+	journal_attrs_delete_below(op->fs->journal, op->store->name, op->bucket, op->key);
 	if (!(op->flags & PENDING_FLAG_DELETING)) {
 		FAULT_POINT("tree-copy-before");
 		r = rename_at_once(op, err);
@@ -432,5 +438,8 @@ int rename_tree_run(struct pending *op, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	return delete_all(op, is_resumed, err);
+	r = delete_all(op, is_resumed, err);
+	if (r == 0)
+		journal_attrs_delete_below(op->fs->journal, op->store->name, op->from_bucket, op->from_key);
+	return r;
 }

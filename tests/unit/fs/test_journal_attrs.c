@@ -89,6 +89,25 @@ static void ranges_of_a_bucket_come_back_in_order(void **state)
 	journal_close(j);
 }
 
+static void all_below_a_prefix_go_at_once(void **state)
+{
+	struct journal *j = open_journal(*state);
+
+	journal_attrs_put(j, "s3", "b", "d", "v", STR("x"));
+	journal_attrs_put(j, "s3", "b", "d/", "v", STR("x"));
+	journal_attrs_put(j, "s3", "b", "d/\xff\xfe", "v", STR("x"));
+	journal_attrs_put(j, "s3", "b", "d/e/f", "v", STR("x"));
+	journal_attrs_put(j, "s3", "b", "d0", "v", STR("x"));
+	journal_attrs_put(j, "s3", "other", "d/e", "v", STR("x"));
+	journal_attrs_delete_below(j, "s3", "b", "d/");
+	journal_attrs_delete_below(j, "s3", "none", "d/");
+	journal_attrs_put(j, "s3", "b", "d/later", "v", STR("x"));
+	j = reopen(j, *state);
+	expect(j, "b", "", NULL, "d@v=x d/later@v=x d0@v=x ");
+	expect(j, "other", "", NULL, "d/e@v=x ");
+	journal_close(j);
+}
+
 static void they_are_written_without_being_waited_for(void **state)
 {
 	struct journal *j = open_journal(*state);
@@ -154,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(ranges_of_a_bucket_come_back_in_order, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(all_below_a_prefix_go_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(they_are_written_without_being_waited_for, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_file_is_begun_anew, setup, teardown),

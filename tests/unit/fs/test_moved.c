@@ -549,6 +549,91 @@ static void a_rename_deletes_only_what_it_copied(void **state)
 	}
 }
 
+/* After the first change, the copy. */
+static void list_h(void *arg)
+{
+	struct bench *b = arg;
+
+	b->cloud->on_change = NULL;
+	bench_list(b, "h");
+}
+
+/* The copy has another version than what was listed; nobody told it, because the name is not below the operation's directory. */
+static void what_is_listed_of_a_directory_moved_out_after_it_was_copied_has_no_version(void **state)
+{
+	struct bench *b = *state;
+
+	cloud_put(b->cloud, "d/sub/p", 1);
+	bench_list(b, "");
+	bench_list(b, "d");
+	cloud_hold(b->cloud, true);
+	bench_rename(b, "d", b->bucket, "e");
+	bench_rename(b, "e/sub", b->bucket, "h");
+	b->cloud->hook_arg = b;
+	b->cloud->on_change = list_h;
+	b->cloud->hold_after = 1;
+	cloud_hold(b->cloud, false);
+	wait_for_switch(b);
+	expect_remote(b, "h/p", "e/sub/p");
+	assert_null(bench_node(b, "h/p")->version);
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	expect_version(b, "h/p");
+}
+
+static const struct store_ops *plain_ops;
+
+/* The copy of d/y waits until the cloud is held no more; that of d/x does not. */
+static int copy_x_first(struct store *s, const char *from_bucket, const char *from_key, const char *bucket, const char *key,
+			const struct store_copy_args *args, char *ret_version, struct error *err)
+{
+	struct cloud *c = container_of(s, struct cloud, store);
+
+	lock_take(&c->lock);
+	while (strcmp(from_key, "d/y") == 0 && !c->has_jitter)
+		cond_wait(&c->changed, &c->lock);
+	lock_drop(&c->lock);
+	return plain_ops->copy(s, from_bucket, from_key, bucket, key, args, ret_version, err);
+}
+
+static void copy_x(void *arg)
+{
+	struct bench *b = arg;
+
+	hook(b, NULL, NULL);
+	bench_rename(b, "d", b->bucket, "e");
+	wait_for_a_copy(b, bench_node(b, "e"));
+}
+
+static void attributes_are_asked_for_again_when_the_file_was_copied_meanwhile(void **state)
+{
+	static const char *const keys[] = { "d/x", "d/y" };
+	struct bench *b = *state;
+	struct store_ops ops = *b->cloud->store.ops;
+	struct error err = ERROR_INIT;
+	struct node *x;
+	bool has_attrs;
+
+	plain_ops = b->cloud->store.ops;
+	ops.copy = copy_x_first;
+	b->cloud->store.ops = &ops;
+	bench_put_all(b, keys, ARRAY_SIZE(keys));
+	bench_list(b, "");
+	bench_list(b, "d");
+	x = bench_node(b, "d/x");
+	assert_false(x->has_attrs);
+	hook(b, copy_x, NULL);
+	assert_int_equal(lookup_attrs(b->fs, x->ino, &err), 0);
+	has_attrs = x->has_attrs;
+	lock_take(&b->cloud->lock);
+	b->cloud->has_jitter = true;
+	lock_drop(&b->cloud->lock);
+	cloud_hold(b->cloud, false);
+	bench_wait_idle(b);
+	b->cloud->store.ops = plain_ops;
+	assert_true(has_attrs);
+}
+
 /* Swift lists 10,000 keys at once and Azure 5,000; a delete takes 1,000. */
 static void a_page_of_more_keys_than_a_delete_takes_is_deleted_whole(void **state)
 {
@@ -616,6 +701,8 @@ int main(void)
 		TEST(a_rename_deletes_only_what_it_copied),
 		TEST(a_page_of_more_keys_than_a_delete_takes_is_deleted_whole),
 		TEST(a_directory_out_of_which_something_goes_is_listed_after_a_restart),
+		TEST(what_is_listed_of_a_directory_moved_out_after_it_was_copied_has_no_version),
+		TEST(attributes_are_asked_for_again_when_the_file_was_copied_meanwhile),
 		TEST(what_was_moved_out_of_a_renamed_directory_that_was_removed_is_found),
 	};
 
