@@ -7,6 +7,7 @@
 #include "fs/ops.h"
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <sys/stat.h>
 
 #define READ_MAX (1u << 20)
 
@@ -430,6 +431,22 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	return 0;
 }
 
+/* Makes the cache file as long as the copy will be, once no row speaks of it any more: a kill before would leave the row of an upload
+ * of zeros. Nothing written to it meanwhile is cut off. An errno. */
+static int lengthen(int fd, uint64_t size)
+{
+	struct stat st;
+
+	FAULT_POINT("copy-journalled");
+	if (fallocate(fd, 0, (off_t)size - 1, 1) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return errno;
+	if (fstat(fd, &st) < 0 || ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0))
+		return errno;
+	return 0;
+}
+
 void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in, struct fuse_file_info *fi_in, fuse_ino_t ino_out,
 			off_t off_out, struct fuse_file_info *fi_out, size_t len, int flags)
 {
@@ -452,9 +469,10 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in, struct 
 	lock_drop(&fs->lock);
 	if (r == 0)
 		r = intact_settle(to->file); /* its handle keeps it */
-	if (r == 0 && ftruncate(fd, (off_t)size) < 0)
-		r = -errno;
+	FAULT_POINT("copy-queued");
 	errnum = r < 0 ? ops_errno(r, &err, "copy") : ops_commit(fs, ticket);
+	if (!errnum)
+		errnum = lengthen(fd, size);
 	if (errnum)
 		fuse_reply_err(req, errnum); /* EOPNOTSUPP: the kernel reads and writes */
 	else
