@@ -127,9 +127,13 @@ static void sweep(struct local *l)
 	while ((e = readdir(dir))) {
 		struct stat st;
 
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		    clock_wall_s() - st.st_mtim.tv_sec > TEMP_AGE_S)
+		if (e->d_name[0] == '.' || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    clock_wall_s() - st.st_mtim.tv_sec <= TEMP_AGE_S)
+			continue;
+		if (S_ISREG(st.st_mode))
 			(void)unlinkat(fd, e->d_name, 0); /* the next start tries again */
+		else if (S_ISDIR(st.st_mode))
+			(void)tree_delete_all(fd, e->d_name); /* an upload that was begun or aborted */
 	}
 	(void)closedir(dir);
 }

@@ -1,4 +1,5 @@
 /* Uploads in parts: uploads/ID/upload holds the key (its record the metadata), uploads/ID/NNNNN-TAG the parts. */
+#include "backends/base/fault.h"
 #include "backends/base/fileio.h"
 #include "backends/base/random.h"
 #include "backends/local/local_impl.h"
@@ -63,12 +64,36 @@ static int open_upload(struct local *l, const char *bucket, const char *key, con
 	return r;
 }
 
+/* The directory comes with its head: one without, left by a kill, would be nobody's. */
+static int place_upload(struct local *l, struct temp *head, int uploads, const char *id)
+{
+	CLEANUP(closep) int dir = -1;
+	int r;
+
+	if (mkdirat(l->tmp_fd, id, 0755) < 0)
+		return -errno;
+	dir = tree_open(l->tmp_fd, id, O_RDONLY | O_DIRECTORY);
+	if (dir < 0)
+		return dir;
+	r = renameat(l->tmp_fd, head->name, dir, HEAD_FILE) < 0 ? -errno : 0;
+	if (r == 0) {
+		head->name[0] = '\0';
+		FAULT_POINT("local-upload-made");
+		if ((!l->skips_fsync && fsync(dir) < 0) || renameat(l->tmp_fd, id, uploads, id) < 0 ||
+		    (!l->skips_fsync && fsync(uploads) < 0))
+			r = -errno;
+	}
+	if (r < 0)
+		(void)tree_delete_all(l->tmp_fd, id); /* swept at the next start */
+	return r;
+}
+
 int local_upload_begin(struct store *s, const char *bucket, const char *key,
 		       const struct store_put_args *args, char **ret_upload_id, struct error *err)
 {
 	struct local *l = local_of(s);
 	CLEANUP(temp_release) struct temp temp = TEMP_INIT;
-	CLEANUP(closep) int uploads = -1, dir = -1;
+	CLEANUP(closep) int uploads = -1;
 	struct record record = { .content_type = args->content_type,
 				 .meta = (struct store_meta *)args->meta,
 				 .meta_count = args->meta_count };
@@ -93,14 +118,9 @@ int local_upload_begin(struct store *s, const char *bucket, const char *key,
 		r = temp_sync(&temp, err);
 	if (r < 0)
 		return r;
-	if (mkdirat(uploads, id, 0755) < 0)
-		return error_errno(err, errno, "beginning an upload");
-	dir = tree_open(uploads, id, O_RDONLY | O_DIRECTORY);
-	if (dir < 0 || renameat(l->tmp_fd, temp.name, dir, HEAD_FILE) < 0)
-		return error_errno(err, dir < 0 ? -dir : errno, "beginning an upload");
-	temp.name[0] = '\0';
-	if (!l->skips_fsync && (fsync(dir) < 0 || fsync(uploads) < 0))
-		return error_errno(err, errno, "fsync of an upload");
+	r = place_upload(l, &temp, uploads, id);
+	if (r < 0)
+		return error_errno(err, -r, "beginning an upload");
 	*ret_upload_id = strdup(id);
 	return *ret_upload_id ? 0 : error_set(err, ERR_NO_MEMORY, "no memory for an upload");
 }
@@ -287,10 +307,14 @@ int local_upload_abort(struct store *s, const char *bucket, const char *key, con
 		return uploads == -ENOENT ? no_upload(key, err) : uploads;
 	if (fstat(head, &st) == 0)
 		record_forget(l, key, st.st_ino);
-	r = tree_delete_all(uploads, upload_id);
+	/* At once, or a kill could leave parts without the head that says whose they are. */
+	if (renameat(uploads, upload_id, l->tmp_fd, upload_id) < 0)
+		return error_errno(err, errno, "an upload of '%.150s'", key);
+	FAULT_POINT("local-upload-aside");
+	r = tree_delete_all(l->tmp_fd, upload_id);
 	/* A part that came in meanwhile: once more. */
 	if (r == -ENOTEMPTY)
-		r = tree_delete_all(uploads, upload_id);
+		r = tree_delete_all(l->tmp_fd, upload_id);
 	return r < 0 && r != -ENOENT ? error_errno(err, -r, "an upload of '%.150s'", key) : 0;
 }
 
