@@ -590,11 +590,13 @@ int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, stru
 void pending_put_due_locked(struct fs *fs, struct node *n, uint64_t delay_ms)
 {
 	struct pending *op = n->put;
-	uint64_t due = clock_mono_ms() + delay_ms;
+	uint64_t due;
 
-	(void)fs;
 	if (!op)
 		return;
+	if (fs->space_waiters) /* who came for room before has hurried it already, and must not wait for it to rest */
+		delay_ms = 0;
+	due = clock_mono_ms() + delay_ms;
 	if (op->state == PENDING_RUNNING)
 		return; /* it looks at the file's generation when it ends */
 	if (op->state == PENDING_WAITING && op->attempts && delay_ms)

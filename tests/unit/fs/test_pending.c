@@ -1,4 +1,5 @@
 /* The order of what the cloud has not seen yet: who waits for whom, what is hidden meanwhile, and that it all arrives. */
+#include "backends/base/clock.h"
 #include "backends/base/random.h"
 #include "fs/change.h"
 #include "fs/pending.h"
@@ -593,6 +594,22 @@ static void what_arrived_unheard_goes_when_it_is_removed(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
+static void a_file_closed_while_writers_wait_for_room_goes_up_at_once(void **state)
+{
+	struct bench *b = *state;
+	struct node *n = bench_make_file(b, b->bucket, "f");
+	struct parked waiting = { 0 };
+
+	bench_freeze(b);
+	LOCKED(&b->fs->lock);
+	pending_put_due_locked(b->fs, n, 3600000);
+	assert_true(n->put->due_ms > clock_mono_ms() + 1800000);
+	b->fs->space_waiters = &waiting;
+	pending_put_due_locked(b->fs, n, 3600000);
+	b->fs->space_waiters = NULL;
+	assert_true(n->put->due_ms <= clock_mono_ms());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -604,6 +621,7 @@ int main(void)
 		TEST(a_directorys_own_object_goes_after_what_is_below_it),
 		TEST(a_name_changes_from_file_to_directory_in_order),
 		TEST(the_longest_key_has_no_directory_of_its_name),
+		TEST(a_file_closed_while_writers_wait_for_room_goes_up_at_once),
 		TEST(what_waits_to_go_is_hidden),
 		TEST(what_went_is_hidden_from_older_answers_only),
 		TEST(of_many_things_that_went_none_is_forgotten),
