@@ -9,6 +9,7 @@ import sqlite3
 import traceback
 import types
 
+import harness
 import trees
 from cell import Cell
 from powercut import power_cut
@@ -195,7 +196,60 @@ def unmapped_growth(cell, plan, tally):
         raise Wrong("the object is not what the file is")
 
 
-SCENES = [(unmapped_growth, ["extentlog-append-before:1", "extentlog-append-after:1", "none:1"]),
+def parts(cell, plan, tally):
+    """An upload in parts is begun, or ended, and the daemon dies: nothing of it is left, not even a place for it."""
+    data = random.Random(3).randbytes(64 << 10) * (36 if cell.kind == "local" else 176)
+    _up(cell, plan, options={"upload-delay": "0s"})
+    try:
+        (cell.path / "big").write_bytes(data)
+    except OSError as e:
+        if e.errno not in DEAD:
+            raise
+        cell.after_death()
+        _up(cell)
+        (cell.path / "big").write_bytes(data)
+    _finish(cell, plan, tally)
+    if cell.client.get(cell.bucket, "big") != data:
+        raise Wrong("the object is not what the file is")
+    harness.eventually(lambda: not cell.client.uploads(cell.bucket), timeout=30,
+                       what=f"uploads in the store to go: {cell.client.uploads(cell.bucket)}")
+
+
+def copied(cell, plan, tally):
+    """copy_file_range that the cloud is to do, dying before or after the journal has it: the file is empty or whole."""
+    _up(cell, options={"upload-delay": "0s"})
+    data = random.Random(4).randbytes(50000)
+    (cell.path / "from").write_bytes(data)
+    cell.sync_all()
+    cell.kill_now()
+    _up(cell, plan, options={"upload-delay": "1h"})
+    cell.sync_all()
+    reader = os.open(cell.path / "from", os.O_RDONLY)
+    writer = os.open(cell.path / "to", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        os.copy_file_range(reader, writer, len(data), 0, 0)
+    except OSError as e:
+        if e.errno not in DEAD:
+            raise
+    for fd in (reader, writer):
+        try:
+            os.close(fd)
+        except OSError:
+            pass
+    cell.after_death()
+    tally.take("kill", plan.split(":")[0])
+    _up(cell, options={"upload-delay": "0s"})
+    found = (cell.path / "to").read_bytes()
+    if found not in (b"", data):
+        raise Wrong(f"the copy is {trees.Entry('file', 0, found).brief()}")
+    cell.sync_all()
+    if cell.client.get(cell.bucket, "to") != found:
+        raise Wrong("the object is not what the file is")
+
+
+SCENES = [(copied, ["copy-queued:1", "copy-journalled:1"]),
+          (parts, ["local-upload-made:1", "local-upload-aside:1", "upload-begin-after:1", "upload-complete-after:1"]),
+          (unmapped_growth, ["extentlog-append-before:1", "extentlog-append-after:1", "none:1"]),
           (conflict, ["conflict-copy-named:1", "conflict-copy-journalled:1", "none:1"]),
           (damaged_journal, ["journal-rescue-rows:1", "journal-rescue-aside:1", "journal-rescue-renamed:1", "none:1"]),
           (lost_journal, ["rescue-moved:3", "none:1"]),

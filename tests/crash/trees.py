@@ -2,9 +2,10 @@
 
 A tree is a dict: path below its top -> Entry. Entries never change; a change makes a new one, so that a copy of the dict
 is a copy of the tree. What was in flight when the daemon died is a pair of trees (before, after); a write may also have
-been done in part, from its beginning on.
+been done in part.
 """
 
+import itertools
 import os
 import stat
 from typing import NamedTuple, Optional
@@ -75,20 +76,16 @@ def _same(seen, wanted):
 
 
 def _partly(seen, before, after):
-    """A write that was done up to some byte: the new content up to there, the old one behind."""
+    """A write that was done in part: what it was to change is new here and old there, as after a crash of any file system
+    (what came behind in the cache file may be there before the note that it was written); nothing else is touched."""
     if seen.kind != "file" or after.kind != "file" or seen.mode != after.mode or seen.xattrs != after.xattrs:
         return False
-    old = before.data if before else b""
-    new, now = after.data, seen.data
-    k = 0
-    low, high = 0, min(len(new), len(now))
-    while low < high:  # the longest beginning that is the new one's
-        k = (low + high + 1) // 2
-        if now[:k] == new[:k]:
-            low = k
-        else:
-            high = k - 1
-    return now[low:] == old[low:len(now)] and len(now) == max(low, len(old) if low < len(new) else len(new))
+    old, new, now = before.data if before else b"", after.data, seen.data
+    if not min(len(old), len(new)) <= len(now) <= max(len(old), len(new)):
+        return False
+    if now == new[:len(now)] or now == old[:len(now)]:
+        return True
+    return all(b == n or b == o for b, n, o in itertools.zip_longest(now, new[:len(now)], old[:len(now)]))
 
 
 def differences(seen, wanted):
