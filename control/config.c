@@ -2,6 +2,7 @@
 
 #include "control/budget.h"
 #include "control/paths.h"
+#include "control/telemetry.h"
 #include "control/text.h"
 
 #include <sys/stat.h>
@@ -105,6 +106,7 @@ static const struct {
 	const struct provider_option *options;
 } own_types[] = {
 	{"budget", budget_options},
+	{"telemetry", telemetry_options},
 };
 
 static const struct provider_option *own_options(const char *type)

@@ -7,6 +7,7 @@
 #include "control/meter.h"
 #include "control/mounts.h"
 #include "control/server.h"
+#include "control/telemetry.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -214,6 +215,8 @@ static int serve(struct op_context *context, struct session *session, const sigs
 	int r = server_new(context, session, OP_READ, &server, err);
 
 	if (r == 0)
+		r = telemetry_start(op_context_config(context), session, err);
+	if (r == 0)
 		r = signals_start(&signals, session, set, err);
 	if (r == 0) {
 		log_info("mount.ready", "mountpoint='%s' source='%s' cache_dir='%s' socket='%s'",
@@ -233,6 +236,7 @@ static int serve(struct op_context *context, struct session *session, const sigs
 			log_warn("mount.ended", "error='%s'", drain_err.message);
 	}
 	signals_end(&signals);
+	telemetry_stop();
 	server_free(server);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include "backends/base/metrics.h"
 #include "backends/http/observer.h"
 #include "control/paths.h"
+#include "control/telemetry.h"
 #include "control/usage_db.h"
 
 #include <signal.h>
@@ -97,6 +98,8 @@ static void on_sent(const struct http_sent *sent)
 	int64_t day = clock_wall_s() / 86400;
 	struct count *c;
 
+	if (q->store && !strcmp(q->store, TELEMETRY_STORE)) /* to the user's own collector */
+		return;
 	LOCKED(&meter.lock);
 	c = count_of_locked(day, q->store ? q->store : "other", q->bucket ? q->bucket : "", q->operation ? q->operation : "other");
 	if (!c)
@@ -408,7 +411,8 @@ int meter_flush(struct error *err)
 	if (r == 0)
 		r = judge(err);
 	if (r < 0 && !meter.is_db_failing)
-		log_warn("usage.write", "error='%s' what='kept, and tried again'", err->message);
+		log_event(meter.has_thread ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "usage.write",
+			  "error='%s' what='kept, and tried again'", err->message);
 	if (r < 0) { /* opened anew the next time: the file may have been put away */
 		usage_db_close(meter.db);
 		meter.db = NULL;
@@ -432,7 +436,7 @@ static struct timespec time_of(const char *path)
 }
 
 static const struct http_observer observer = {
-	.admit = on_admit, .sent = on_sent,
+	.admit = on_admit, .sent = on_sent, .ended = telemetry_call_ended, .wants_ended = telemetry_is_tracing,
 };
 
 static void name_stores(const struct config *config)

@@ -1,5 +1,6 @@
 #include "fs/initpatch.h"
 #include "fs/core.h"
+#include "fs/optrace.h"
 #include <linux/fuse.h>
 
 #define FIXED_IN 317 /* libfuse's version from which nothing has to be added */
@@ -62,6 +63,8 @@ static ssize_t device_read(int fd, void *buffer, size_t size, void *userdata)
 	if (got > 0 && !atomic_load_explicit(&p->has_seen, memory_order_relaxed) &&
 	    initpatch_look(p, buffer, (size_t)got))
 		atomic_store(&p->has_seen, true);
+	if (got > 0)
+		optrace_request(buffer, (size_t)got);
 	return got;
 }
 
@@ -72,6 +75,8 @@ static ssize_t device_writev(int fd, struct iovec *iov, int count, void *userdat
 	char init[sizeof(struct fuse_init_out)];
 	struct iovec patched[2];
 
+	if (count > 0)
+		optrace_answer(iov[0].iov_base, iov[0].iov_len);
 	if (atomic_load_explicit(&p->is_answered, memory_order_relaxed) || atomic_exchange(&p->is_answered, true) ||
 	    count != 2 || iov[0].iov_len != sizeof(struct fuse_out_header) || iov[1].iov_len > sizeof(init))
 		return writev(fd, iov, count);

@@ -83,6 +83,30 @@ setup_versitygw() {
 	export SKYDIR_VERSITYGW
 }
 
+# setup_prometheus: sets SKYDIR_PROMETHEUS to the directory with the real prometheus and promtool (Debian's package, unpacked and
+# not installed: it would start a service); empty when it cannot be had, and then the test that wants it is left out.
+setup_prometheus() {
+	local dir="$SKYDIR_CACHE/prometheus"
+	setup_locked prometheus setup_prometheus_make "$dir" || true
+	SKYDIR_PROMETHEUS=
+	[ ! -e "$dir/.complete" ] || SKYDIR_PROMETHEUS="$dir/usr/bin"
+	export SKYDIR_PROMETHEUS
+}
+
+setup_prometheus_make() {
+	local dir="$1"
+	[ ! -e "$dir/.complete" ] || return 0
+	setup_say "fetching prometheus (once)"
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	if ! (cd "$dir" && apt-get -q download prometheus >/dev/null 2>&1 && dpkg-deb -x prometheus_*.deb . &&
+		rm -f prometheus_*.deb && usr/bin/promtool --version >/dev/null 2>&1); then
+		setup_say "prometheus cannot be had: the test with it is left out"
+		return 0
+	fi
+	touch "$dir/.complete"
+}
+
 # setup_fake_gcs: sets SKYDIR_FAKE_GCS to the GCS server that the tests run against.
 setup_fake_gcs() {
 	setup_go_program fake-gcs-server "$SETUP_FAKE_GCS_VERSION" github.com/fsouza/fake-gcs-server

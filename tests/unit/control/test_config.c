@@ -77,7 +77,7 @@ static void mistakes_name_file_line_and_key(void **state)
 		 ":3: unknown key 'regoin' in [s3] (did you mean 'region'?)"},
 		{"[s3]\nfrobnicate = 1\n", "a store of type 's3'"},
 		{"[archive]\nregion = eu\n",
-		 ":1: store 'archive' needs a 'type' (known: s3, local, alpha, beta, gamma, budget)"},
+		 ":1: store 'archive' needs a 'type' (known: s3, local, alpha, beta, gamma, budget, telemetry)"},
 		{"[archive]\ntype = gdrive\n", ":2: unknown type 'gdrive'"},
 		{"region = eu\n", "before the first [section]"},
 		{"[a/b]\ntype = s3\n", "cannot be the name of a directory"},
