@@ -65,15 +65,12 @@ static int read_face(const struct provider_value *v, enum face *ret, struct erro
 		*ret = (enum face)i;
 		return 0;
 	}
-	return error_set(err, ERR_CONFIG, "%s: face must be s3, swift or auto, not '%.64s'", v->origin ? v->origin : "options",
-			 v->value);
+	return setting_bad(v, "s3, swift or auto", err);
 }
 
 static int read_value(struct settings *set, const struct provider_value *v, struct error *err)
 {
-	const struct {
-		const char *key, **place;
-	} texts[] = {
+	const struct setting_text texts[] = {
 		{ "endpoint", &set->endpoint },
 		{ "s3-region", &set->s3_region },
 		{ "access-key-id", &set->access_key_id },
@@ -88,14 +85,7 @@ static int read_value(struct settings *set, const struct provider_value *v, stru
 		return r;
 	if (!strcmp(v->key, "face"))
 		return read_face(v, &set->face, err);
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		if (strcmp(texts[i].key, v->key) != 0)
-			continue;
-		*texts[i].place = *v->value ? v->value : NULL;
-		return 0;
-	}
-	return error_set(err, ERR_CONFIG, "%s: a store of type infomaniak has no option '%.64s'", v->origin ? v->origin : "options",
-			 v->key);
+	return setting_text(v, texts, ARRAY_SIZE(texts)) ? 0 : setting_unknown(v, "infomaniak", err);
 }
 
 /* The pair comes from one place: half from the file and half from the environment would be nobody's. */

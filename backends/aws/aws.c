@@ -48,54 +48,9 @@ static const char *environment(const struct backend_context *context, const char
 	return value && *value ? value : NULL;
 }
 
-static const char *origin_of(const struct provider_value *v)
-{
-	return v->origin ? v->origin : "options";
-}
-
-static int bad_value(const struct provider_value *v, const char *wanted, struct error *err)
-{
-	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", origin_of(v), v->key,
-			 wanted, v->value);
-}
-
-static int read_flag(const struct provider_value *v, bool *ret, struct error *err)
-{
-	return str_to_bool(str_trim(str_of(v->value)), ret) < 0 ? bad_value(v, "yes or no", err)
-								: 0;
-}
-
-/* yes, no or auto as 1, 0 or -1 */
-static int read_choice(const struct provider_value *v, int *ret, struct error *err)
-{
-	bool is_yes = false;
-
-	if (str_equal_nocase(str_trim(str_of(v->value)), STR("auto"))) {
-		*ret = -1;
-		return 0;
-	}
-	if (str_to_bool(str_trim(str_of(v->value)), &is_yes) < 0)
-		return bad_value(v, "yes, no or auto", err);
-	*ret = is_yes;
-	return 0;
-}
-
-static int read_rate(const struct provider_value *v, double *ret, struct error *err)
-{
-	char *end = NULL;
-	double rate = strtod(v->value, &end);
-
-	if (end == v->value || *end || !(rate >= 0 && rate <= 1e6))
-		return bad_value(v, "a number of requests a second", err);
-	*ret = rate;
-	return 0;
-}
-
 static bool is_text_option(struct settings *set, const struct provider_value *v)
 {
-	const struct {
-		const char *key, **place;
-	} texts[] = {
+	const struct setting_text texts[] = {
 		{ "endpoint", &set->store.endpoint },
 		{ "region", &set->store.region },
 		{ "access-key-id", &set->cred.access_key_id },
@@ -104,47 +59,41 @@ static bool is_text_option(struct settings *set, const struct provider_value *v)
 		{ "profile", &set->cred.profile },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		if (strcmp(texts[i].key, v->key))
-			continue;
-		*texts[i].place = *v->value ? v->value : NULL;
-		if (strstr(v->key, "access-key"))
-			set->key_origin = origin_of(v);
-		return true;
-	}
-	return false;
+	if (strstr(v->key, "access-key"))
+		set->key_origin = setting_origin(v);
+	return setting_text(v, texts, ARRAY_SIZE(texts));
 }
 
 static int read_value(struct settings *set, const struct provider_value *v, struct error *err)
 {
-	int choice = 0, r;
+	enum setting_choice choice = SETTING_AUTO;
+	int r;
 
 	if (is_text_option(set, v))
 		return 0;
 	if (!strcmp(v->key, "anonymous"))
-		return read_flag(v, &set->cred.is_anonymous, err);
+		return setting_flag(v, &set->cred.is_anonymous, err);
 	if (!strcmp(v->key, "use-metadata-service"))
-		return read_flag(v, &set->cred.use_metadata_service, err);
+		return setting_flag(v, &set->cred.use_metadata_service, err);
 	if (!strcmp(v->key, "requester-pays"))
-		return read_flag(v, &set->store.requester_pays, err);
+		return setting_flag(v, &set->store.requester_pays, err);
 	if (!strcmp(v->key, "rate-limit"))
-		return read_rate(v, &set->store.rate_per_s, err);
+		return setting_rate(v, &set->store.rate_per_s, err);
 	if (!strcmp(v->key, "path-style")) {
-		r = read_choice(v, &choice, err);
-		set->store.style = choice < 0 ? S3_STYLE_AUTO
-				   : choice   ? S3_STYLE_PATH
-					      : S3_STYLE_VIRTUAL;
+		r = setting_choice(v, &choice, err);
+		set->store.style = choice == SETTING_AUTO ? S3_STYLE_AUTO :
+				   choice == SETTING_YES  ? S3_STYLE_PATH :
+							    S3_STYLE_VIRTUAL;
 		return r;
 	}
 	if (!strcmp(v->key, "conditional-writes")) {
-		r = read_choice(v, &choice, err);
-		set->store.conditional_writes = choice < 0 ? S3_CONDITIONS_AUTO
-						: choice   ? S3_CONDITIONS_YES
-							   : S3_CONDITIONS_NO;
+		r = setting_choice(v, &choice, err);
+		set->store.conditional_writes = choice == SETTING_AUTO ? S3_CONDITIONS_AUTO :
+						choice == SETTING_YES  ? S3_CONDITIONS_YES :
+									 S3_CONDITIONS_NO;
 		return r;
 	}
-	return error_set(err, ERR_CONFIG, "%s: a store of type s3 has no option '%.64s'",
-			 origin_of(v), v->key);
+	return setting_unknown(v, "s3", err);
 }
 
 static int read_values(struct settings *set, const struct provider_value *values, size_t count,

@@ -27,7 +27,7 @@ int s3_condition_compare(struct s3_store *s, const char *bucket, const char *key
 
 	if (!s3_condition_is_set(w))
 		return 0;
-	s3_show(key, shown, sizeof(shown));
+	str_show(key, shown, sizeof(shown));
 	r = s3_head_with(s, bucket, key, NULL, cancel, &arena, &now, NULL, err);
 	if (r < 0 && err->kind == ERR_NOT_FOUND && !s3_error_is(err, "NoSuchBucket")) {
 		if (w.if_absent) {

@@ -156,19 +156,6 @@ void s3_error_read(struct str body, struct s3_error_text *ret)
 		return;
 }
 
-void s3_show(const char *name, char *ret, size_t ret_size)
-{
-	size_t len = strlen(name), cut = len;
-
-	assert(ret_size > 8);
-	if (cut >= ret_size)
-		for (cut = ret_size - 4; cut > 0 && ((unsigned char)name[cut] & 0xc0) == 0x80;)
-			cut--; /* never in the middle of a character */
-	for (size_t i = 0; i < cut; i++)
-		ret[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? '?' : name[i];
-	memcpy(ret + cut, cut < len ? "..." : "", cut < len ? 4 : 1);
-}
-
 /* "bucket 'b'", "'b/k'" or "the service". */
 static void show_target(const char *bucket, const char *key, char *ret, size_t ret_size)
 {
@@ -178,12 +165,12 @@ static void show_target(const char *bucket, const char *key, char *ret, size_t r
 		(void)snprintf(ret, ret_size, "the service");
 		return;
 	}
-	s3_show(bucket, bucket_text, sizeof(bucket_text));
+	str_show(bucket, bucket_text, sizeof(bucket_text));
 	if (!key) {
 		(void)snprintf(ret, ret_size, "bucket '%s'", bucket_text);
 		return;
 	}
-	s3_show(key, key_text, sizeof(key_text));
+	str_show(key, key_text, sizeof(key_text));
 	(void)snprintf(ret, ret_size, "'%s/%s'", bucket_text, key_text);
 }
 

@@ -96,88 +96,22 @@ struct get {
 	char other_md5[2 * HASH_MD5_LEN + 1]; /* of content whose entity tag was another; "": none yet */
 };
 
-static bool is_ranged(const struct store_get_args *args)
-{
-	return args->offset || args->length;
-}
-
-static int wrong_range(struct error *err)
-{
-	return error_set(err, ERR_PROTOCOL, "the service sent another range than was asked for");
-}
-
-static int out_of_object(struct error *err)
-{
-	return error_set(err, ERR_RANGE, "the range ends outside the object");
-}
-
-/* S3 cuts a range at the object's end; the caller, who counts on every byte, is told instead. */
-static bool ends_in_object(const struct store_get_args *args, uint64_t size)
-{
-	return args->offset < size && args->length <= size - args->offset;
-}
-
-static int judge_part(struct get *g, const struct http_response *response,
-		      struct store_object *object, struct error *err)
-{
-	const struct store_get_args *args = g->args;
-	uint64_t first = 0, last = 0, total = 0, wanted_last;
-	int r = http_content_range(response, &first, &last, &total, err);
-
-	if (r < 0)
-		return r;
-	wanted_last =
-		args->length && args->length < total - first ? first + args->length - 1 : total - 1;
-	if (first != args->offset || last != wanted_last)
-		return wrong_range(err);
-	if (!ends_in_object(args, total))
-		return out_of_object(err);
-	object->size = total;
-	g->body_bytes = last - first + 1;
-	g->is_whole = g->body_bytes == total;
-	return 0;
-}
-
-static int judge_whole(struct get *g, const struct http_response *response,
-		       struct store_object *object, struct error *err)
-{
-	int r = s3_content_length(response, &object->size, err);
-
-	if (r < 0)
-		return r;
-	if (is_ranged(g->args) && !ends_in_object(g->args, object->size))
-		return out_of_object(err);
-	if (is_ranged(g->args) && (g->args->offset || g->args->length < object->size)) {
-		g->ignores_range = true;
-		return error_set(err, ERR_UNSUPPORTED,
-				 "the service does not send parts of objects");
-	}
-	g->body_bytes = object->size;
-	g->is_whole = true;
-	return 0;
-}
-
 static int get_start(void *arg, const struct http_response *response, struct error *err)
 {
 	struct get *g = arg;
 	struct store_object object = { 0 };
-	uint64_t announced = 0;
+	struct http_read read = { 0 };
 	int r = s3_object_from_headers(response, &g->arena, &object, err);
 
 	if (r < 0)
 		return r;
-	if (response->status == 206)
-		r = judge_part(g, response, &object, err);
-	else if (response->status == 200)
-		r = judge_whole(g, response, &object, err);
-	else
-		r = error_set(err, ERR_PROTOCOL, "the service answered a read with status %d",
-			      response->status);
+	r = http_judge_read(response, g->args->offset, g->args->length, NULL, &read, err);
+	g->ignores_range = r < 0 && err->kind == ERR_UNSUPPORTED;
 	if (r < 0)
 		return r;
-	if (http_fields_get(&response->headers, "content-length") &&
-	    (s3_content_length(response, &announced, err) < 0 || announced != g->body_bytes))
-		return wrong_range(err);
+	object.size = read.object_bytes;
+	g->body_bytes = read.body_bytes;
+	g->is_whole = read.is_whole;
 	/* An attempt made again must not mix two versions in one file. */
 	if (g->has_object &&
 	    (strcmp(g->object.version, object.version) || g->object.size != object.size))
@@ -266,6 +200,7 @@ static void get_build(struct s3_call *c, struct get *g)
 {
 	const struct store_get_args *args = g->args;
 	struct store_sink *sink = g->sink;
+	char range[HTTP_RANGE_MAX];
 
 	c->request.sink = (struct http_sink){
 		.kind = sink->fd >= 0 ? HTTP_SINK_FD : HTTP_SINK_BUF,
@@ -279,11 +214,9 @@ static void get_build(struct s3_call *c, struct get *g)
 	};
 	c->request.cancel = args->cancel;
 	c->request.deadline_mono_ms = args->deadline_mono_ms;
-	if (args->offset && !args->length)
-		s3_call_headerf(c, "Range", "bytes=%llu-", (unsigned long long)args->offset);
-	else if (args->length)
-		s3_call_headerf(c, "Range", "bytes=%llu-%llu", (unsigned long long)args->offset,
-				(unsigned long long)(args->offset + args->length - 1));
+	http_range(args->offset, args->length, range);
+	if (range[0])
+		s3_call_header(c, "Range", range);
 	if (args->if_version && *args->if_version)
 		s3_call_headerf(c, "If-Match", "\"%s\"", args->if_version);
 	if (args->version_id)
@@ -300,7 +233,7 @@ static int get_once(struct s3_store *s, const char *bucket, const char *key, str
 	char shown[96];
 	int r;
 
-	s3_show(key, shown, sizeof(shown));
+	str_show(key, shown, sizeof(shown));
 	get_build(&c, g);
 	r = s3_call_perform(&c, err);
 	if (r < 0)
@@ -359,6 +292,11 @@ static int copy_to_sink(int from, uint64_t offset, uint64_t length, struct store
 	return 0;
 }
 
+static int out_of_object(struct error *err)
+{
+	return error_set(err, ERR_RANGE, "the range ends outside the object");
+}
+
 /* From a server that does not do ranges: the whole object goes through an unlinked file. */
 static int get_unranged(struct s3_store *s, const char *bucket, const char *key, struct get *g,
 			struct error *err)
@@ -379,7 +317,7 @@ static int get_unranged(struct s3_store *s, const char *bucket, const char *key,
 	r = get_sound(s, bucket, key, &whole, err);
 	g->object = whole.object;
 	arena_absorb(&g->arena, &whole.arena);
-	if (r >= 0 && !ends_in_object(args, g->object.size))
+	if (r >= 0 && (args->offset >= g->object.size || args->length > g->object.size - args->offset))
 		r = out_of_object(err);
 	if (r >= 0 && g->sink->on_head)
 		r = g->sink->on_head(g->sink->arg, &g->object, err);

@@ -156,8 +156,6 @@ static inline bool s3_error_is(const struct error *err, const char *code)
 {
 	return !strcmp(err->service_code, code);
 }
-/* A name shortened and made printable for a message. */
-void s3_show(const char *name, char *ret, size_t ret_size);
 
 /* s3_meta.c: object headers */
 

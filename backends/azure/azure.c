@@ -39,33 +39,15 @@ struct settings {
 	struct cred_azure_options cred;
 };
 
-static const char *origin_of(const struct provider_value *v)
-{
-	return v->origin ? v->origin : "options";
-}
-
-static int bad_value(const struct provider_value *v, const char *wanted, struct error *err)
-{
-	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", origin_of(v), v->key, wanted, v->value);
-}
-
-static int read_flag(const struct provider_value *v, bool *ret, struct error *err)
-{
-	return str_to_bool(str_trim(str_of(v->value)), ret) < 0 ? bad_value(v, "yes or no", err) : 0;
-}
-
 static int read_namespace(const struct provider_value *v, enum azure_namespace *ret, struct error *err)
 {
-	bool is_yes = false;
+	enum setting_choice choice = SETTING_AUTO;
+	int r = setting_choice(v, &choice, err);
 
-	if (str_equal_nocase(str_trim(str_of(v->value)), STR("auto"))) {
-		*ret = AZURE_NAMESPACE_AUTO;
-		return 0;
-	}
-	if (str_to_bool(str_trim(str_of(v->value)), &is_yes) < 0)
-		return bad_value(v, "yes, no or auto", err);
-	*ret = is_yes ? AZURE_NAMESPACE_HIERARCHICAL : AZURE_NAMESPACE_FLAT;
-	return 0;
+	*ret = choice == SETTING_AUTO ? AZURE_NAMESPACE_AUTO :
+	       choice == SETTING_YES  ? AZURE_NAMESPACE_HIERARCHICAL :
+					AZURE_NAMESPACE_FLAT;
+	return r;
 }
 
 static int read_checksum(const struct provider_value *v, enum azure_checksum *ret, struct error *err)
@@ -84,25 +66,12 @@ static int read_checksum(const struct provider_value *v, enum azure_checksum *re
 			*ret = rows[i].value;
 			return 0;
 		}
-	return bad_value(v, "auto, crc64 or md5", err);
-}
-
-static int read_rate(const struct provider_value *v, double *ret, struct error *err)
-{
-	char *end = NULL;
-	double rate = strtod(v->value, &end);
-
-	if (end == v->value || *end || !(rate >= 0 && rate <= 1e6))
-		return bad_value(v, "a number of requests a second", err);
-	*ret = rate;
-	return 0;
+	return setting_bad(v, "auto, crc64 or md5", err);
 }
 
 static bool is_text_option(struct settings *set, const struct provider_value *v)
 {
-	const struct {
-		const char *key, **place;
-	} texts[] = {
+	const struct setting_text texts[] = {
 		{ "account", &set->store.account },
 		{ "account-key", &set->cred.account_key },
 		{ "sas-token", &set->cred.sas_token },
@@ -116,13 +85,7 @@ static bool is_text_option(struct settings *set, const struct provider_value *v)
 		{ "federated-token-file", &set->cred.federated_token_file },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		if (strcmp(texts[i].key, v->key))
-			continue;
-		*texts[i].place = *v->value ? v->value : NULL;
-		return true;
-	}
-	return false;
+	return setting_text(v, texts, ARRAY_SIZE(texts));
 }
 
 static int read_value(struct settings *set, const struct provider_value *v, struct error *err)
@@ -134,14 +97,14 @@ static int read_value(struct settings *set, const struct provider_value *v, stru
 	if (!strcmp(v->key, "checksum"))
 		return read_checksum(v, &set->store.checksum, err);
 	if (!strcmp(v->key, "use-metadata-service"))
-		return read_flag(v, &set->cred.use_metadata_service, err);
+		return setting_flag(v, &set->cred.use_metadata_service, err);
 	if (!strcmp(v->key, "anonymous"))
-		return read_flag(v, &set->cred.is_anonymous, err);
+		return setting_flag(v, &set->cred.is_anonymous, err);
 	if (!strcmp(v->key, "delete-snapshots"))
-		return read_flag(v, &set->store.deletes_snapshots, err);
+		return setting_flag(v, &set->store.deletes_snapshots, err);
 	if (!strcmp(v->key, "rate-limit"))
-		return read_rate(v, &set->store.rate_per_s, err);
-	return error_set(err, ERR_CONFIG, "%s: a store of type azure has no option '%.64s'", origin_of(v), v->key);
+		return setting_rate(v, &set->store.rate_per_s, err);
+	return setting_unknown(v, "azure", err);
 }
 
 static int store_new(const struct backend_context *context, const char *name,

@@ -164,19 +164,6 @@ static void read_body(struct str body, struct error_text *t)
 		return; /* what came before the break has been taken */
 }
 
-void az_show(const char *name, char *ret, size_t ret_size)
-{
-	size_t len = strlen(name), cut = len;
-
-	assert(ret_size > 8);
-	if (cut >= ret_size)
-		for (cut = ret_size - 4; cut > 0 && ((unsigned char)name[cut] & 0xc0) == 0x80;)
-			cut--; /* never in the middle of a character */
-	for (size_t i = 0; i < cut; i++)
-		ret[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? '?' : name[i];
-	memcpy(ret + cut, cut < len ? "..." : "", cut < len ? 4 : 1);
-}
-
 /* "container 'c'", "'c/k'" or "the account". */
 static void show_target(const char *container, const char *key, char *ret, size_t ret_size)
 {
@@ -186,12 +173,12 @@ static void show_target(const char *container, const char *key, char *ret, size_
 		(void)snprintf(ret, ret_size, "the account");
 		return;
 	}
-	az_show(container, container_text, sizeof(container_text));
+	str_show(container, container_text, sizeof(container_text));
 	if (!key) {
 		(void)snprintf(ret, ret_size, "container '%s'", container_text);
 		return;
 	}
-	az_show(key, key_text, sizeof(key_text));
+	str_show(key, key_text, sizeof(key_text));
 	(void)snprintf(ret, ret_size, "'%s/%s'", container_text, key_text);
 }
 

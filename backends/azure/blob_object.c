@@ -64,85 +64,24 @@ struct get {
 	uint64_t body_bytes; /* that must arrive */
 };
 
-static bool is_ranged(const struct store_get_args *args)
-{
-	return args->offset || args->length;
-}
-
-static int wrong_range(struct error *err)
-{
-	return error_set(err, ERR_PROTOCOL, "the service sent another range than was asked for");
-}
-
 static int out_of_object(struct error *err)
 {
 	return error_set(err, ERR_RANGE, "the range ends outside the object");
-}
-
-/* Azurite (3.35) answers a range right behind the end with a part of none: "bytes 10-9/10". */
-static bool begins_behind(const struct get *g, const struct http_response *response)
-{
-	const char *header = http_fields_get(&response->headers, "content-range");
-	const char *slash = header ? strchr(header, '/') : NULL;
-	uint64_t total = 0;
-
-	return slash && str_to_u64(str_of(slash + 1), &total) == 0 && g->args->offset >= total;
-}
-
-static int judge_part(struct get *g, const struct http_response *response,
-		      struct store_object *object, struct error *err)
-{
-	const struct store_get_args *args = g->args;
-	uint64_t first = 0, last = 0, total = 0, wanted_last;
-	int r = http_content_range(response, &first, &last, &total, err);
-
-	if (r < 0)
-		return begins_behind(g, response) ? out_of_object(err) : r;
-	if (!is_ranged(args) || first != args->offset)
-		return wrong_range(err);
-	wanted_last = args->length && args->length < total - first ? first + args->length - 1 : total - 1;
-	if (last != wanted_last)
-		return wrong_range(err);
-	if (args->length > total - args->offset)
-		return out_of_object(err); /* it cuts ranges at the end; the caller counts on every byte */
-	object->size = total;
-	g->body_bytes = last - first + 1;
-	return 0;
-}
-
-static int judge(struct get *g, const struct http_response *response, struct store_object *object,
-		 struct error *err)
-{
-	int r;
-
-	if (response->status == 206)
-		return judge_part(g, response, object, err);
-	if (response->status != 200)
-		return error_set(err, ERR_PROTOCOL, "the service answered a read with status %d",
-				 response->status);
-	r = az_content_length(response, &object->size, err);
-	if (r < 0)
-		return r;
-	if (g->args->offset || (g->args->length && g->args->length != object->size))
-		return wrong_range(err);
-	g->body_bytes = object->size;
-	return 0;
 }
 
 static int get_start(void *arg, const struct http_response *response, struct error *err)
 {
 	struct get *g = arg;
 	struct store_object object = { 0 };
-	uint64_t announced = 0;
+	struct http_read read = { 0 };
 	int r = az_object_from_headers(response, &g->arena, &object, err);
 
 	if (r >= 0)
-		r = judge(g, response, &object, err);
+		r = http_judge_read(response, g->args->offset, g->args->length, NULL, &read, err);
 	if (r < 0)
 		return r;
-	if (http_fields_get(&response->headers, "content-length") &&
-	    (az_content_length(response, &announced, err) < 0 || announced != g->body_bytes))
-		return wrong_range(err);
+	object.size = read.object_bytes;
+	g->body_bytes = read.body_bytes;
 	/* An attempt made again must not mix two versions in one file. */
 	if (g->has_object && (strcmp(g->object.version, object.version) || g->object.size != object.size))
 		return error_set(err, ERR_PRECONDITION, "the object was changed while it was read");
@@ -197,6 +136,7 @@ static void get_build(struct az_call *c, struct get *g)
 {
 	const struct store_get_args *args = g->args;
 	struct store_sink *sink = g->sink;
+	char range[HTTP_RANGE_MAX];
 
 	c->request.sink = (struct http_sink){
 		.kind = sink->fd >= 0 ? HTTP_SINK_FD : HTTP_SINK_BUF,
@@ -210,11 +150,9 @@ static void get_build(struct az_call *c, struct get *g)
 	};
 	c->request.cancel = args->cancel;
 	c->request.deadline_mono_ms = args->deadline_mono_ms;
-	if (args->offset && !args->length)
-		az_call_headerf(c, "Range", "bytes=%llu-", (unsigned long long)args->offset);
-	else if (args->length)
-		az_call_headerf(c, "Range", "bytes=%llu-%llu", (unsigned long long)args->offset,
-				(unsigned long long)(args->offset + args->length - 1));
+	http_range(args->offset, args->length, range);
+	if (range[0])
+		az_call_header(c, "Range", range);
 	if (args->length && args->length <= AZ_CRC_RANGE_MAX)
 		az_call_header(c, c->store->has_crc64 ? "x-ms-range-get-content-crc64" : "x-ms-range-get-content-md5",
 			       "true");
@@ -227,7 +165,7 @@ static int get_once(struct az_call *c, struct get *g, struct error *err)
 	char shown[96];
 	int r;
 
-	az_show(c->key, shown, sizeof(shown));
+	str_show(c->key, shown, sizeof(shown));
 	get_build(c, g);
 	r = az_call_perform(c, err);
 	if (r < 0)

@@ -149,7 +149,6 @@ static inline bool az_error_is(const struct error *err, const char *code)
 /* The error of one key in the answer to a batch. */
 int az_error_of_key(const char *container, const char *key, const char *code, int status,
 		    struct error *err);
-void az_show(const char *name, char *ret, size_t ret_size);
 
 /* blob_meta.c: headers of blobs */
 

@@ -41,6 +41,9 @@ int str_to_bool(struct str s, bool *ret);
 /* Bytes of the well-formed UTF-8 character that s begins with (control characters are characters too);
  * 0 when there is none: overlong forms, surrogates and cut-off ones are not well-formed. */
 size_t str_utf8_char(struct str s);
+/* A name for a message: control characters as '?', cut (never in a character) with "..." behind it where ret_size, which is more than 8,
+ * is too little. */
+void str_show(const char *name, char *ret, size_t ret_size);
 /* A copy on the heap, NULL without memory. */
 char *str_dup(struct str s);
 /* The same of an optional text, NULL or empty: NULL. */

@@ -1,5 +1,6 @@
 /* The functions of struct str, declared in buf.h. */
 #include "backends/base/buf.h"
+#include <assert.h>
 #include <stdio.h>
 
 bool str_equal(struct str a, struct str b)
@@ -222,6 +223,19 @@ size_t str_utf8_char(struct str s)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	return len;
+}
+
+void str_show(const char *name, char *ret, size_t ret_size)
+{
+	size_t len = strlen(name), cut = len;
+
+	assert(ret_size > 8);
+	if (cut >= ret_size)
+		for (cut = ret_size - 4; cut > 0 && ((unsigned char)name[cut] & 0xc0) == 0x80;)
+			cut--;
+	for (size_t i = 0; i < cut; i++)
+		ret[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? '?' : name[i];
+	memcpy(ret + cut, cut < len ? "..." : "", cut < len ? 4 : 1);
 }
 
 char *str_dup(struct str s)

@@ -48,29 +48,18 @@ int cloud_setting_or(const struct backend_context *context, const struct cloud_s
 	return value && !*ret ? error_set(err, ERR_NO_MEMORY, "out of memory") : 0;
 }
 
-static int bad_setting(const struct provider_value *v, const char *wanted, struct error *err)
-{
-	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'", v->origin ? v->origin : "options", v->key,
-			 wanted, v->value);
-}
-
 int cloud_setting_flag(const struct cloud_settings *s, const char *key, bool *ret, struct error *err)
 {
 	const struct provider_value *v = find_setting(s, key);
 
-	return v && str_to_bool(str_trim(str_of(v->value)), ret) < 0 ? bad_setting(v, "yes or no", err) : 0;
+	return v ? setting_flag(v, ret, err) : 0;
 }
 
 int cloud_setting_rate(const struct cloud_settings *s, const char *key, double *ret, struct error *err)
 {
 	const struct provider_value *v = find_setting(s, key);
-	char *end = NULL;
-	double rate = v ? strtod(v->value, &end) : *ret;
 
-	if (v && (end == v->value || *end || !(rate >= 0 && rate <= 1e6)))
-		return bad_setting(v, "a number of requests a second", err);
-	*ret = rate;
-	return 0;
+	return v ? setting_rate(v, ret, err) : 0;
 }
 
 struct json_object *cloud_param_json(const struct cloud_call *call, const char *name)

@@ -56,45 +56,9 @@ static const char *environment(const struct backend_context *context, const char
 	return value && *value ? value : NULL;
 }
 
-static int bad_value(const struct provider_value *v, const char *wanted, struct error *err)
-{
-	return error_set(err, ERR_CONFIG, "%s: %s must be %s, not '%.64s'",
-			 v->origin ? v->origin : "options", v->key, wanted, v->value);
-}
-
-static int read_flag(const struct provider_value *v, bool *ret, struct error *err)
-{
-	return str_to_bool(str_trim(str_of(v->value)), ret) < 0 ? bad_value(v, "yes or no", err)
-								: 0;
-}
-
-static int read_conditions(const struct provider_value *v, bool *ret_has_none, struct error *err)
-{
-	bool is_yes = true;
-
-	if (!str_equal_nocase(str_trim(str_of(v->value)), STR("auto")) &&
-	    str_to_bool(str_trim(str_of(v->value)), &is_yes) < 0)
-		return bad_value(v, "yes, no or auto", err);
-	*ret_has_none = !is_yes;
-	return 0;
-}
-
-static int read_rate(const struct provider_value *v, double *ret, struct error *err)
-{
-	char *end = NULL;
-	double rate = strtod(v->value, &end);
-
-	if (end == v->value || *end || !(rate >= 0 && rate <= 1e6))
-		return bad_value(v, "a number of requests a second", err);
-	*ret = rate;
-	return 0;
-}
-
 static int read_value(struct settings *set, const struct provider_value *v, struct error *err)
 {
-	const struct {
-		const char *key, **place;
-	} texts[] = {
+	const struct setting_text texts[] = {
 		{ "endpoint", &set->store.endpoint },
 		{ "project-id", &set->store.project },
 		{ "credentials-file", &set->cred.credentials_file },
@@ -109,23 +73,24 @@ static int read_value(struct settings *set, const struct provider_value *v, stru
 		{ "use-metadata-service", &set->cred.use_metadata_service },
 		{ "hierarchical-namespace", &set->store.makes_hierarchical },
 	};
+	enum setting_choice conditions = SETTING_AUTO;
+	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		if (!strcmp(texts[i].key, v->key)) {
-			*texts[i].place = *v->value ? v->value : NULL;
-			return 0;
-		}
+	if (setting_text(v, texts, ARRAY_SIZE(texts)))
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (!strcmp(flags[i].key, v->key)) {
 			set->has_anonymous |= !strcmp(v->key, "anonymous");
-			return read_flag(v, flags[i].place, err);
+			return setting_flag(v, flags[i].place, err);
 		}
-	if (!strcmp(v->key, "conditional-writes"))
-		return read_conditions(v, &set->store.has_no_conditions, err);
+	if (!strcmp(v->key, "conditional-writes")) {
+		r = setting_choice(v, &conditions, err);
+		set->store.has_no_conditions = conditions == SETTING_NO;
+		return r;
+	}
 	if (!strcmp(v->key, "rate-limit"))
-		return read_rate(v, &set->store.rate_per_s, err);
-	return error_set(err, ERR_CONFIG, "%s: a store of type gcs has no option '%.64s'",
-			 v->origin ? v->origin : "options", v->key);
+		return setting_rate(v, &set->store.rate_per_s, err);
+	return setting_unknown(v, "gcs", err);
 }
 
 /* STORAGE_EMULATOR_HOST as an address; heap string or NULL. */

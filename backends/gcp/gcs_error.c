@@ -35,19 +35,6 @@ void gcs_error_parse(struct str body, struct gcs_error_text *ret)
 	take(ret->message, sizeof(ret->message), json_get_string(o, "error.message"));
 }
 
-void gcs_show(const char *name, char *ret, size_t ret_size)
-{
-	size_t len = strlen(name), cut = len;
-
-	assert(ret_size > 8);
-	if (cut >= ret_size)
-		for (cut = ret_size - 4; cut > 0 && ((unsigned char)name[cut] & 0xc0) == 0x80;)
-			cut--; /* never in the middle of a character */
-	for (size_t i = 0; i < cut; i++)
-		ret[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? '?' : name[i];
-	memcpy(ret + cut, cut < len ? "..." : "", cut < len ? 4 : 1);
-}
-
 /* "bucket 'b'", "'b/k'" or "the service". */
 static void show_target(const char *bucket, const char *key, char *ret, size_t ret_size)
 {
@@ -57,12 +44,12 @@ static void show_target(const char *bucket, const char *key, char *ret, size_t r
 		(void)snprintf(ret, ret_size, "the service");
 		return;
 	}
-	gcs_show(bucket, bucket_text, sizeof(bucket_text));
+	str_show(bucket, bucket_text, sizeof(bucket_text));
 	if (!key) {
 		(void)snprintf(ret, ret_size, "bucket '%s'", bucket_text);
 		return;
 	}
-	gcs_show(key, key_text, sizeof(key_text));
+	str_show(key, key_text, sizeof(key_text));
 	(void)snprintf(ret, ret_size, "'%s/%s'", bucket_text, key_text);
 }
 

@@ -79,7 +79,7 @@ static int read_operation(struct json_object *o, const char *folder, struct erro
 		return 1;
 	if (!json_object_is_type(failure, json_type_object))
 		return 0;
-	gcs_show(folder, shown, sizeof(shown));
+	str_show(folder, shown, sizeof(shown));
 	/* google.rpc.Code: 5 not found, 6 already exists, 7 permission denied, 9 failed precondition. */
 	switch (json_get_int64(o, "error.code", 0)) {
 	case 5:

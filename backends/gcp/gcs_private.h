@@ -124,7 +124,6 @@ int gcs_classify(void *arg, const struct http_response *response, struct error *
 /* The error of one object in a batch. */
 int gcs_error_of(const char *bucket, const char *key, int status, const struct gcs_error_text *text,
 		 struct error *err);
-void gcs_show(const char *name, char *ret, size_t ret_size);
 
 /* gcs_json.c: resources */
 

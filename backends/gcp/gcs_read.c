@@ -65,52 +65,6 @@ static int out_of_object(struct error *err)
 	return error_set(err, ERR_RANGE, "the range ends outside the object");
 }
 
-static int judge_part(struct get *g, const struct http_response *response,
-		      struct store_object *object, struct error *err)
-{
-	const struct store_get_args *args = g->args;
-	uint64_t first = 0, last = 0, total = 0;
-	int r = http_content_range(response, &first, &last, &total, err);
-
-	if (r < 0)
-		return r;
-	if (first != args->offset)
-		return error_set(err, ERR_PROTOCOL,
-				 "the service sent another range than was asked for");
-	/* The service cuts a range at the object's end; the caller counts on every byte. */
-	if (args->length && args->length > total - first)
-		return out_of_object(err);
-	if (last != (args->length ? first + args->length - 1 : total - 1))
-		return error_set(err, ERR_PROTOCOL,
-				 "the service sent another range than was asked for");
-	object->size = total;
-	g->body_bytes = last - first + 1;
-	g->is_whole = g->body_bytes == total;
-	return 0;
-}
-
-static int judge_whole(struct get *g, const struct http_response *response,
-		       struct store_object *object, struct error *err)
-{
-	const char *length = http_fields_get(&response->headers, "content-length");
-	const char *stored = http_fields_get(&response->headers, "x-goog-stored-content-length");
-	const struct store_get_args *args = g->args;
-
-	/* Sent without a length (packed on the way), what is stored counts. */
-	if (!length)
-		length = stored;
-	if (!length || str_to_u64(str_of(length), &object->size) < 0)
-		return error_set(err, ERR_PROTOCOL, "the service tells no length of what it sends");
-	if (args->offset ? args->offset >= object->size : args->length > object->size)
-		return out_of_object(err);
-	if (args->offset || (args->length && args->length < object->size))
-		return error_set(err, ERR_UNSUPPORTED,
-				 "the service does not send parts of objects");
-	g->body_bytes = object->size;
-	g->is_whole = true;
-	return 0;
-}
-
 static int object_from_headers(const struct http_response *response, struct arena *arena,
 			       struct store_object *ret, struct error *err)
 {
@@ -134,20 +88,19 @@ static int get_start(void *arg, const struct http_response *response, struct err
 {
 	struct get *g = arg;
 	struct store_object object = { 0 };
+	struct http_read read = { 0 };
 	const char *wanted = g->args->if_version;
 	int r = object_from_headers(response, &g->arena, &object, err);
 
 	if (r < 0)
 		return r;
-	if (response->status == 206)
-		r = judge_part(g, response, &object, err);
-	else if (response->status == 200)
-		r = judge_whole(g, response, &object, err);
-	else
-		r = error_set(err, ERR_PROTOCOL, "the service answered a read with status %d",
-			      response->status);
+	/* Sent without a length (packed on the way), what is stored counts. */
+	r = http_judge_read(response, g->args->offset, g->args->length, "x-goog-stored-content-length", &read, err);
 	if (r < 0)
 		return r;
+	object.size = read.object_bytes;
+	g->body_bytes = read.body_bytes;
+	g->is_whole = read.is_whole;
 	if ((wanted && *wanted && strcmp(wanted, object.version)) ||
 	    (g->has_object &&
 	     (strcmp(g->object.version, object.version) || g->object.size != object.size)))
@@ -209,6 +162,7 @@ static void get_build(struct gcs_call *c, struct get *g)
 {
 	const struct store_get_args *args = g->args;
 	struct store_sink *sink = g->sink;
+	char range[HTTP_RANGE_MAX];
 
 	c->request.sink = (struct http_sink){
 		.kind = sink->fd >= 0 ? HTTP_SINK_FD : HTTP_SINK_BUF,
@@ -225,11 +179,9 @@ static void get_build(struct gcs_call *c, struct get *g)
 	gcs_call_target(c);
 	gcs_call_query(c, "alt", "media");
 	gcs_call_header(c, "Accept-Encoding", "gzip");
-	if (args->offset && !args->length)
-		gcs_call_headerf(c, "Range", "bytes=%llu-", (unsigned long long)args->offset);
-	else if (args->length)
-		gcs_call_headerf(c, "Range", "bytes=%llu-%llu", (unsigned long long)args->offset,
-				 (unsigned long long)(args->offset + args->length - 1));
+	http_range(args->offset, args->length, range);
+	if (range[0])
+		gcs_call_header(c, "Range", range);
 	if (args->if_version && *args->if_version)
 		gcs_call_query(c, "ifGenerationMatch", args->if_version);
 	if (args->version_id)
@@ -244,7 +196,7 @@ static int get_once(struct gcs_store *s, const char *bucket, const char *key, st
 	char shown[96];
 	int r;
 
-	gcs_show(key, shown, sizeof(shown));
+	str_show(key, shown, sizeof(shown));
 	get_build(&c, g);
 	r = gcs_call_perform(&c, err);
 	if (r < 0)

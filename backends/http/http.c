@@ -266,3 +266,91 @@ int http_content_range(const struct http_response *response, uint64_t *ret_first
 		return error_set(err, ERR_PROTOCOL, "the service sent a part without saying which");
 	return 0;
 }
+
+void http_range(uint64_t offset, uint64_t length, char ret[HTTP_RANGE_MAX])
+{
+	ret[0] = '\0';
+	if (length)
+		(void)snprintf(ret, HTTP_RANGE_MAX, "bytes=%llu-%llu", (unsigned long long)offset,
+			       (unsigned long long)(offset + length - 1)); /* fits */
+	else if (offset)
+		(void)snprintf(ret, HTTP_RANGE_MAX, "bytes=%llu-", (unsigned long long)offset);
+}
+
+static int out_of_object(struct error *err)
+{
+	return error_set(err, ERR_RANGE, "the range ends outside the object");
+}
+
+static int wrong_range(struct error *err)
+{
+	return error_set(err, ERR_PROTOCOL, "the service sent another range than was asked for");
+}
+
+/* Azurite (3.35) answers a range right behind the end with a part of none: "bytes 10-9/10". */
+static bool begins_behind(const struct http_response *response, uint64_t offset)
+{
+	const char *header = http_fields_get(&response->headers, "content-range");
+	const char *slash = header ? strchr(header, '/') : NULL;
+	uint64_t total = 0;
+
+	return slash && str_to_u64(str_of(slash + 1), &total) == 0 && offset >= total;
+}
+
+static int judge_part(const struct http_response *response, uint64_t offset, uint64_t length, struct http_read *ret,
+		      struct error *err)
+{
+	uint64_t first = 0, last = 0, total = 0;
+	int r = http_content_range(response, &first, &last, &total, err);
+
+	if (r < 0)
+		return begins_behind(response, offset) ? out_of_object(err) : r;
+	if ((!offset && !length) || first != offset)
+		return wrong_range(err);
+	if (last != (length && length < total - first ? first + length - 1 : total - 1))
+		return wrong_range(err);
+	if (length > total - first)
+		return out_of_object(err); /* the caller counts on every byte */
+	*ret = (struct http_read){ total, last - first + 1, last - first + 1 == total };
+	return 0;
+}
+
+static int judge_whole(const struct http_response *response, uint64_t offset, uint64_t length, const char *length_header,
+		       struct http_read *ret, struct error *err)
+{
+	const char *text = http_fields_get(&response->headers, "content-length");
+	uint64_t total = 0;
+
+	if (!text && length_header)
+		text = http_fields_get(&response->headers, length_header);
+	if (!text || str_to_u64(str_trim(str_of(text)), &total) < 0)
+		return error_set(err, ERR_PROTOCOL, "the service did not say how long the object is");
+	if (offset ? offset >= total || length > total - offset : length > total)
+		return out_of_object(err);
+	if (offset || (length && length < total))
+		return error_set(err, ERR_UNSUPPORTED, "the service does not send parts of objects");
+	*ret = (struct http_read){ total, total, true };
+	return 0;
+}
+
+int http_judge_read(const struct http_response *response, uint64_t offset, uint64_t length, const char *length_header,
+		    struct http_read *ret, struct error *err)
+{
+	const char *announced = http_fields_get(&response->headers, "content-length");
+	struct http_read read = { 0 };
+	uint64_t bytes = 0;
+	int r;
+
+	if (response->status == 206)
+		r = judge_part(response, offset, length, &read, err);
+	else if (response->status == 200)
+		r = judge_whole(response, offset, length, length_header, &read, err);
+	else
+		r = error_set(err, ERR_PROTOCOL, "the service answered a read with status %d", response->status);
+	if (r < 0)
+		return r;
+	if (announced && (str_to_u64(str_trim(str_of(announced)), &bytes) < 0 || bytes != read.body_bytes))
+		return wrong_range(err);
+	*ret = read;
+	return 0;
+}

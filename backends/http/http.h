@@ -126,6 +126,18 @@ void http_response_release(struct http_response *r);
 /* "Content-Range: bytes FIRST-LAST/TOTAL" of a 206; ERR_PROTOCOL when it is not there or makes no sense. */
 int http_content_range(const struct http_response *response, uint64_t *ret_first, uint64_t *ret_last,
 		       uint64_t *ret_total, struct error *err) MUST_CHECK;
+/* A read of [offset, offset+length) of an object; length 0: to its end. "bytes=FIRST-LAST" for the header Range, "" for all. */
+#define HTTP_RANGE_MAX 64
+void http_range(uint64_t offset, uint64_t length, char ret[HTTP_RANGE_MAX]);
+/* Whether the answer to such a read is that and nothing else, judged by its head: RANGE when it is not all in the object (services cut
+ * it at the end), UNSUPPORTED when all is sent in the place of a part, else PROTOCOL. length_header names the whole object's length
+ * where there is no Content-Length; NULL: none does. */
+struct http_read {
+	uint64_t object_bytes, body_bytes;
+	bool is_whole; /* the body is the whole object */
+};
+int http_judge_read(const struct http_response *response, uint64_t offset, uint64_t length, const char *length_header,
+		    struct http_read *ret, struct error *err) MUST_CHECK;
 /* What Retry-After says (seconds or a date), 0 when absent or unreadable. */
 uint64_t http_retry_after_ms(const struct http_response *response);
 /* The error of a bare status code: 401 UNAUTHENTICATED, 403 PERMISSION, 404 and 410 NOT_FOUND, 408 TIMEOUT, 409

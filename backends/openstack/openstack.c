@@ -40,9 +40,7 @@ const struct provider_option openstack_option_rows[] = {
 int openstack_read_option(const struct provider_value *v, struct keystone_options *o, double *rate, bool *ret_is_known,
 			  struct error *err)
 {
-	const struct {
-		const char *key, **place;
-	} texts[] = {
+	const struct setting_text texts[] = {
 		{ "cloud", &o->cloud },
 		{ "auth-url", &o->auth_url },
 		{ "region", &o->region },
@@ -61,26 +59,15 @@ int openstack_read_option(const struct provider_value *v, struct keystone_option
 		{ "password", &o->password },
 		{ "token", &o->token },
 	};
-	char *end = NULL;
 
 	*ret_is_known = true;
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		if (strcmp(texts[i].key, v->key) != 0)
-			continue;
-		*texts[i].place = *v->value ? v->value : NULL;
+	if (setting_text(v, texts, ARRAY_SIZE(texts)))
 		return 0;
-	}
-	*ret_is_known = !strcmp(v->key, "allow-http") || !strcmp(v->key, "rate-limit");
-	if (!*ret_is_known)
-		return 0;
-	if (!strcmp(v->key, "allow-http")) {
-		if (str_to_bool(str_of(v->value), &o->is_http_allowed) < 0)
-			return error_set(err, ERR_CONFIG, "%s: allow-http must be yes or no", v->origin);
-		return 0;
-	}
-	*rate = strtod(v->value, &end);
-	if (end == v->value || *end || !(*rate >= 0 && *rate <= 1e6))
-		return error_set(err, ERR_CONFIG, "%s: rate-limit must be a number of requests a second", v->origin);
+	if (!strcmp(v->key, "allow-http"))
+		return setting_flag(v, &o->is_http_allowed, err);
+	if (!strcmp(v->key, "rate-limit"))
+		return setting_rate(v, rate, err);
+	*ret_is_known = false;
 	return 0;
 }
 

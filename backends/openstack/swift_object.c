@@ -217,6 +217,8 @@ static int copy_once(struct swift_store *s, const char *from_bucket, const char 
 	}
 	if (args->if_absent)
 		swift_call_header(&c, "If-None-Match", "*");
+	else if (args->if_source_version && *args->if_source_version) /* of a copy, a condition is on its source */
+		swift_call_headerf(&c, "If-Match", "\"%s\"", args->if_source_version);
 	c.request.body = (struct http_body){ .kind = HTTP_BODY_MEM, .mem = STR(""), .fd = -1 };
 	c.cancel = args->cancel;
 	c.deadline_mono_ms = args->deadline_mono_ms;
@@ -234,7 +236,7 @@ static int copy_once(struct swift_store *s, const char *from_bucket, const char 
  * an object in one piece: right, but dear where it is really large, and not possible over 5 GiB. */
 static bool needs_no_look(struct swift_store *s, const char *from_bucket, const struct store_copy_args *args)
 {
-	if (args->if_absent || (args->if_source_version && *args->if_source_version))
+	if (args->if_absent)
 		return false;
 	return (args->source_size && args->source_size <= PLAIN_COPY_MAX) || !swift_has_segments(s, from_bucket);
 }

@@ -19,6 +19,10 @@ static const struct provider_option swift_option_rows[] = {
 static int read_values(const struct provider_value *values, size_t count, struct keystone_options *keystone,
 		       struct swift_options *swift, struct error *err)
 {
+	const struct setting_text texts[] = {
+		{ "storage-url", &swift->storage_url },
+		{ "temp-url-key", &swift->temp_url_key },
+	};
 	int r = 0;
 
 	for (size_t i = 0; i < count && r == 0; i++) {
@@ -27,13 +31,8 @@ static int read_values(const struct provider_value *values, size_t count, struct
 		r = openstack_read_option(&values[i], keystone, &swift->rate_per_s, &is_known, err);
 		if (r < 0 || is_known)
 			continue;
-		if (!strcmp(values[i].key, "storage-url"))
-			swift->storage_url = *values[i].value ? values[i].value : NULL;
-		else if (!strcmp(values[i].key, "temp-url-key"))
-			swift->temp_url_key = *values[i].value ? values[i].value : NULL;
-		else
-			r = error_set(err, ERR_CONFIG, "%s: a store of type swift has no option '%.64s'",
-				      values[i].origin ? values[i].origin : "options", values[i].key);
+		if (!setting_text(&values[i], texts, ARRAY_SIZE(texts)))
+			r = setting_unknown(&values[i], "swift", err);
 	}
 	return r;
 }
@@ -41,7 +40,7 @@ static int read_values(const struct provider_value *values, size_t count, struct
 int swift_store_open(const struct backend_context *context, enum keystone_flavour flavour, const char *name,
 		     const struct provider_value *values, size_t count, struct store **ret, struct error *err)
 {
-	struct cred_host host = { .getenv = context->getenv, .wall_s = clock_wall_s, .engine = context->engine };
+	struct cred_host host = cred_host_of(context);
 	struct keystone_options keystone = { .flavour = flavour };
 	struct swift_options swift = { .rate_per_s = 0 };
 	int r = read_values(values, count, &keystone, &swift, err);

@@ -24,57 +24,21 @@ static int out_of_object(struct error *err)
 	return error_set(err, ERR_RANGE, "the range ends outside the object");
 }
 
-static int judge_part(struct get *g, const struct http_response *response, struct store_object *object, struct error *err)
-{
-	const struct store_get_args *args = g->args;
-	uint64_t first = 0, last = 0, total = 0;
-	int r = http_content_range(response, &first, &last, &total, err);
-
-	if (r < 0)
-		return r;
-	if (first != args->offset)
-		return error_set(err, ERR_PROTOCOL, "the service sent another range than was asked for");
-	if (args->length && args->length > total - first)
-		return out_of_object(err);
-	if (last != (args->length ? first + args->length - 1 : total - 1))
-		return error_set(err, ERR_PROTOCOL, "the service sent another range than was asked for");
-	object->size = total;
-	g->body_bytes = last - first + 1;
-	g->is_whole = g->body_bytes == total;
-	return 0;
-}
-
-static int judge_whole(struct get *g, const struct http_response *response, struct store_object *object, struct error *err)
-{
-	const char *length = http_fields_get(&response->headers, "content-length");
-	const struct store_get_args *args = g->args;
-
-	if (!length || str_to_u64(str_of(length), &object->size) < 0)
-		return error_set(err, ERR_PROTOCOL, "the service tells no length of what it sends");
-	if (args->offset ? args->offset >= object->size : args->length > object->size)
-		return out_of_object(err);
-	if (args->offset || (args->length && args->length < object->size))
-		return error_set(err, ERR_UNSUPPORTED, "the service does not send parts of objects");
-	g->body_bytes = object->size;
-	g->is_whole = true;
-	return 0;
-}
-
 static int get_start(void *arg, const struct http_response *response, struct error *err)
 {
 	struct get *g = arg;
 	struct store_object object = { .size = 0 };
+	struct http_read read = { .is_whole = false };
 	const char *wanted = g->args->if_version;
 	int r = swift_object_from(&response->headers, &g->arena, &object, err);
 
-	if (r == 0 && response->status == 206)
-		r = judge_part(g, response, &object, err);
-	else if (r == 0 && response->status == 200)
-		r = judge_whole(g, response, &object, err);
-	else if (r == 0)
-		r = error_set(err, ERR_PROTOCOL, "the service answered a read with status %d", response->status);
+	if (r == 0)
+		r = http_judge_read(response, g->args->offset, g->args->length, NULL, &read, err);
 	if (r < 0)
 		return r;
+	object.size = read.object_bytes;
+	g->body_bytes = read.body_bytes;
+	g->is_whole = read.is_whole;
 	if ((wanted && *wanted && strcmp(wanted, object.version) != 0) ||
 	    (g->has_object && (strcmp(g->object.version, object.version) != 0 || g->object.size != object.size)))
 		return error_set(err, ERR_PRECONDITION, "the object was changed meanwhile");
@@ -116,6 +80,7 @@ static void get_build(struct swift_call *c, struct get *g, const char *bucket, c
 {
 	const struct store_get_args *args = g->args;
 	struct store_sink *sink = g->sink;
+	char range[HTTP_RANGE_MAX];
 
 	swift_call_aim(c, bucket, key);
 	c->request.sink = (struct http_sink){
@@ -130,11 +95,9 @@ static void get_build(struct swift_call *c, struct get *g, const char *bucket, c
 	};
 	c->cancel = args->cancel;
 	c->deadline_mono_ms = args->deadline_mono_ms;
-	if (args->offset && !args->length)
-		swift_call_headerf(c, "Range", "bytes=%llu-", (unsigned long long)args->offset);
-	else if (args->length)
-		swift_call_headerf(c, "Range", "bytes=%llu-%llu", (unsigned long long)args->offset,
-				   (unsigned long long)(args->offset + args->length - 1));
+	http_range(args->offset, args->length, range);
+	if (range[0])
+		swift_call_header(c, "Range", range);
 	if (args->if_version && *args->if_version)
 		swift_call_headerf(c, "If-Match", "\"%s\"", args->if_version);
 	if (args->version_id)

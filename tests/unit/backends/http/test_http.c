@@ -157,6 +157,93 @@ static void timers_come_in_order_whatever_is_set_and_cleared(void **state)
 	timers_release(&t);
 }
 
+struct answer {
+	int status;
+	const char *length, *range;
+	uint64_t offset, wanted; /* that were asked for */
+	enum error_kind kind;	 /* ERR_NONE: it is what was asked for, with: */
+	struct http_read read;
+};
+
+static void an_answer_to_a_read_is_exactly_what_was_asked_for_or_refused(void **state)
+{
+	static const struct answer rows[] = {
+		{ 200, "10", NULL, 0, 0, ERR_NONE, { 10, 10, true } },
+		{ 200, "10", NULL, 0, 10, ERR_NONE, { 10, 10, true } },
+		{ 206, "4", "bytes 2-5/10", 2, 4, ERR_NONE, { 10, 4, false } },
+		{ 206, "8", "bytes 2-9/10", 2, 0, ERR_NONE, { 10, 8, false } },
+		{ 206, "10", "bytes 0-9/10", 0, 10, ERR_NONE, { 10, 10, true } },
+		{ 206, NULL, "bytes 2-5/10", 2, 4, ERR_NONE, { 10, 4, false } },
+		{ 200, "0", NULL, 0, 0, ERR_NONE, { 0, 0, true } },
+		{ 206, "4", "bytes 6-9/10", 6, 8, ERR_RANGE, { 0 } },	   /* cut at the end */
+		{ 206, "0", "bytes 10-9/10", 10, 4, ERR_RANGE, { 0 } },
+		{ 200, "10", NULL, 10, 0, ERR_RANGE, { 0 } },
+		{ 200, "10", NULL, 0, 11, ERR_RANGE, { 0 } },
+		{ 200, "10", NULL, 8, UINT64_MAX - 4, ERR_RANGE, { 0 } },
+		{ 200, "10", NULL, 2, 4, ERR_UNSUPPORTED, { 0 } },	   /* all of it in the place of a part */
+		{ 200, "10", NULL, 0, 4, ERR_UNSUPPORTED, { 0 } },
+		{ 206, "4", "bytes 3-6/10", 2, 4, ERR_PROTOCOL, { 0 } },
+		{ 206, "5", "bytes 2-6/10", 2, 4, ERR_PROTOCOL, { 0 } },
+		{ 206, "3", "bytes 2-5/10", 2, 4, ERR_PROTOCOL, { 0 } },   /* the lengths disagree */
+		{ 206, "10", "bytes 0-9/10", 0, 0, ERR_PROTOCOL, { 0 } },  /* nobody asked for a part */
+		{ 206, "4", NULL, 2, 4, ERR_PROTOCOL, { 0 } },
+		{ 200, NULL, NULL, 0, 0, ERR_PROTOCOL, { 0 } },
+		{ 200, "-1", NULL, 0, 0, ERR_PROTOCOL, { 0 } },
+		{ 204, "0", NULL, 0, 0, ERR_PROTOCOL, { 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct answer *a = &rows[i];
+		struct http_response response = HTTP_RESPONSE_INIT;
+		struct http_read read = { 0 };
+		struct error err = ERROR_INIT;
+		int r;
+
+		response.status = a->status;
+		if (a->length)
+			assert_int_equal(http_fields_add(&response.headers, "Content-Length", a->length, &err), 0);
+		if (a->range)
+			assert_int_equal(http_fields_add(&response.headers, "Content-Range", a->range, &err), 0);
+		r = http_judge_read(&response, a->offset, a->wanted, NULL, &read, &err);
+		if (r != 0 && a->kind == ERR_NONE)
+			fail_msg("row %zu: %s", i, err.message);
+		assert_int_equal(err.kind, a->kind);
+		assert_true(read.object_bytes == a->read.object_bytes && read.body_bytes == a->read.body_bytes &&
+			    read.is_whole == a->read.is_whole);
+		http_response_release(&response);
+	}
+}
+
+static void a_length_may_stand_in_a_header_of_the_service(void **state)
+{
+	struct http_response response = HTTP_RESPONSE_INIT;
+	struct http_read read = { 0 };
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	response.status = 200;
+	assert_int_equal(http_fields_add(&response.headers, "X-Stored-Length", "7", &err), 0);
+	assert_int_equal(http_judge_read(&response, 0, 0, "x-stored-length", &read, &err), 0);
+	assert_int_equal(read.body_bytes, 7);
+	http_response_release(&response);
+}
+
+static void a_range_is_written_as_its_first_and_last_byte(void **state)
+{
+	char range[HTTP_RANGE_MAX];
+
+	(void)state;
+	http_range(0, 0, range);
+	assert_string_equal(range, "");
+	http_range(5, 0, range);
+	assert_string_equal(range, "bytes=5-");
+	http_range(0, 1, range);
+	assert_string_equal(range, "bytes=0-0");
+	http_range(UINT64_MAX - 10, 10, range);
+	assert_string_equal(range, "bytes=18446744073709551605-18446744073709551614");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +252,9 @@ int main(void)
 		cmocka_unit_test(the_base_url_fills_scheme_host_and_path),
 		cmocka_unit_test(statuses_have_their_kinds),
 		cmocka_unit_test(retry_after_is_seconds_or_a_date),
+		cmocka_unit_test(an_answer_to_a_read_is_exactly_what_was_asked_for_or_refused),
+		cmocka_unit_test(a_length_may_stand_in_a_header_of_the_service),
+		cmocka_unit_test(a_range_is_written_as_its_first_and_last_byte),
 		cmocka_unit_test(timers_come_in_order_whatever_is_set_and_cleared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
