@@ -278,6 +278,8 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 		log_debug("upload.attributes", "key='%s'", op->key);
 		if (change_attrs_locked(fs, n, &ticket, &err) < 0)
 			fs_note_error_locked(fs, op->key, &err);
+		else if (n->meta && n->meta->origin_seq > op->origin_seq)
+			n->meta->origin_seq = op->origin_seq; /* who waits for the file waits for them, too */
 	}
 	if (f->pass.writers) /* what it writes from now on */
 		passthrough_guard_locked(f);

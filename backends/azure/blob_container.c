@@ -159,8 +159,8 @@ int az_bucket_create(struct store *store, const char *container, struct error *e
 	return r;
 }
 
-/* The service deletes a container with all that is in it: nobody who says rmdir means that. What is added between the look
- * and the delete is lost, so the look is the last thing before, and the delete is bound to the container that was seen. */
+/* The service deletes a container with all that is in it, old versions too: nobody who says rmdir means that. What is added between
+ * the look and the delete is lost, so the look is the last thing before, and the delete is bound to the container that was seen. */
 int az_bucket_delete(struct store *store, const char *container, struct error *err)
 {
 	CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
@@ -169,7 +169,7 @@ int az_bucket_delete(struct store *store, const char *container, struct error *e
 	int r = check_name(container, err);
 
 	if (r >= 0)
-		r = az_list(store, container, &args, &page, err);
+		r = az_list_versions(store, container, &args, &page, err);
 	if (r < 0)
 		return r;
 	if (page.count)

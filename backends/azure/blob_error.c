@@ -320,6 +320,8 @@ int az_classify(void *arg, const struct http_response *response, struct error *e
 	read_body(buf_str(&response->error_body), &t);
 	if (header)
 		take(t.code, sizeof(t.code), str_of(header));
+	if (!strcmp(t.code, "InvalidOperation") && strcasestr(t.message, "contentMD5")) /* Azurite (3.35) calls it that */
+		take(t.code, sizeof(t.code), STR("Md5Mismatch"));
 	is_container = !strcmp(t.code, "ContainerNotFound") || !strcmp(t.code, "FilesystemNotFound");
 	show_target(c->container, is_container ? NULL : c->key, target, sizeof(target));
 	r = raise(c->store, kind_of(c, t.code, response->status), target, &t, response->status, err);

@@ -42,7 +42,7 @@ bool az_is_directory(const struct store_object *o)
 {
 	const char *value = store_object_meta(o, FOLDER);
 
-	return value && !strcasecmp(value, "true");
+	return !o->size && value && !strcasecmp(value, "true"); /* what holds something is a file, whatever it is marked as */
 }
 
 static int add_meta(struct az_call *c, const char *name, const char *value, struct error *err)
@@ -148,7 +148,6 @@ int az_object_from_headers(const struct http_response *response, struct arena *a
 	    !keep_header(headers, "content-type", arena, &object.content_type) ||
 	    !read_meta(headers, arena, &object))
 		return error_set(err, ERR_TOO_LARGE, "the headers of an object are too large");
-	object.is_directory = az_is_directory(&object);
 	*ret = object;
 	return 0;
 }

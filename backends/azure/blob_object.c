@@ -39,6 +39,7 @@ int az_head_with(struct az_call *c, const char *version_id, struct cancel *cance
 		r = az_content_length(&c->response, &object.size, err);
 	if (r < 0)
 		return r;
+	object.is_directory = az_is_directory(&object);
 	if (wants_directory && !object.is_directory)
 		return error_set(err, ERR_NOT_FOUND, "'%.64s' is no directory", c->key);
 	*ret = object;
@@ -81,6 +82,7 @@ static int get_start(void *arg, const struct http_response *response, struct err
 	if (r < 0)
 		return r;
 	object.size = read.object_bytes;
+	object.is_directory = az_is_directory(&object);
 	g->body_bytes = read.body_bytes;
 	/* An attempt made again must not mix two versions in one file. */
 	if (g->has_object && (strcmp(g->object.version, object.version) || g->object.size != object.size))

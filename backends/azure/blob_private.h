@@ -155,14 +155,14 @@ int az_error_of_key(const char *container, const char *key, const char *code, in
 int az_version_set(struct str etag, char ret[STORE_VERSION_MAX], struct error *err) MUST_CHECK;
 int az_call_meta(struct az_call *c, const struct store_meta *meta, size_t count,
 		 struct error *err) MUST_CHECK;
-/* Everything but the size, which depends on the kind of answer. */
+/* Everything but the size, which depends on the kind of answer, and what follows of it: is_directory. */
 int az_object_from_headers(const struct http_response *response, struct arena *arena,
 			   struct store_object *ret, struct error *err) MUST_CHECK;
 int az_content_length(const struct http_response *response, uint64_t *ret,
 		      struct error *err) MUST_CHECK;
 /* Puts one pair, as the service gave it, into ret; false without memory. */
 bool az_meta_read(struct str name, struct str value, struct arena *arena, struct store_meta *ret);
-bool az_is_directory(const struct store_object *o);
+bool az_is_directory(const struct store_object *o); /* by its metadata and size */
 /* Whether a key ends with the '/' of a directory. */
 bool az_key_is_directory(const char *key);
 

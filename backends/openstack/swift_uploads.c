@@ -27,26 +27,63 @@ int swift_each_segment(struct swift_store *s, const char *container, const char 
 	}
 }
 
-static int collect(void *arg, const struct store_object *o, struct error *err)
+/* What of an upload's folder may go. */
+struct abandoned {
+	struct swift_names names;
+	struct json_object *manifest; /* of the object that is there; NULL: it has none */
+	const char *container;
+	size_t prefix_len;
+	bool keeps_segments;
+};
+
+static bool is_segment(const char *name)
 {
-	return swift_names_add(arg, o->key, err);
+	size_t len = strlen(name);
+
+	return strcmp(name, "00000000") != 0 && (len < 4 || strcmp(name + len - 4, ".ref") != 0);
 }
 
+static int collect(void *arg, const struct store_object *o, struct error *err)
+{
+	struct abandoned *a = arg;
+	CLEANUP(freep) char *path = str_format("/%s/%s", a->container, o->key);
+
+	if (!path)
+		return error_no_memory(err);
+	if ((a->manifest && swift_manifest_names(a->manifest, path)) || (a->keeps_segments && is_segment(o->key + a->prefix_len)))
+		return 0;
+	return swift_names_add(&a->names, o->key, err);
+}
+
+/* An upload whose end was not heard of may have been completed all the same: the segments that the object names are the object. Where
+ * old versions are kept, one of them may name them: then what was sent stays. */
 int swift_upload_abort(struct store *store, const char *bucket, const char *key, const char *upload_id, struct error *err)
 {
 	struct swift_store *s = swift_of(store);
-	CLEANUP(swift_names_release) struct swift_names names = { .items = NULL };
+	CLEANUP(json_putp) struct json_object *manifest = NULL;
+	struct abandoned a = { .manifest = NULL };
 	struct swift_folder folder;
 	int r = swift_folder_of(bucket, key, upload_id, &folder, err);
 
 	if (r == 0)
-		r = swift_each_segment(s, folder.container, folder.path, collect, &names, err);
+		r = swift_manifest_get(s, bucket, key, NULL, &manifest, err);
+	if (r < 0 && err->kind == ERR_NOT_FOUND) {
+		*err = ERROR_INIT;
+		r = 0;
+	}
 	if (r < 0)
 		return r;
-	if (!names.count)
-		return error_set(err, ERR_NOT_FOUND, "there is no such upload");
-	swift_delete_all(s, folder.container, (const char *const *)names.items, names.count);
-	return 0;
+	a.manifest = manifest;
+	a.container = folder.container;
+	a.prefix_len = strlen(folder.path);
+	a.keeps_segments = swift_may_have_versions(s, bucket);
+	r = swift_each_segment(s, folder.container, folder.path, collect, &a, err);
+	if (r == 0 && !a.names.count)
+		r = error_set(err, ERR_NOT_FOUND, "there is no such upload");
+	if (r == 0)
+		swift_delete_all(s, folder.container, (const char *const *)a.names.items, a.names.count);
+	swift_names_release(&a.names);
+	return r;
 }
 
 struct held_parts {

@@ -234,6 +234,23 @@ static void an_aborted_upload_is_gone(void **state)
 	end(&p);
 }
 
+/* Whoever did not hear that it was completed gives it up. */
+static void giving_up_a_completed_upload_leaves_its_object_whole(void **state)
+{
+	struct suite *s = *state;
+	struct parts p;
+	char version[STORE_VERSION_MAX];
+
+	begin(&p, s, "k");
+	for (unsigned i = 1; i <= 3; i++)
+		OK(send_part(&p, "k", i));
+	OK(complete(&p, "k", NULL, version));
+	if (store_upload_abort(s->store, s->bucket, "k", p.upload_id, &s->err) < 0)
+		assert_int_equal(s->err.kind, ERR_NOT_FOUND);
+	expect_whole(&p, "k");
+	end(&p);
+}
+
 static void the_parts_of_an_upload_are_listed(void **state)
 {
 	struct suite *s = *state;
@@ -340,6 +357,7 @@ static const struct CMUnitTest tests[] = {
 	SUITE_TEST(an_object_is_the_first_part_of_its_next_version),
 	SUITE_TEST(a_whole_part_is_all_of_one_version),
 	SUITE_TEST(an_aborted_upload_is_gone),
+	SUITE_TEST(giving_up_a_completed_upload_leaves_its_object_whole),
 	SUITE_TEST(the_parts_of_an_upload_are_listed),
 	SUITE_TEST(unfinished_uploads_are_listed),
 	SUITE_TEST(what_is_not_of_the_upload_is_refused),

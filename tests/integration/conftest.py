@@ -6,6 +6,7 @@ says so, or with --stores.
 A test says what it needs by markers:
     @pytest.mark.stores("s3", "moto")           on these stores, to save time: what it tells is not theirs alone
     @pytest.mark.stores("s3", only="why")       on no others, also not with --stores
+    @pytest.mark.lacks(gcs="why")               not on this one: what the service, or its test server, does not have
     @pytest.mark.options(upload_delay="10ms")   keys of [skydir] (with - for _)
     @pytest.mark.store_config(region="x")       keys of the store's section
     @pytest.mark.slow                           left out by scripts/test --fast
@@ -36,7 +37,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    for line in ("stores(*names, only=WHY): run on these stores", "options(**keys): keys of [skydir]",
+    for line in ("stores(*names, only=WHY): run on these stores", "lacks(**stores): not on these, because", "options(**keys): keys of [skydir]",
                  "store_config(**keys): keys of the store's section", "slow: left out by scripts/test --fast",
                  "both_ways: once more with passthrough=no", "needs_none: without passthrough"):
         config.addinivalue_line("markers", line)
@@ -59,6 +60,8 @@ def pytest_generate_tests(metafunc):
         if wanted:
             is_tied = marker and marker.kwargs.get("only")
             names = [n for n in wanted if n in names or not is_tied]
+        for lacking in metafunc.definition.iter_markers("lacks"):
+            names = [n for n in names if n not in lacking.kwargs]
         if metafunc.config.getoption("--plain"):
             names = ["plain"] if "local" in names else []
         elif metafunc.definition.get_closest_marker("both_ways") and "local" in names:

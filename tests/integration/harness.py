@@ -108,6 +108,11 @@ class S3Client:
     def uploads(self, bucket):
         return [u["Key"] for u in self.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
 
+    def drop_uploads(self, bucket, key):
+        """What was sent of unfinished uploads of key is gone, as after the days a service keeps it."""
+        for upload in self.s3.list_multipart_uploads(Bucket=bucket)["Uploads"]:
+            self.s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
+
 
 class AzureClient:
     """The vendor's own SDK, straight to the server."""
@@ -115,9 +120,9 @@ class AzureClient:
     def __init__(self, server):
         from azure.storage.blob import BlobServiceClient
 
-        # The emulator refuses the newest version of the service.
+        # The emulator refuses the newest version of the service. An object is read in one request, so that it is of one version.
         self.blobs = BlobServiceClient.from_connection_string(fleet.connection_string(server.endpoint),
-                                                              api_version="2025-11-05")
+                                                              api_version="2025-11-05", max_single_get_size=1 << 30)
 
     # The names of backends/azure/blob_name.c, written a second time.
     MARK, LOOK_ALIKES = "\u201b", {"\\": "\uff3c", "\x7f": "\u2421", **{chr(i): chr(0x2400 + i) for i in range(1, 32)}}
@@ -195,6 +200,10 @@ class AzureClient:
     def uploads(self, bucket):
         return []
 
+    def drop_uploads(self, bucket, key):
+        self.put(bucket, key)  # throws all blocks away that are not committed
+        self.delete(bucket, key)
+
 
 class GcsClient:
     """Google's own library, straight to the server."""
@@ -257,6 +266,10 @@ class GcsClient:
         """Parts of uploads that are not over."""
         return self.keys(bucket, ".skydir-uploads/")
 
+    def drop_uploads(self, bucket, _key):
+        for part in self.uploads(bucket):
+            self.delete(bucket, part)
+
 
 class SwiftClient:
     """OpenStack's own library for Swift, straight to the server."""
@@ -316,6 +329,11 @@ class SwiftClient:
             if self._absent(e):
                 return []
             raise
+
+
+    def drop_uploads(self, bucket, _key):
+        for name in self.keys(f"{bucket}_segments", ".skydir/"):
+            self.delete(f"{bucket}_segments", name)
 
 
 class LocalClient:

@@ -26,7 +26,7 @@ def fill(bucket, directories, files):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.stores("s3")
+@pytest.mark.stores("s3", only="its objects are made as files beside the server")
 @pytest.mark.options(timeout="5m", meta_ttl="10m")
 def test_a_directory_of_100000_objects(mount, versitygw):
     fill(versitygw.buckets / mount.bucket, ["d"], 100_000)
@@ -49,7 +49,7 @@ def test_a_directory_of_100000_objects(mount, versitygw):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.stores("s3")
+@pytest.mark.stores("s3", only="its objects are made as files beside the server")
 def test_find_over_100_directories_of_50(mount, versitygw):
     fill(versitygw.buckets / mount.bucket, [f"d{i:03}" for i in range(100)], 50)
     found = run("find", mount.path, "-type", "f", timeout=200).stdout.splitlines()

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from harness import run
+from harness import eventually, run
 
 # Attributes never seen here are asked for exactly, as `fresh` makes a machine that has seen none.
 pytestmark = pytest.mark.options(attrs="exact")
@@ -200,3 +200,16 @@ def test_a_time_beyond_the_year_2262_stops_there(mount):
     mount.fresh()
     assert (mount.path / "f").read_text() == "x"
     assert (mount.path / "f").stat().st_mtime > 9.2e9
+
+
+@pytest.mark.stores("s3")
+@pytest.mark.options(upload_delay="5s", part_size="5M", passthrough="no")
+def test_sync_returns_when_attributes_changed_during_an_upload_are_there_too(mount):
+    """An upload in parts begins with the attributes of that time; where they cannot go with its end, they follow."""
+    mount.proxy.fault(op="F", kind="status", status=400, code="EntityTooLarge", count=1)
+    (mount.path / "f").write_bytes(b"x" * (24 << 20))
+    eventually(lambda: "cloud.failed" in mount.log.read_text(), what="a failed attempt")
+    (mount.path / "f").chmod(0o640)
+    mount.proxy.clear()
+    mount.sync()
+    assert mount.client.meta(mount.bucket, "f")["mode"] == str(0o100640)

@@ -384,7 +384,7 @@ def test_a_kill_during_a_partial_upload_loses_nothing(mount, is_cached):
     assert sha256((mount.path / "f").read_bytes()) == sha256(data)
 
 
-@pytest.mark.stores("s3")
+@pytest.mark.stores("s3", "swift")
 def test_a_completion_whose_answer_a_kill_took_is_known_as_our_own(mount):
     data = put_big(mount, 64 * MiB)
     mount.proxy.fault(op="F", kind="reset-after", count=0)  # done, and nobody learns of it
