@@ -63,6 +63,8 @@ static int read_choice(struct run *run, struct error *err)
 		return error_set(err, ERR_INVALID, "--limit '%.32s' is no number", limit);
 	run->choice.columns = args_get(run->args, "columns");
 	run->choice.has_no_headers = args_has(run->args, "no-headers");
+	run->choice.has_terminal = isatty(STDOUT_FILENO);
+	run->choice.has_provider = json_get_bool(run->params, "all_providers", false);
 	run->choice.has_colour = output_has_colour(STDOUT_FILENO);
 	run->choice.sort_by = args_get(run->args, "sort-by");
 	run->choice.limit = most;

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <strings.h>
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
@@ -153,6 +154,15 @@ static int read_path(const char *word, struct json_object **ret, struct error *e
 	return *ret ? 0 : error_no_memory(err);
 }
 
+/* "mx" for "MX": who types it is a person. */
+static const char *choice_of(const struct op_param *p, const char *word)
+{
+	for (const char *const *c = p->choices; c && *c; c++)
+		if (!strcasecmp(*c, word))
+			return *c;
+	return word;
+}
+
 static int read_one(const struct op_param *p, const char *word, struct json_object **ret, struct error *err)
 {
 	if (p->is_secret || p->type == OP_TEXT)
@@ -165,7 +175,7 @@ static int read_one(const struct op_param *p, const char *word, struct json_obje
 	case OP_PATH:
 		return read_path(word, ret, err);
 	default:
-		*ret = json_object_new_string(word);
+		*ret = json_object_new_string(p->type == OP_ENUM ? choice_of(p, word) : word);
 		return *ret ? 0 : error_no_memory(err);
 	}
 }

@@ -82,6 +82,8 @@ struct op {
 	bool has_command;	/* a command of its own stands for it (cmd_*.c): no generic one */
 	const char *details;	/* more help; may be NULL */
 	const char *example;	/* "skydir instances list --provider aws"; lines */
+	/* The member that is all people want of the result, a text: a table shows it alone, a pipe gets it as it is. */
+	const char *text;
 	enum op_result result;
 	const struct record_shape *shape; /* of the result or its items; NULL: free */
 	/* Operations of a cloud: run is NULL, and instead */

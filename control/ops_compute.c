@@ -123,6 +123,7 @@ const struct op compute_op_rows[] = {
 	 .params = console_params,
 	 .result = OP_ONE,
 	 .shape = &shape_console,
+	 .text = "output",
 	 COMPUTE(instances_console)},
 	{.name = "images.list",
 	 .summary = "list the images that instances start from",

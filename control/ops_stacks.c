@@ -158,6 +158,7 @@ const struct op stack_op_rows[] = {
 	 .params = stack_params,
 	 .result = OP_ONE,
 	 .shape = &shape_stack_template,
+	 .text = "template",
 	 STACK(template_get)},
 	{.name = "stacks.validate",
 	 .summary = "check a template",

@@ -260,6 +260,10 @@ static int choose_columns(const struct op *op, struct json_object *items, const 
 
 	if (choice->columns)
 		return columns_from_list(ret, choice->columns, err);
+	if (choice->has_provider)
+		r = add_column(ret, STR("provider"), err);
+	if (r < 0)
+		return r;
 	if (choice->format == OUTPUT_CSV && op->shape) { /* all of them: it is for programs */
 		for (const struct record_field *f = op->shape->fields; f->name && r == 0; f++)
 			r = add_column(ret, str_of(f->name), err);
@@ -401,23 +405,42 @@ static bool has_lines(struct json_object *value)
 	return json_object_is_type(value, json_type_string) && strchr(json_object_get_string(value), '\n');
 }
 
-int output_add_lines(struct buf *out, const char *name, const char *text)
+/* Tabs stay: zone files have them, and they move no cursor to where it must not be. */
+static int add_line(struct buf *out, struct str line)
 {
-	struct str rest = str_of(text), line;
-	int r = buf_addf(out, "\n%s:\n", name);
+	struct str rest = line, piece;
+	int r = 0;
 
-	while (r == 0 && rest.ptr && rest.len && (line = str_split(&rest, '\n')).ptr) {
-		CLEANUP(freep) char *copy = str_dup(line);
+	while (r == 0 && (piece = str_split(&rest, '\t')).ptr) {
+		CLEANUP(freep) char *copy = str_dup(piece);
 
 		if (!copy)
 			return -1;
-		if (line.len && copy[line.len - 1] == '\r')
-			copy[line.len - 1] = '\0';
 		r = text_escape(out, copy);
-		if (r == 0)
-			r = buf_addc(out, '\n');
+		if (r == 0 && rest.ptr)
+			r = buf_addc(out, '\t');
+	}
+	return r < 0 ? r : buf_addc(out, '\n');
+}
+
+static int add_lines(struct buf *out, const char *text)
+{
+	struct str rest = str_of(text), line;
+	int r = 0;
+
+	while (r == 0 && rest.ptr && rest.len && (line = str_split(&rest, '\n')).ptr) {
+		if (line.len && line.ptr[line.len - 1] == '\r')
+			line.len--;
+		r = add_line(out, line);
 	}
 	return r;
+}
+
+int output_add_lines(struct buf *out, const char *name, const char *text)
+{
+	int r = buf_addf(out, "\n%s:\n", name);
+
+	return r < 0 ? r : add_lines(out, text);
 }
 
 /* One thing: a line for each member. */
@@ -512,6 +535,10 @@ int output_result_text(const struct op *op, struct json_object *result, const st
 		return add_columns_text(op, items, choice, out, err);
 	if (!json_object_is_type(result, json_type_object))
 		return add_value(out, result) < 0 || buf_addc(out, '\n') < 0 ? error_no_memory(err) : 0;
+	if (choice->format == OUTPUT_TABLE && !choice->columns && op->text && json_get_string(result, op->text))
+		return (choice->has_terminal ? add_lines : buf_adds)(out, json_get_string(result, op->text)) < 0 ?
+			       error_no_memory(err) :
+			       0;
 	if (choice->format == OUTPUT_TABLE && !choice->columns)
 		return add_members(out, result, choice->has_colour, err);
 	single = json_object_new_array();

@@ -19,6 +19,8 @@ struct output_choice {
 	size_t filter_count;
 	uint64_t limit; /* 0: all */
 	bool has_colour; /* of tables, for a terminal */
+	bool has_terminal; /* else what is a text goes out as it is */
+	bool has_provider; /* items of several: a column says whose each is */
 };
 /* Before anything is asked: filters that are none, and names that no result of the operation has, are ERR_INVALID. */
 int output_check(const struct op *op, const struct output_choice *choice, struct error *err) MUST_CHECK;

@@ -154,6 +154,10 @@ def test_one_broken_provider_does_not_spoil_the_others(ec2):
         assert create_one.code == 0, create_one.err
         every = cli("instances", "list", "--all-providers")
         assert every.code == 10
+        shown = cli.run("instances", "list", "--all-providers").out.splitlines()
+        assert shown[0].split()[:2] == ["PROVIDER", "ID"] and [line.split()[0] for line in shown[1:]] == ["good"]
+        assert cli.run("instances", "list", "--all-providers", "--output", "csv").out.startswith("provider,id,name")
+        assert "PROVIDER" not in cli.run("instances", "list", "--provider", "good").out
         assert '"provider":"good"' in every.out.replace(" ", "") and "bad" in every.out + every.err
 
 

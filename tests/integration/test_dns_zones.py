@@ -52,6 +52,9 @@ def test_a_file_is_planned_applied_and_exported(cli, server, file):
     assert apply(cli, file).json["applied"] == 0, "it is so already"
     text = cli("dns", "zones", "export", "example.org").json["text"]
     assert "mail\t300\tIN\tA\t192.0.2.1\n" in text and "@\tIN\tSOA\t" in text
+    assert cli.run("dns", "zones", "export", "example.org").out == text, "a pipe gets the file itself"
+    listed = cli.run("dns", "records", "list", "example.org", "--type", "mx", "--no-headers").out.split()
+    assert listed[:2] == ["example.org", "MX"], "types are typed in small letters too"
     file.write_text(text)
     assert apply(cli, file).json["plan"] == ""
     shown = cli.run("dns", "zones", "plan", "example.org", str(file))

@@ -76,6 +76,15 @@ def test_status_words_have_colours_on_a_terminal_only(cli):
     assert not COLOUR.search(terminal(cli, "instances", "list", "--output", "csv")[1])
 
 
+def test_a_text_is_shown_alone_and_drives_no_terminal(cli, ec2):
+    made = create(cli, "--wait").json
+    written = cli("instances", "console", made["id"]).json["output"]
+    assert cli.run("instances", "console", "web1").out == written, "a pipe gets it as it is"
+    code, shown = terminal(cli, "instances", "console", "web1")
+    assert code == 0 and not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", shown) and "provider" not in shown
+    assert shown.split()[:1] == written.split()[:1]
+
+
 def test_a_narrow_terminal_cuts_what_comes_last(cli):
     made = create(cli, "--wait").json
     code, shown = terminal(cli, "instances", "list", width=60)
