@@ -5,7 +5,7 @@
  *	       4  u32 what	enum extentlog_what, or 100: BOOT
  *	       8  u64 start
  *	      16  u64 end	start <= end < 2^63
- *	      24  u32 zero
+ *	      24  u32 tag	of BOOT: whose log it is, by its name; 0, and in all others: nobody's
  *	      28  u32 crc	CRC32C of bytes 0 to 27
  *
  * A record counts when magic, crc and bounds are right. Records are appended by one write each, and
@@ -41,7 +41,7 @@
 struct extentlog_record {
 	uint32_t magic, what;
 	uint64_t start, end;
-	uint32_t zero, crc;
+	uint32_t tag, crc;
 };
 _Static_assert(sizeof(struct extentlog_record) == EXTENTLOG_RECORD_BYTES, "record size");
 
@@ -54,6 +54,25 @@ static struct extentlog_record extentlog_pack(uint32_t what, uint64_t start, uin
 	return r;
 }
 
+static uint64_t extentlog_boot(void)
+{
+	return durable_boot() & EXTENTLOG_POS_MAX;
+}
+
+static uint32_t extentlog_tag(const char *name)
+{
+	return hash_crc32c(0, name, strlen(name)) | 1;
+}
+
+static struct extentlog_record extentlog_pack_boot(const char *name)
+{
+	struct extentlog_record r = extentlog_pack(EXTENTLOG_BOOT, extentlog_boot(), extentlog_boot());
+
+	r.tag = htole32(extentlog_tag(name));
+	r.crc = htole32(hash_crc32c(0, &r, offsetof(struct extentlog_record, crc)));
+	return r;
+}
+
 static bool extentlog_unpack(struct extentlog_record *r)
 {
 	bool is_good = le32toh(r->magic) == EXTENTLOG_MAGIC &&
@@ -62,12 +81,8 @@ static bool extentlog_unpack(struct extentlog_record *r)
 	r->what = le32toh(r->what);
 	r->start = le64toh(r->start);
 	r->end = le64toh(r->end);
+	r->tag = le32toh(r->tag);
 	return is_good && r->start <= r->end && r->end <= EXTENTLOG_POS_MAX;
-}
-
-static uint64_t extentlog_boot(void)
-{
-	return durable_boot() & EXTENTLOG_POS_MAX;
 }
 
 static int extentlog_write(int fd, const struct extentlog_record *records, size_t count,
@@ -107,6 +122,9 @@ int extentlog_append(int fd, enum extentlog_what what, uint64_t start, uint64_t 
 
 struct extentlog_replay {
 	struct extents *present, *dirty;
+	const char *name;
+	bool has_cut;	 /* the file was cut at some time */
+	bool is_foreign; /* it tells of another file */
 	struct extents synced; /* what was dirty at the last SYNCED */
 	bool has_synced;
 	uint64_t boot;
@@ -164,6 +182,7 @@ static int extentlog_apply(struct extentlog_replay *replay, struct extentlog_rec
 		r = extents_remove(replay->present, start, end);
 		return r < 0 ? r : extents_remove(replay->dirty, start, end);
 	case EXTENTLOG_TRUNCATE:
+		replay->has_cut = true;
 		extents_truncate(replay->present, start);
 		extents_truncate(replay->dirty, start);
 		return 0;
@@ -171,6 +190,7 @@ static int extentlog_apply(struct extentlog_replay *replay, struct extentlog_rec
 		replay->has_synced = true;
 		return extents_copy(&replay->synced, replay->dirty);
 	case EXTENTLOG_BOOT:
+		replay->is_foreign |= record->tag && record->tag != extentlog_tag(replay->name);
 		return extentlog_apply_boot(replay, start);
 	default: /* of a later version: it may have said "absent" */
 		return extentlog_forget_clean(replay);
@@ -211,8 +231,7 @@ static int extentlog_replay_fd(int fd, struct extentlog_replay *replay, struct e
 static int extentlog_mend(int dir_fd, const char *name, const struct extentlog_replay *replay,
 			  int *fd, struct error *err)
 {
-	struct extentlog_record boot =
-		extentlog_pack(EXTENTLOG_BOOT, extentlog_boot(), extentlog_boot());
+	struct extentlog_record boot = extentlog_pack_boot(name);
 	int fresh;
 
 	if (!replay->is_forgetful)
@@ -231,7 +250,7 @@ int extentlog_open(int dir_fd, const char *name, struct extents *present, struct
 	CLEANUP(extents_release) struct extents was_present = EXTENTS_INIT;
 	CLEANUP(extents_release) struct extents was_dirty = EXTENTS_INIT;
 	CLEANUP(closep) int fd = -1;
-	struct extentlog_replay replay = {.present = &was_present, .dirty = &was_dirty};
+	struct extentlog_replay replay = {.present = &was_present, .dirty = &was_dirty, .name = name};
 	struct stat st;
 	int r;
 
@@ -262,11 +281,23 @@ bool extentlog_is_damaged(int dir_fd, const char *name)
 	CLEANUP(extents_release) struct extents present = EXTENTS_INIT;
 	CLEANUP(extents_release) struct extents dirty = EXTENTS_INIT;
 	CLEANUP(closep) int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct extentlog_replay replay = { .present = &present, .dirty = &dirty };
+	struct extentlog_replay replay = { .present = &present, .dirty = &dirty, .name = name };
 	int r = fd < 0 ? -1 : extentlog_replay_fd(fd, &replay, NULL);
 
 	extents_release(&replay.synced);
-	return r == 0 && replay.has_damage && (!replay.has_boot || replay.boot == extentlog_boot());
+	return r == 0 && (replay.is_foreign || (replay.has_damage && (!replay.has_boot || replay.boot == extentlog_boot())));
+}
+
+bool extentlog_has_cut(int dir_fd, const char *name)
+{
+	CLEANUP(extents_release) struct extents present = EXTENTS_INIT;
+	CLEANUP(extents_release) struct extents dirty = EXTENTS_INIT;
+	CLEANUP(closep) int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct extentlog_replay replay = { .present = &present, .dirty = &dirty, .name = name };
+	int r = fd < 0 ? -1 : extentlog_replay_fd(fd, &replay, NULL);
+
+	extents_release(&replay.synced);
+	return r == 0 && replay.has_cut;
 }
 
 struct extentlog_writer {
@@ -296,12 +327,12 @@ static int extentlog_write_set(struct extentlog_writer *w, enum extentlog_what w
 	return r;
 }
 
-static int extentlog_write_all(struct extentlog_writer *w, const struct extents *present,
+static int extentlog_write_all(struct extentlog_writer *w, const char *name, const struct extents *present,
 			       const struct extents *dirty, struct error *err)
 {
 	int r;
 
-	w->chunk[w->count++] = extentlog_pack(EXTENTLOG_BOOT, extentlog_boot(), extentlog_boot());
+	w->chunk[w->count++] = extentlog_pack_boot(name);
 	r = extentlog_write_set(w, EXTENTLOG_PRESENT, present, err);
 	if (r == 0)
 		r = extentlog_write_set(w, EXTENTLOG_DIRTY, dirty, err);
@@ -332,7 +363,7 @@ int extentlog_compact(int dir_fd, const char *name, const struct extents *presen
 	if (fd < 0)
 		return error_errno(err, errno, "cannot create the extent log '%s'", beside);
 	writer.fd = fd;
-	r = extentlog_write_all(&writer, present, dirty, err);
+	r = extentlog_write_all(&writer, name, present, dirty, err);
 	FAULT_POINT("extentlog-rename-before");
 	if (r == 0 && renameat(dir_fd, beside, dir_fd, name) < 0)
 		r = error_errno(err, errno, "cannot put the extent log '%s' in its place", name);

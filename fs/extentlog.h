@@ -30,4 +30,6 @@ int extentlog_compact(int dir_fd, const char *name, const struct extents *presen
 		      const struct extents *dirty, struct error *err) MUST_CHECK;
 /* Whether a log of this boot of the system has records that cannot be read: then a range somebody wrote may be missing from it, which no
  * kill explains. Changes nothing. */
+/* Whether it tells that the file was cut: else a file that is shorter than its row says lost its end. */
+bool extentlog_has_cut(int dir_fd, const char *name);
 bool extentlog_is_damaged(int dir_fd, const char *name);

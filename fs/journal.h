@@ -42,6 +42,9 @@ void journal_close(struct journal *j);
 bool journal_has_lost_rows(const char *dir);
 void journal_lost_rows_settled(const char *dir);
 
+/* How many rows the journal's second record speaks of: more than journal_each_readonly finds when the file, or its WAL, is damaged. */
+size_t journal_mirror_rows(const char *dir);
+
 uint64_t journal_next_seq(struct journal *j); /* never repeats, over restarts too while rows exist; also used for file ids */
 
 /* Both return a ticket (> 0), or 0 without memory. Put inserts or replaces the row of that seq. */

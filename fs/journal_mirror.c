@@ -42,6 +42,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <uthash.h>
 
 #define MIRROR_FILE	 "journal.mirror"
 #define MIRROR_MAGIC	 0x424d4a53u
@@ -521,4 +522,57 @@ int journal_mirror_replay(const char *dir, const char *path, struct journal_db *
 	ret->has_gap = plan.has_gap;
 	ret->is_cut_off = end.is_empty;
 	return plan.first < plan.end ? mirror_carry_out(db, &log, &plan, &ret->changes, err) : 0;
+}
+
+/* ---- asking, with nothing opened ---- */
+
+struct mirror_row {
+	uint64_t seq;
+	UT_hash_handle hh;
+};
+
+/* False without memory. */
+static bool mirror_note(struct mirror_row **rows, uint64_t seq, bool is_delete)
+{
+	struct mirror_row *row;
+
+	HASH_FIND(hh, *rows, &seq, sizeof(seq), row);
+	if (row && is_delete) {
+		HASH_DEL(*rows, row);
+		free(row);
+	} else if (!row && !is_delete) {
+		row = calloc(1, sizeof(*row));
+		if (!row)
+			return false;
+		row->seq = seq;
+		HASH_ADD(hh, *rows, seq, sizeof(row->seq), row);
+	}
+	return true;
+}
+
+size_t journal_mirror_rows(const char *dir)
+{
+	CLEANUP(mirror_log_release) struct mirror_log log = { .bytes = BUF_INIT(MIRROR_MOST) };
+	struct mirror_row *rows = NULL, *row, *next;
+	size_t count;
+
+	if (mirror_load(dir, &log, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < log.count; i++) {
+		struct str rest = log.records[i].body;
+
+		for (uint32_t n = 0; n < log.records[i].count; n++) {
+			struct journal_row change;
+			bool is_delete;
+
+			if (!mirror_next_change(&rest, &change, &is_delete) || !mirror_note(&rows, change.seq, is_delete))
+				break;
+		}
+	}
+	count = HASH_COUNT(rows);
+	HASH_ITER(hh, rows, row, next) {
+		HASH_DEL(rows, row);
+		free(row);
+	}
+	return count;
 }

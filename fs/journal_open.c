@@ -47,11 +47,26 @@ static int journal_open_failed(sqlite3 *db, int code, struct error *err)
 	}
 }
 
+/* SQLite makes it anew, unless something else stands there. */
+static int journal_clear_shm(const char *path, struct error *err)
+{
+	CLEANUP(freep) char *shm = str_format("%s-shm", path);
+	CLEANUP(freep) char *aside = str_format("%s-shm.damaged-%lld", path, (long long)clock_wall_s());
+	struct stat st;
+
+	if (!shm || !aside)
+		return error_set(err, ERR_NO_MEMORY, "no memory to open the journal");
+	if (lstat(shm, &st) < 0 || S_ISREG(st.st_mode) || rename(shm, aside) == 0)
+		return 0;
+	return error_errno(err, errno, "cannot set '%s' aside", shm);
+}
+
 int journal_precreate(const char *path, struct error *err)
 {
 	CLEANUP(closep) int fd = -1;
 	CLEANUP(freep) char *wal = str_format("%s-wal", path);
 	struct stat st, wal_st;
+	int r;
 
 	if (!wal)
 		return error_set(err, ERR_NO_MEMORY, "no memory to open the journal");
@@ -64,8 +79,11 @@ int journal_precreate(const char *path, struct error *err)
 		return JOURNAL_DAMAGED;
 	if ((st.st_mode & 0077) && fchmod(fd, 0600) < 0)
 		return error_errno(err, errno, "cannot make the journal '%s' private", path);
+	r = journal_clear_shm(path, err);
+	if (r < 0)
+		return r;
 	/* SQLite would delete the WAL of an empty file, and with it all that there is. */
-	if (st.st_size == 0 && stat(wal, &wal_st) == 0 && wal_st.st_size > 0)
+	if (lstat(wal, &wal_st) == 0 && (!S_ISREG(wal_st.st_mode) || (st.st_size == 0 && wal_st.st_size > 0)))
 		return JOURNAL_DAMAGED;
 	return JOURNAL_OPENED;
 }

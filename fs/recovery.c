@@ -203,6 +203,30 @@ static int cut_unmapped_growth(struct file *f, int fd, uint64_t row_size, uint64
 	return 0;
 }
 
+/* A mixture that is shorter than its row says, though nobody cut it, lost its end: what was not written here is asked of the cloud
+ * again; what was, the checksums miss. */
+static int restore_end(int fd, int log_dir_fd, const char *log_name, uint64_t row_size, uint64_t *size, struct error *err)
+{
+	if (*size >= row_size || extentlog_has_cut(log_dir_fd, log_name))
+		return 0;
+	if (ftruncate(fd, (off_t)row_size) < 0)
+		return error_errno(err, errno, "cannot restore the size of a cache file");
+	*size = row_size;
+	return 0;
+}
+
+/* The map of a mixture. */
+static int adopt_map(struct fs *fs, struct file *f, const char *log_name, int fd, uint64_t row_size, struct error *err)
+{
+	struct node *n = f->node;
+	int r = restore_end(fd, fs->cache_fd, log_name, row_size, &n->size, err);
+
+	if (r < 0)
+		return r;
+	f->log_fd = extentlog_open(fs->cache_fd, log_name, &f->present, &f->dirty, err);
+	return f->log_fd < 0 ? f->log_fd : cut_unmapped_growth(f, fd, row_size, &n->size, err);
+}
+
 /* The cache file of a dirty object: whole, or a mixture whose map lies beside it. row_ns: when its row was written. */
 static int adopt_file(struct left_rows *left, struct node *n, const struct journal_row *row, struct pending *op, int64_t row_ns,
 		      struct error *err)
@@ -211,6 +235,7 @@ static int adopt_file(struct left_rows *left, struct node *n, const struct journ
 	int64_t written_ns = last_write_ns(fs, row->file_id, row->flags & PENDING_FLAG_WHOLE);
 	bool is_whole = row->flags & PENDING_FLAG_WHOLE;
 	uint64_t row_size = n->size;
+	bool had_sums = sumlog_has(left->sums, row->file_id); /* something was written, and its bytes */
 	char name[24];
 	struct stat st;
 	struct file *f;
@@ -236,22 +261,23 @@ static int adopt_file(struct left_rows *left, struct node *n, const struct journ
 		return error_set(err, ERR_NO_MEMORY, "no memory for a file");
 	if (!is_whole) { /* of a whole one nobody knows any more what was changed: all of it goes up */
 		file_set_base_locked(f, op->expect);
-		f->log_fd = extentlog_open(fs->cache_fd, name, &f->present, &f->dirty, err);
-		if (f->log_fd < 0)
-			return f->log_fd;
-		r = cut_unmapped_growth(f, fd, row_size, &n->size, err);
+		r = adopt_map(fs, f, name, fd, row_size, err);
 		if (r < 0)
 			return r;
-		/* A cut to nothing may have ended half-way: what the map says beyond the file's end is not there. */
-		extents_truncate(&f->present, n->size);
-		extents_truncate(&f->dirty, n->size);
 		keep_time(f->log_fd, written_ns);
 	}
-	if (intact_recover_locked(f, left->sums, &left->look_bytes, err) < 0) {
+	r = intact_recover_locked(f, left->sums, &left->look_bytes, err);
+	if (r == 0 && !is_whole && !f->dirty.count && had_sums)
+		r = error_set(err, ERR_IO, "the list of what was written in it is gone");
+	if (r < 0) {
 		log_error("recovery.damaged", "key='%s' error='%s'", row->key, err->message);
 		f->outlives_us = true; /* set aside, by its name */
 		file_drop_locked(fs, n);
 		return RECOVER_DAMAGED;
+	}
+	if (!is_whole) { /* A cut to nothing may have ended half-way: what the map says beyond the file's end is not there. */
+		extents_truncate(&f->present, n->size);
+		extents_truncate(&f->dirty, n->size);
 	}
 	/* Writes after the row was written are younger than the time it holds, which may have been set by hand. */
 	if (written_ns > row_ns && !S_ISLNK(n->mode))

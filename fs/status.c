@@ -165,7 +165,7 @@ int fs_status(struct fs *fs, struct json_object **ret, struct error *err)
 }
 
 struct offline {
-	uint64_t files, bytes, others;
+	uint64_t files, bytes, others, unchanged;
 	int files_fd;
 	struct json_object *items;
 };
@@ -177,8 +177,10 @@ static int count_row(void *arg, const struct journal_row *row, struct error *err
 	struct stat st;
 
 	(void)err;
-	if (row->kind == PENDING_OPENED && !passthrough_row_is_changed(c->files_fd, row))
+	if (row->kind == PENDING_OPENED && !passthrough_row_is_changed(c->files_fd, row)) {
+		c->unchanged++;
 		return 0;
+	}
 	if (row->kind != PENDING_PUT && row->kind != PENDING_OPENED) {
 		c->others++;
 		return 0;
@@ -205,9 +207,14 @@ int fs_status_offline(const char *cache_dir, struct json_object **ret, struct er
 	CLEANUP(closep) int files_fd = files ? open(files, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct offline c = { .files_fd = files_fd, .items = json_object_new_array() };
 	struct json_object *o, *dirty;
+	size_t recorded = journal_mirror_rows(cache_dir);
 	int r = journal && access(journal, F_OK) == 0 ? journal_each_readonly(cache_dir, count_row, &c, err) :
 							 error_set(err, ERR_NOT_FOUND, "no journal in '%s'", cache_dir);
 
+	if (recorded > c.files + c.others + c.unchanged) { /* what the file has lost is found when it is opened */
+		c.others = recorded - c.files - c.unchanged;
+		r = 0;
+	}
 	if (r < 0) {
 		json_object_put(c.items);
 		return r;

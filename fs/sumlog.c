@@ -319,6 +319,24 @@ void sumlog_take(struct sumlog_found *found, uint64_t id, struct pagesums *ret)
 	forget_file(found, f);
 }
 
+bool sumlog_has(struct sumlog_found *found, uint64_t id)
+{
+	struct pagesum sums[PAGESUMS_CHUNK_PAGES];
+	struct found_file *f;
+	uint64_t start;
+
+	HASH_FIND(hh, found->files, &id, sizeof(id), f);
+	if (!f || f->sums.is_off)
+		return false;
+	for (size_t i = 0; pagesums_chunk_start(&f->sums, i, &start); i++) {
+		pagesums_read(&f->sums, start, start + PAGESUMS_CHUNK_PAGES * (uint64_t)PAGESUMS_PAGE, sums);
+		for (size_t page = 0; page < PAGESUMS_CHUNK_PAGES; page++)
+			if (sums[page].lo < sums[page].hi) /* what was forgotten leaves an empty one */
+				return true;
+	}
+	return false;
+}
+
 static struct found_file *need_file(struct sumlog_found *found, uint64_t id)
 {
 	struct found_file *f;

@@ -46,4 +46,6 @@ struct sumlog_found;
 struct sumlog_found *sumlog_load(int dir_fd);
 /* Moves the sums of one file out of it; *ret must be empty. */
 void sumlog_take(struct sumlog_found *found, uint64_t id, struct pagesums *ret);
+/* Whether sums of it are known. */
+bool sumlog_has(struct sumlog_found *found, uint64_t id);
 void sumlog_found_free(struct sumlog_found *found);

@@ -266,6 +266,21 @@ static void a_damaged_database_is_made_good(void **state)
 	}
 }
 
+static void what_is_no_file_stands_in_the_way_of_nothing(void **state)
+{
+	static const char *const others[] = { "journal.db", "journal.db-wal", "journal.db-shm" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		char *dir = make_dir(&killed);
+		CLEANUP(freep) char *path = path_of(dir, others[i]);
+
+		(void)unlink(path);
+		assert_int_equal(mkdir(path, 0700), 0);
+		expect_all(dir, &killed, others[i], 0);
+	}
+}
+
 static void a_missing_database_is_made_good(void **state)
 {
 	char *dir = make_dir(&closed);
@@ -362,6 +377,7 @@ int main(void)
 		cmocka_unit_test(damage_at_every_frame_of_the_wal_loses_nothing),
 		cmocka_unit_test(without_its_head_or_itself_the_wal_is_made_good),
 		cmocka_unit_test(a_damaged_database_is_made_good),
+		cmocka_unit_test(what_is_no_file_stands_in_the_way_of_nothing),
 		cmocka_unit_test(a_missing_database_is_made_good),
 		cmocka_unit_test(a_damaged_second_record_takes_nothing_from_a_good_journal),
 		cmocka_unit_test(what_both_have_lost_is_told),
