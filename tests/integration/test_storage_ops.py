@@ -168,3 +168,27 @@ def test_access_lists_of_a_container(mount, sky):
     sky("buckets", "acl", "set", sky.top, "--read", ".r:*,.rlistings")
     sky("buckets", "acl", "set", sky.top, "--write", "other:user")
     assert sky("buckets", "acl", "get", sky.top) == {"read": ".r:*,.rlistings", "write": "other:user"}
+
+
+@pytest.mark.parametrize("wanted", ("no", "yes"))
+def test_snapshots_are_told_read_and_deleted_only_when_that_is_asked_for(make_mount, tmp_path, wanted):
+    m = make_mount("azure", store_config={"delete-snapshots": wanted}).start()
+    m.client.put(m.bucket, "k", b"old")
+    m.client.blobs.get_blob_client(m.bucket, "k").create_snapshot()
+    m.client.put(m.bucket, "k", b"new")
+
+    def call(*words):
+        done = m.skydir(*words, "-o", "json", "--config", m.config, check=False)
+        return done.returncode, json.loads(done.stdout) if done.stdout else json.loads(done.stderr.strip().splitlines()[-1])
+
+    code, told = call("objects", "versions", f"/azure/{m.bucket}")
+    assert code == 0 and [(v["key"], bool(v.get("version_id"))) for v in told["items"]] == [("k", False), ("k", True)], told
+    old = told["items"][1]["version_id"]
+    assert call("objects", "download", f"/azure/{m.bucket}/k", tmp_path / "old", "--version-id", old)[0] == 0
+    assert (tmp_path / "old").read_bytes() == b"old"
+    code, told = call("objects", "delete", f"/azure/{m.bucket}/k", "--yes")
+    if wanted == "yes":
+        assert code == 0 and m.client.keys(m.bucket) == []
+    else:
+        assert code == 6 and "delete-snapshots" in told["hint"], told
+        assert m.client.get(m.bucket, "k") == b"new"
