@@ -304,26 +304,21 @@ static int tell_call(struct cloud_call *call, const struct service_answer *answe
 {
 	const char *failure = http_fields_get(&answer->headers, "X-Amz-Function-Error");
 	const char *coded = http_fields_get(&answer->headers, "X-Amz-Log-Result");
-	const char *version = http_fields_get(&answer->headers, "X-Amz-Executed-Version");
-	const char *id = http_fields_get(&answer->headers, "x-amzn-RequestId");
 	CLEANUP(buf_release) struct buf log = BUF_INIT(65536);
-	CLEANUP(json_putp) struct json_object *told = json_object_new_object();
-	struct json_object *payload = NULL;
-	bool is_base64 = false;
-	int r = told ? function_payload(body, &payload, &is_base64, err) : error_no_memory(err);
+	CLEANUP(json_putp) struct json_object *told = NULL;
+	int r;
 
-	if (r < 0)
-		return r;
 	if (coded && base64_decode(str_of(coded), &log) < 0)
 		buf_clear(&log); /* a log that cannot be read is none */
-	json_object_object_add(told, "function", json_object_new_string(cloud_param(call, "function")));
-	json_object_object_add(told, "version", version ? json_object_new_string(version) : NULL);
-	json_object_object_add(told, "http_status", json_object_new_int(answer->status));
-	json_object_object_add(told, "payload", payload);
-	json_object_object_add(told, "is_base64", is_base64 ? json_object_new_boolean(1) : NULL);
-	json_object_object_add(told, "log", coded ? json_object_new_string(buf_cstr(&log)) : NULL);
-	json_object_object_add(told, "request_id", id ? json_object_new_string(id) : NULL);
-	r = judge(call, told, failure, err);
+	r = function_answered(call, &(struct function_answer){ .function = cloud_param(call, "function"),
+							       .version = http_fields_get(&answer->headers, "X-Amz-Executed-Version"),
+							       .log = coded ? buf_cstr(&log) : NULL,
+							       .request_id = http_fields_get(&answer->headers, "x-amzn-RequestId"),
+							       .http_status = answer->status,
+							       .body = body },
+			      &told, err);
+	if (r == 0)
+		r = judge(call, told, failure, err);
 	if (r == 0)
 		*ret = steal(told);
 	return r;

@@ -117,17 +117,6 @@ int azfunc_deploy(struct cloud_call *call, struct json_object *app, const struct
 
 /* ---- calls ---- */
 
-/* Its answer is the function's: a server error is its own failure. */
-static void refine_call(const struct http_response *response, struct error *err)
-{
-	int status = response->status;
-
-	if (status >= 500 || (status >= 400 && status != 401 && status != 403 && status != 404 && status != 429)) {
-		err->kind = ERR_FAILED;
-		err->retry_after_ms = 0;
-	}
-}
-
 /* "/api/hello" of "https://HOST/api/hello"; a heap string. */
 static int call_path(struct json_object *function, const char *host, char **ret, struct error *err)
 {
@@ -142,27 +131,6 @@ static int call_path(struct json_object *function, const char *host, char **ret,
 		return error_set(err, ERR_UNSUPPORTED, "the address of '%.100s' has parts to be filled in", name ? name : "it");
 	*ret = str_dup(url.path);
 	return *ret ? 0 : error_no_memory(err);
-}
-
-static int tell_call(struct cloud_call *call, struct json_object *function, const struct service_answer *answer, struct str body,
-		     struct json_object **ret, struct error *err)
-{
-	static const struct record_source map[] = {
-		{ "function", "function", NULL, NULL }, { "http_status", "http_status", NULL, NULL }, { "payload", "payload", NULL, NULL },
-		{ "is_base64", "is_base64", NULL, NULL }, { NULL, NULL, NULL, NULL },
-	};
-	CLEANUP(json_putp) struct json_object *told = json_object_new_object();
-	struct json_object *payload = NULL;
-	bool is_base64 = false;
-	int r = told ? function_payload(body, &payload, &is_base64, err) : error_no_memory(err);
-
-	if (r < 0)
-		return r;
-	json_object_object_add(told, "function", json_object_get(json_get(function, "name")));
-	json_object_object_add(told, "http_status", json_object_new_int(answer->status));
-	json_object_object_add(told, "payload", payload);
-	json_object_object_add(told, "is_base64", is_base64 ? json_object_new_boolean(1) : NULL);
-	return cloud_record(call, map, told, ret, err);
 }
 
 int azfunc_invoke(struct cloud_call *call, struct json_object *app, struct json_object *function, const char *key,
@@ -184,7 +152,7 @@ int azfunc_invoke(struct cloud_call *call, struct json_object *app, struct json_
 		r = http_fields_add(&q.headers, "x-functions-key", key, err);
 	if (r < 0)
 		return r;
-	service.refine = refine_call;
+	service.refine = function_refine;
 	q.json = payload ? json_object_get(payload) : json_object_new_object();
 	q.method = HTTP_POST;
 	q.path = path;
@@ -193,7 +161,10 @@ int azfunc_invoke(struct cloud_call *call, struct json_object *app, struct json_
 	r = q.json ? service_call(call, &service, &q, &answer, err) : error_no_memory(err);
 	if (r < 0 && err->kind == ERR_FAILED)
 		return error_prefix(err, r, "the function failed (%d)", err->http_status);
-	return r < 0 ? r : tell_call(call, function, &answer, buf_str(&body), ret, err);
+	return r < 0 ? r : function_answered(call, &(struct function_answer){ .function = json_get_string(function, "name"),
+									      .http_status = answer.status,
+									      .body = buf_str(&body) },
+					     ret, err);
 }
 
 /* ---- logs ---- */

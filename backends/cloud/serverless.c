@@ -2,8 +2,10 @@
 
 #include "backends/base/clock.h"
 #include "backends/base/hash.h"
+#include "backends/http/http.h"
 
 #define NAME_BYTES_MAX 256
+#define LOG_BYTES_MAX  ((size_t)1 << 20)
 
 static const struct record_field function_fields[] = {
 	{ "id", RECORD_TEXT, "identifier" },
@@ -153,7 +155,7 @@ static bool is_text(struct str s)
 	return true;
 }
 
-int function_payload(struct str body, struct json_object **ret, bool *ret_is_base64, struct error *err)
+static int make_payload(struct str body, struct json_object **ret, bool *ret_is_base64, struct error *err)
 {
 	CLEANUP(buf_release) struct buf coded = BUF_INIT((size_t)96 << 20);
 	struct error ignored = ERROR_INIT; /* then it is no JSON */
@@ -167,6 +169,66 @@ int function_payload(struct str body, struct json_object **ret, bool *ret_is_bas
 	*ret = is_plain ? json_object_new_string_len(body.ptr, (int)body.len) :
 			  json_object_new_string_len(buf_cstr(&coded), (int)coded.len);
 	return *ret ? 0 : error_no_memory(err);
+}
+
+/* The end of a log may begin within a character. */
+static int add_clean(struct buf *out, struct str s)
+{
+	int r = 0;
+
+	while (s.len && r == 0) {
+		size_t n = *s.ptr ? str_utf8_char(s) : 0;
+
+		r = n ? buf_add(out, s.ptr, n) : 0;
+		s = (struct str){ s.ptr + (n ? n : 1), s.len - (n ? n : 1) };
+	}
+	return r;
+}
+
+int function_answered(const struct cloud_call *call, const struct function_answer *answer, struct json_object **ret, struct error *err)
+{
+	static const struct record_source map[] = {
+		{ "function", "function", NULL, NULL }, { "version", "version", NULL, NULL },	{ "http_status", "http_status", NULL, NULL },
+		{ "payload", "payload", NULL, NULL },	{ "is_base64", "is_base64", NULL, NULL }, { "log", "log", NULL, NULL },
+		{ "request_id", "request_id", NULL, NULL }, { NULL, NULL, NULL, NULL },
+	};
+	CLEANUP(buf_release) struct buf log = BUF_INIT(LOG_BYTES_MAX);
+	const struct {
+		const char *name, *text;
+	} texts[] = {
+		{ "function", answer->function }, { "version", answer->version }, { "request_id", answer->request_id },
+	};
+	CLEANUP(json_putp) struct json_object *told = json_object_new_object();
+	struct json_object *payload = NULL;
+	bool is_base64 = false;
+	int r = told ? make_payload(answer->body, &payload, &is_base64, err) : error_no_memory(err);
+
+	if (r == 0 && answer->log && add_clean(&log, str_of(answer->log)) < 0)
+		r = error_no_memory(err);
+	if (r < 0) {
+		json_object_put(payload);
+		return r;
+	}
+	if (answer->log)
+		json_object_object_add(told, "log", json_object_new_string(buf_cstr(&log)));
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (texts[i].text)
+			json_object_object_add(told, texts[i].name, json_object_new_string(texts[i].text));
+	json_object_object_add(told, "http_status", json_object_new_int(answer->http_status));
+	json_object_object_add(told, "payload", payload);
+	if (is_base64)
+		json_object_object_add(told, "is_base64", json_object_new_boolean(1));
+	return cloud_record(call, map, told, ret, err);
+}
+
+void function_refine(const struct http_response *response, struct error *err)
+{
+	int status = response->status;
+
+	if (status >= 500 || (status >= 400 && status != 401 && status != 403 && status != 404 && status != 429)) {
+		err->kind = ERR_FAILED;
+		err->retry_after_ms = 0;
+	}
 }
 
 void function_tell_log(const struct cloud_call *call, struct str log)

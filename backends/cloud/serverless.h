@@ -9,6 +9,8 @@
  */
 #include "backends/cloud/cloud.h"
 
+struct http_response;
+
 struct function_ops {
 	struct cloud_slot functions_list;
 	struct cloud_slot functions_get; /* function: its name or identifier */
@@ -40,8 +42,17 @@ struct json_object *function_masked(struct json_object *environment);
 void function_hide(struct json_object *thing, const char *path);
 /* The names of an object's members, as a list. */
 struct json_object *function_names(struct json_object *object);
-/* What a function answered: JSON as such, other text as a string, bytes in base64 (then *ret_is_base64). */
-int function_payload(struct str body, struct json_object **ret, bool *ret_is_base64, struct error *err) MUST_CHECK;
+/* What a function answered, as a record: JSON as such, other text as a string, bytes in base64. Texts may be NULL. */
+struct function_answer {
+	const char *function, *version, *log, *request_id;
+	int http_status;
+	struct str body;
+};
+int function_answered(const struct cloud_call *call, const struct function_answer *answer, struct json_object **ret,
+		      struct error *err) MUST_CHECK;
+/* For service.refine, where a function is called at an address of its own: a server's error is the function's failure, which is
+ * no reason to come back later; those of who may call, and how often, stay. */
+void function_refine(const struct http_response *response, struct error *err);
 /* Each line of a log, to the user (cloud_call.tell). */
 void function_tell_log(const struct cloud_call *call, struct str log);
 /* "s3://BUCKET/KEY" of the parameter `location`, taken apart (heap strings). */

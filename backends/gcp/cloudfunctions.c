@@ -351,17 +351,6 @@ static int functions_update(struct cloud_call *call, struct json_object **ret, s
 
 /* ---- calls ---- */
 
-/* Its answer is the function's, not the service's: a server error is its own failure. */
-static void refine_call(const struct http_response *response, struct error *err)
-{
-	int status = response->status;
-
-	if (status >= 500 || (status >= 400 && status != 401 && status != 403 && status != 404 && status != 429)) {
-		err->kind = ERR_FAILED;
-		err->retry_after_ms = 0;
-	}
-}
-
 /* With an identity token where the credentials can have one. */
 static int add_token(struct cloud_call *call, const char *url, struct service_request *q, struct error *err)
 {
@@ -382,31 +371,6 @@ static int add_token(struct cloud_call *call, const char *url, struct service_re
 	return r < 0 ? r : http_fields_add(&q->headers, "Authorization", buf_cstr(&line), err);
 }
 
-static int tell_call(struct cloud_call *call, const struct service_answer *answer, struct str body, struct json_object **ret,
-		     struct error *err)
-{
-	const char *id = http_fields_get(&answer->headers, "Function-Execution-Id");
-	CLEANUP(json_putp) struct json_object *told = json_object_new_object();
-	struct json_object *payload = NULL;
-	bool is_base64 = false;
-	int r = told ? function_payload(body, &payload, &is_base64, err) : error_no_memory(err);
-
-	if (r < 0)
-		return r;
-	json_object_object_add(told, "function", json_object_new_string(cloud_param(call, "function")));
-	json_object_object_add(told, "http_status", json_object_new_int(answer->status));
-	json_object_object_add(told, "payload", payload);
-	json_object_object_add(told, "is_base64", is_base64 ? json_object_new_boolean(1) : NULL);
-	json_object_object_add(told, "request_id", id ? json_object_new_string(id) : NULL);
-	return cloud_record(call, (const struct record_source[]){ { "function", "function", NULL, NULL },
-								  { "http_status", "http_status", NULL, NULL },
-								  { "payload", "payload", NULL, NULL },
-								  { "is_base64", "is_base64", NULL, NULL },
-								  { "request_id", "request_id", NULL, NULL },
-								  { NULL, NULL, NULL, NULL } },
-			    told, ret, err);
-}
-
 static int invoke_at(struct cloud_call *call, const char *address, struct json_object **ret, struct error *err)
 {
 	CLEANUP(service_request_release) struct service_request q = SERVICE_REQUEST_INIT;
@@ -414,7 +378,7 @@ static int invoke_at(struct cloud_call *call, const char *address, struct json_o
 	CLEANUP(buf_release) struct buf body = BUF_INIT(ANSWER_BYTES_MAX);
 	struct json_object *payload = cloud_param_json(call, "payload");
 	struct service service = { .engine = gcp_of(call)->engine, .label = "gcp-functions", .base_url = address,
-				   .ratelimit = &gcp_of(call)->ratelimit, .refine = refine_call };
+				   .ratelimit = &gcp_of(call)->ratelimit, .refine = function_refine };
 	struct url url;
 	int r = check_address(address, &url, err);
 
@@ -431,7 +395,12 @@ static int invoke_at(struct cloud_call *call, const char *address, struct json_o
 	r = service_call(call, &service, &q, &answer, err);
 	if (r < 0 && err->kind == ERR_FAILED)
 		return error_prefix(err, r, "the function failed (%d)", err->http_status);
-	return r < 0 ? r : tell_call(call, &answer, buf_str(&body), ret, err);
+	return r < 0 ? r : function_answered(call, &(struct function_answer){
+							   .function = cloud_param(call, "function"),
+							   .request_id = http_fields_get(&answer.headers, "Function-Execution-Id"),
+							   .http_status = answer.status,
+							   .body = buf_str(&body) },
+					     ret, err);
 }
 
 static int functions_invoke(struct cloud_call *call, struct json_object **ret, struct error *err)

@@ -173,7 +173,7 @@ class LambdaContract(Contract):
         log += [(now, "START"), (now, f"given {json.dumps(payload)}\n"), (now, "END")]
         if kind == "Event":
             return 202, {"x-amzn-RequestId": "req-call"}, ""
-        tail = base64.b64encode(b"START\ngiven it\nEND\n").decode() if request.headers.get("X-Amz-Log-Type") == "Tail" else None
+        tail = base64.b64encode(b"\xbc\x9fSTART\ngiven it\nEND\n").decode() if request.headers.get("X-Amz-Log-Type") == "Tail" else None
         headers = {"Content-Type": "application/json", "X-Amz-Executed-Version": query.get("Qualifier", "$LATEST"), "x-amzn-RequestId": "req-call",
                    **({"X-Amz-Log-Result": tail} if tail else {})}
         if one.get("Handler") == "main.fail":
