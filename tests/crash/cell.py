@@ -221,7 +221,16 @@ class Cell(harness.Mount):
             harness.eventually(lambda: not self.client.uploads(self.bucket), timeout=15)
         except AssertionError:
             left = [f"  {key!r} is an unfinished upload" for key in self.client.uploads(self.bucket)]
-            raise Wrong("\n".join(["after sync:", *left])) from None
+            raise Wrong("\n".join(["after sync:", *left, self.about_uploads()])) from None
+
+    def about_uploads(self):
+        """What a server tells of them: when they began, and which parts they have."""
+        s3, told = getattr(self.client, "s3", None), []
+        for u in s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []) if s3 else []:
+            parts = s3.list_parts(Bucket=self.bucket, Key=u["Key"], UploadId=u["UploadId"]).get("Parts", [])
+            told.append(f"  id {u['UploadId']}, begun {u['Initiated']}, parts "
+                        + ", ".join(f"{p['PartNumber']} ({p['Size']} bytes, {p['LastModified']})" for p in parts))
+        return "\n".join(told)
 
     def check_fresh(self):
         """As a machine sees it that has never seen the store."""
