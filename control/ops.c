@@ -17,6 +17,7 @@ extern const struct op database_op_rows[]; /* ops_databases.c */
 extern const struct op coda_op_rows[];	 /* ops_coda.c */
 extern const struct op coda_table_op_rows[]; /* ops_coda_tables.c */
 extern const struct op newsletter_op_rows[]; /* ops_newsletter.c */
+extern const struct op metering_op_rows[]; /* ops_metering.c */
 extern const struct op usage_op_rows[];	 /* ops_usage.c */
 extern const struct op meta_ops[];	 /* ops_meta.c */
 
@@ -35,6 +36,7 @@ const struct op *const op_tables[] = {
 	coda_op_rows,
 	coda_table_op_rows,
 	newsletter_op_rows,
+	metering_op_rows,
 	usage_op_rows,
 	meta_ops,
 	NULL,

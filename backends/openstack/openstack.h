@@ -74,5 +74,6 @@ extern const struct compute_ops openstack_compute;
 extern const struct volume_ops openstack_volumes;     /* cinder.c */
 extern const struct network_ops openstack_network;    /* neutron.c, octavia.c */
 extern const struct identity_ops openstack_identity;  /* identity.c */
+extern const struct metering_ops openstack_metering;  /* quotas.c */
 extern const struct stack_ops openstack_stacks;	      /* heat.c */
 extern const struct dns_ops openstack_dns;

@@ -30,5 +30,6 @@ const struct cloud_driver cloud_openstack = {
 			[CLOUD_VOLUMES] = &openstack_volumes,
 			[CLOUD_NETWORK] = &openstack_network,
 			[CLOUD_IDENTITY] = &openstack_identity,
+			[CLOUD_METERING] = &openstack_metering,
 			[CLOUD_STACKS] = &openstack_stacks },
 };

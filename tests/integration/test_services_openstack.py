@@ -286,3 +286,20 @@ def test_credentials_on_keystone(keystone):
     assert key["access"] in [k["access"] for k in cli("identity", "ec2-credentials", "list").items]
     assert cli("identity", "ec2-credentials", "delete", key["access"], "--yes").code == 0
     assert key["access"] not in [k["access"] for k in cli("identity", "ec2-credentials", "list").items]
+
+
+def test_quotas_of_each_service_and_what_is_used(cli, server):
+    cli("volumes", "create", "data", "10", "--wait").json
+    found = {(q["service"], q["name"]): q for q in cli("quotas", "list").items}
+    assert found["compute", "instances"] == {"provider": "openstack", "service": "compute", "name": "instances", "used": 3,
+                                             "limit": 10, "unit": None}
+    assert found["compute", "memory"]["limit"] is None and found["compute", "memory"]["unit"] == "MiB"
+    assert found["compute", "keypairs"]["used"] is None and found["compute", "keypairs"]["limit"] == 100
+    assert (found["volume", "size"]["used"], found["volume", "size"]["limit"], found["volume", "size"]["unit"]) == (10, 1000, "GiB")
+    assert (found["network", "network"]["used"], found["network", "network"]["limit"]) == (1, 100)
+    assert found["network", "floatingip"]["limit"] is None and len(found) == 9
+    assert {q["service"] for q in cli("quotas", "list", "--service", "volume").items} == {"volume"}
+    server.has_quota_details = False
+    found = {q["name"]: q for q in cli("quotas", "list", "--service", "network").items}
+    assert found["network"]["used"] is None and found["network"]["limit"] == 100 and len(found) == 2
+    refused(cli("quotas", "list", "--service", "dns"), 2, "service")

@@ -8,7 +8,7 @@ from cli import Cli
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "services.md"
 KINDS = ("volumes.", "snapshots.", "backups.", "networks.", "subnets.", "ports.", "routers.", "security-groups.", "floating-ips.",
-         "load-balancers.", "identity.", "stacks.", "functions.", "databases.")
+         "load-balancers.", "identity.", "quotas.", "stacks.", "functions.", "databases.")
 PROVIDERS = ("openstack", "infomaniak", "aws", "gcp", "azure")
 
 

@@ -104,6 +104,7 @@ class OpenStackContract(Contract):
 
     def __init__(self, slow=1, page_max=1000):
         super().__init__()
+        self.has_quota_details = True  # an extension of Neutron's
         self.slow, self.page_max, self.things = slow, page_max, {path: {} for path in KINDS}
         self.addresses = itertools.count(10)
         for name in ("web1", "db1", "a+b"):
@@ -138,6 +139,23 @@ class OpenStackContract(Contract):
         return as_json(error.status, shapes.get(self.part, {name: {"code": error.status, "message": error.message}}),
                        **{"X-Openstack-Request-Id": "req-1"})
 
+    def limits(self):
+        """What the project may use (-1: without end) and does: of each service where it tells it."""
+        volumes, servers, networks = (self.things[k] for k in ("volumes", "servers", "networks"))
+        found = {
+            "/compute/v2.1/limits": {"limits": {"rate": [], "absolute": {
+                "maxTotalInstances": 10, "totalInstancesUsed": len(servers), "maxTotalCores": 20, "totalCoresUsed": 2 * len(servers),
+                "maxTotalRAMSize": -1, "totalRAMUsed": 2048, "maxTotalKeypairs": 100, "maxServerMeta": 128}}},
+            "/volume/v3/p1/limits": {"limits": {"rate": [], "absolute": {
+                "maxTotalVolumes": 10, "totalVolumesUsed": len(volumes), "maxTotalVolumeGigabytes": 1000,
+                "totalGigabytesUsed": sum(v["size"] for v in volumes.values()), "maxTotalSnapshots": 10, "totalSnapshotsUsed": 0}}},
+            "/network/v2.0/quotas/p1": {"quota": {"network": 100, "floatingip": -1}},
+        }
+        if self.has_quota_details:
+            found["/network/v2.0/quotas/p1/details.json"] = {"quota": {
+                "network": {"reserved": 0, "used": len(networks), "limit": 100}, "floatingip": {"reserved": 0, "used": 0, "limit": -1}}}
+        return found
+
     # ---- the frame ----
 
     def handle(self, request):
@@ -147,6 +165,8 @@ class OpenStackContract(Contract):
         if request.headers.get("X-Auth-Token") != "token-1":
             raise Refused(401, "Unauthorized", "no token")
         self.body, self.query = json.loads(request.body) if request.body else None, request.query
+        if request.method == "GET" and not self.query and request.path in self.limits():
+            return as_json(200, self.limits()[request.path])
         for prefix, paths in (("/volume/v3/p1/", ("volumes", "snapshots", "backups")), ("/lb/v2/lbaas/", BALANCED),
                               ("/network/v2.0/", ("networks", "subnets", "ports", "routers", "security-groups",
                                                   "security-group-rules", "floatingips")),
