@@ -13,7 +13,7 @@
  * The format: records, integers little-endian, nothing between them. A head of 72 bytes,
  *
  *	offset 0  u32 magic	0x424d4a53 ("SJMB")
- *	       4  u32 what	1: a batch, 2: all rows there are
+ *	       4  u32 what	1: a batch, 2: all rows there are, 3: all that are left
  *	       8  u64 number	of the batch; of the last one before "all rows"
  *	      16  u64 boot	durable_boot()
  *	      24  u64 salt	of the WAL: its bytes 16 to 23; 0: there was nothing in it
@@ -48,6 +48,7 @@
 #define MIRROR_MAGIC	 0x424d4a53u
 #define MIRROR_BATCH	 1u
 #define MIRROR_ALL	 2u
+#define MIRROR_SOME	 3u
 #define MIRROR_PUT	 1u
 #define MIRROR_DELETE	 2u
 #define MIRROR_MOST	 (256u << 20) /* bytes of the file: beyond, it is emptied */
@@ -203,7 +204,7 @@ void journal_mirror_renew(struct journal_db *db)
 	m->is_given_up = ftruncate(m->fd, 0) < 0;
 	m->bytes = 0;
 	if (has_all && !m->is_given_up) {
-		mirror_end_record(db, db->reserved_seq, &all.record, MIRROR_ALL, all.count);
+		mirror_end_record(db, db->reserved_seq, &all.record, m->is_lossy ? MIRROR_SOME : MIRROR_ALL, all.count);
 		mirror_write(m, &all.record);
 	}
 	FAULT_POINT("journal-mirror-renewed");
@@ -283,7 +284,7 @@ static enum mirror_found mirror_look(struct str at, struct mirror_record *ret)
 				       .salt = le64toh(h.salt), .frames = le64toh(h.frames), .reserved = le64toh(h.reserved),
 				       .is_of_this_boot = le64toh(h.boot) == durable_boot(),
 				       .body = { at.ptr + sizeof(h), len } };
-	return ret->number < JOURNAL_SEQ_MAX && ret->frames < JOURNAL_SEQ_MAX && (ret->what == MIRROR_BATCH || ret->what == MIRROR_ALL) ? MIRROR_GOOD : MIRROR_BAD;
+	return ret->number < JOURNAL_SEQ_MAX && ret->frames < JOURNAL_SEQ_MAX && ret->what >= MIRROR_BATCH && ret->what <= MIRROR_SOME ? MIRROR_GOOD : MIRROR_BAD;
 }
 
 static int mirror_keep(struct mirror_log *log, const struct mirror_record *record)
@@ -463,7 +464,7 @@ static struct mirror_plan mirror_plan(const struct mirror_log *log, const struct
 	for (size_t i = plan.first; i < log->count; i++) {
 		const struct mirror_record *r = &log->records[i];
 		bool follows = i > plan.first	   ? mirror_follows(log, i) :
-			       r->what == MIRROR_ALL ? true :
+			       r->what != MIRROR_BATCH ? true :
 			       is_rescued	   ? false :
 						     r->frames == end->frames && (r->frames == 0 || r->salt == end->salt);
 
@@ -497,17 +498,20 @@ static int mirror_carry_out(struct journal_db *db, const struct mirror_log *log,
 	return code == SQLITE_OK ? 0 : journal_error(db->db, code, "write", err);
 }
 
-int journal_mirror_replay(const char *dir, const char *path, struct journal_db *db, bool is_rescued, struct journal_replay *ret,
-			  struct error *err)
+int journal_mirror_replay(const char *dir, const char *path, struct journal_db *db, enum journal_loss loss,
+			  struct journal_replay *ret, struct error *err)
 {
 	CLEANUP(mirror_log_release) struct mirror_log log = { .bytes = BUF_INIT(MIRROR_MOST) };
 	struct mirror_end end;
 	struct mirror_plan plan;
+	bool is_rescued = loss != JOURNAL_LOSS_NONE;
 	int r = mirror_load(dir, &log, err);
 
 	*ret = (struct journal_replay){ 0 };
 	if (r < 0)
 		return r;
+	if (loss == JOURNAL_LOSS_OLD && log.count && log.records[0].what == MIRROR_SOME)
+		is_rescued = false; /* it was begun after that */
 	if (log.count && !is_rescued && db->reserved_seq > log.records[log.count - 1].reserved)
 		return 0;
 	end = mirror_wal_end(path, db);

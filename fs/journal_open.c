@@ -319,13 +319,15 @@ static int journal_tell_replay(const struct journal_replay *replay, const char *
 /* From the second record. Whether rows remain lost is noted for who looks after their files. */
 static int journal_make_good(const char *dir, const char *path, struct journal_db *db, char **damage, struct error *err)
 {
-	bool is_rescued = db->is_new || journal_has_lost_rows(dir);
+	enum journal_loss loss = *damage || db->is_new	     ? JOURNAL_LOSS_NEW :
+				 journal_has_lost_rows(dir) ? JOURNAL_LOSS_OLD :
+							      JOURNAL_LOSS_NONE;
 	struct journal_replay replay;
-	int r = journal_mirror_replay(dir, path, db, is_rescued, &replay, err);
+	int r = journal_mirror_replay(dir, path, db, loss, &replay, err);
 
-	if (r == 0 && is_rescued && replay.is_all)
+	if (r == 0 && loss && replay.is_all)
 		journal_lost_rows_settled(dir);
-	else if (r == 0 && !is_rescued && replay.has_gap)
+	else if (r == 0 && !loss && replay.has_gap)
 		r = journal_mark_lost(path, err);
 	if (r == 0)
 		r = journal_tell_replay(&replay, path, damage, err);
@@ -333,6 +335,7 @@ static int journal_make_good(const char *dir, const char *path, struct journal_d
 		return r;
 	journal_mirror_open(dir, &db->mirror);
 	db->mirror.number = replay.last_number;
+	db->mirror.is_lossy = journal_has_lost_rows(dir);
 	db->reserved_seq = db->next_seq + JOURNAL_SEQ_STEP; /* as it will be when the opening is through */
 	/* Before it is emptied, what it had is to be in the file itself. */
 	if (!replay.is_renewed && journal_checkpoint_all(db->db) == SQLITE_OK)

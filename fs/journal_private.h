@@ -25,6 +25,7 @@ struct journal_mirror {
 	int fd; /* O_APPEND; -1: there is none */
 	uint64_t bytes;
 	bool is_given_up;  /* empty until it is begun anew */
+	bool is_lossy;	   /* rows were lost before it was begun: it never has all */
 	uint64_t number;   /* of the last batch */
 	uint64_t salt;	   /* of the WAL, which tells one from the next; 0: it is empty */
 	atomic_bool is_checkpointing, is_salt_old; /* the WAL may be begun anew by the next commit, or was */
@@ -153,9 +154,11 @@ void journal_mirror_append(struct journal_db *db, const struct journal_op *ops, 
 void journal_mirror_committed(struct journal_db *db); /* after each transaction: finds out where the WAL ends */
 /* All is in the database file, synced: begun anew. */
 void journal_mirror_renew(struct journal_db *db);
-/* Brings the file up to what the mirror has. is_rescued: rows of the file are lost. */
-int journal_mirror_replay(const char *dir, const char *path, struct journal_db *db, bool is_rescued, struct journal_replay *ret,
-			  struct error *err) MUST_CHECK;
+/* Whether rows of the file are lost: in this opening, or one that nobody has looked after yet. */
+enum journal_loss { JOURNAL_LOSS_NONE, JOURNAL_LOSS_OLD, JOURNAL_LOSS_NEW };
+/* Brings the file up to what the mirror has. */
+int journal_mirror_replay(const char *dir, const char *path, struct journal_db *db, enum journal_loss loss,
+			  struct journal_replay *ret, struct error *err) MUST_CHECK;
 
 /* --- journal_attrs.c --- */
 struct journal_attrs *journal_attrs_open(const char *dir); /* NULL: without them then */

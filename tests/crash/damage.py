@@ -128,7 +128,8 @@ class Room:
             place.unlink()
             place.mkdir()
         elif what == "owner":
-            os.chown(place, 12345, 12345)
+            if os.geteuid() == 0:
+                os.chown(place, 12345, 12345)
             place.chmod(0o666)
         elif what == "emptied":
             place.write_bytes(b"")

@@ -93,7 +93,7 @@ def lost_journal(cell, plan, tally):
     for name, content in data.items():
         (cell.path / name).write_bytes(content)
     cell.kill_now()
-    for name in ("journal.db", "journal.db-wal"):
+    for name in ("journal.db", "journal.db-wal", "journal.mirror"):
         place = cell.cache_dir / name
         place.write_bytes(random.Random(7).randbytes(place.stat().st_size))
     if _up(cell, plan):

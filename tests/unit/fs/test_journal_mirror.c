@@ -349,6 +349,29 @@ static void what_both_have_lost_is_told(void **state)
 	assert_true(lost > 0 && lost < rounds); /* what both have lost is lost; what one has left is not */
 }
 
+/* Whoever looks after the files may not have come so far: the next start must not take the rest for all there was. */
+static void what_was_lost_stays_told_until_it_is_settled(void **state)
+{
+	char *dir = make_dir(&killed);
+
+	(void)state;
+	for (int file = 0; file < FILES; file++) {
+		CLEANUP(freep) char *path = path_of(dir, names[file]);
+		CLEANUP(freep) char *zeros = calloc(1, killed.files[file].len);
+
+		assert_int_equal(fileio_replace_file(path, (struct str){ zeros, killed.files[file].len }, 0600, NULL), 0);
+	}
+	for (int start = 0; start < 3; start++) {
+		CLEANUP(freep) char *damage = NULL;
+		struct journal *j = rows_open(dir, &damage);
+
+		assert_true(journal_has_lost_rows(dir));
+		rows_wait(j, rows_put(j, journal_next_seq(j), 6));
+		journal_close(j);
+	}
+	support_remove_dir(&dir);
+}
+
 /* A start with an old row, a delete of it that only the database has, and an old second record: it must not come back. */
 static void an_old_second_record_brings_nothing_back(void **state)
 {
@@ -381,6 +404,7 @@ int main(void)
 		cmocka_unit_test(a_missing_database_is_made_good),
 		cmocka_unit_test(a_damaged_second_record_takes_nothing_from_a_good_journal),
 		cmocka_unit_test(what_both_have_lost_is_told),
+		cmocka_unit_test(what_was_lost_stays_told_until_it_is_settled),
 		cmocka_unit_test(an_old_second_record_brings_nothing_back),
 	};
 
