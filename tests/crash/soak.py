@@ -419,6 +419,7 @@ def soak(args, server=None, proxy=None):
 def main():
     scratch = tempfile.mkdtemp(prefix="skydir-soak-", dir=cells.ram_dir())
     os.environ["SKYDIR_TEST_SCRATCH"] = scratch
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing is left mounted
     print(f"seed {ARGS.seed}, {ARGS.store}, {ARGS.seconds:.0f} s", flush=True)
     status = 1
     try:

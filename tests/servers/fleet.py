@@ -377,7 +377,7 @@ class Proxy(Server):
             url += "?" + urllib.parse.urlencode(query)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(url, timeout=10) as answer:
+            with opener.open(url, timeout=60) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as e:
             raise ValueError(f"{url}: {e.read().decode(errors='replace')}") from None
