@@ -42,8 +42,9 @@ def forms(secret):
 class Watch:
     """Everything that came out, by where; and the arguments of all skydir processes, again and again."""
 
-    def __init__(self, secrets):
-        self.secrets, self.seen = [s for s in secrets if s], {}
+    def __init__(self, secrets, place=""):
+        """place: a directory that stands in the environment of the processes that are meant, and of no others."""
+        self.secrets, self.seen, self.place = [s for s in secrets if s], {}, str(place).encode()
         self.is_over = threading.Event()
         self.arguments = set()
         self.thread = threading.Thread(target=self.sample, daemon=True)
@@ -57,10 +58,10 @@ class Watch:
             for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     line = entry.read_bytes()
-                except OSError:
+                    if b"skydir" in line and self.place and self.place in entry.with_name("environ").read_bytes():
+                        self.arguments.add(line)
+                except OSError:  # it ended
                     continue
-                if b"skydir" in line:
-                    self.arguments.add(line)
 
     def add_tree(self, top, *but):
         for path in sorted(pathlib.Path(top).rglob("*")):
@@ -140,7 +141,7 @@ def test_no_secret_comes_out_anywhere(mount, collector):
     mount.sections = {"telemetry": {"otlp-endpoint": f"http://127.0.0.1:{collector.server_port}", "otlp-authorization": f"Bearer {OTLP}",
                                     "sample": 1, "interval": "1s", "metrics-port": 0}}
     mount.write_config()
-    watch = Watch([mount.server.secret, OTLP, *(v for k, v in OTHERS.items() if k not in SHOWN)])
+    watch = Watch([mount.server.secret, OTLP, *(v for k, v in OTHERS.items() if k not in SHOWN)], mount.dir)
     try:
         mount.mount()
         work(mount, watch, collector)

@@ -136,7 +136,10 @@ def test_the_real_prometheus_scrapes_it(mount, tmp_path):
             def own_port():
                 # it does not tell which one it was given
                 for entry in pathlib.Path(f"/proc/{server.pid}/fd").iterdir():
-                    link = os.readlink(entry) if entry.is_symlink() else ""
+                    try:
+                        link = os.readlink(entry)
+                    except OSError:  # closed just now
+                        continue
                     for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
                         f = line.split()
                         if f[3] == "0A" and link == f"socket:[{f[9]}]":
@@ -176,7 +179,7 @@ def test_hostile_clients_of_the_port_get_a_short_answer_and_stop_nobody(mount):
     ):
         try:
             answer = ask(port, request)
-        except ConnectionResetError:  # of what was sent beyond the bound nothing is read
+        except ConnectionError:  # of what was sent beyond the bound nothing is read
             assert status == b"431"
             continue
         assert answer.startswith(b"HTTP/1.1 " + status), (request[:60], answer[:60])
