@@ -26,7 +26,8 @@ static const struct word resources[] = {
 	{"eip*", "floating-ips"}, {"ip*", "floating-ips"}, {"public-ip*", "floating-ips"}, {"lb", "load-balancers"},
 	{"elb*", "load-balancers"}, {"loadbalancer*", "load-balancers"}, {"cloudformation", "stacks"}, {"heat", "stacks"},
 	{"deployment*", "stacks"}, {"iam", "identity"}, {"sts", "identity"}, {"user*", "identity"}, {"role*", "identity"},
-	{"credential*", "auth"},
+	{"credential*", "auth"}, {"lambda*", "functions"}, {"functionapp*", "functions"}, {"rds", "databases"},
+	{"db*", "databases"}, {"sql", "databases"},
 };
 
 /* The others: what they call a verb, or a part of a resource. */

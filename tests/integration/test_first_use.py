@@ -22,7 +22,7 @@ def cli():
     ("s3 ls", "buckets list"), ("ls", "buckets list"), ("cp a /local/b", "objects upload"), ("objects rm /local/a/b", "objects delete"),
     ("s3api create-bucket", "buckets create"), ("dns record ls z", "dns records list"), ("dns zone show z", "dns zones get"),
     ("instances lst", "instances list"), ("disk list", "volumes list"), ("loadbalancer list", "load-balancers list"),
-    ("whoami", "identity users current"), ("login", "auth explain"), ("cloudformation", "stacks"), ("stack show x", "stacks get"),
+    ("lambda ls", "functions list"), ("rds list", "databases list"), ("whoami", "identity users current"), ("login", "auth explain"), ("cloudformation", "stacks"), ("stack show x", "stacks get"),
     ("help dns record", "dns records"),
 ])
 def test_words_of_other_tools_lead_to_ours(cli, typed, meant):
