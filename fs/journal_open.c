@@ -337,8 +337,9 @@ static int journal_make_good(const char *dir, const char *path, struct journal_d
 	db->mirror.number = replay.last_number;
 	db->mirror.is_lossy = journal_has_lost_rows(dir);
 	db->reserved_seq = db->next_seq + JOURNAL_SEQ_STEP; /* as it will be when the opening is through */
-	/* Before it is emptied, what it had is to be in the file itself. */
-	if (!replay.is_renewed && journal_checkpoint_all(db->db) == SQLITE_OK)
+	/* Before it is emptied, what it had is to be in the file itself. While rows are lost it is not begun anew: to a start after one
+	 * that died while it saw to their files, it would tell that it has all there ever was, and the rest of them would be swept. */
+	if (!replay.is_renewed && !journal_has_lost_rows(dir) && journal_checkpoint_all(db->db) == SQLITE_OK)
 		journal_mirror_renew(db);
 	return 0;
 }

@@ -297,6 +297,18 @@ static void doubts_forget(struct listing *l)
 	l->doubt_count = 0;
 }
 
+/* Empty objects, these and 16 hexadecimal digits, with which a store finds out what its server does. They go at once, unless we are
+ * killed. */
+#define PROBE_PREFIX ".skydir-probe-"
+
+static bool is_probe(const struct store_object *object, struct str name)
+{
+	size_t len = strlen(PROBE_PREFIX);
+
+	return !object->is_prefix && object->size == 0 && name.len >= len + 16 && memcmp(name.ptr, PROBE_PREFIX, len) == 0 &&
+	       strspn(name.ptr + len, "0123456789abcdef") == 16;
+}
+
 static void merge_entry_locked(struct listing *l, const struct store_object *object, struct attrs *remembered)
 {
 	CLEANUP(buf_release) struct buf name = BUF_INIT(4096);
@@ -312,7 +324,7 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 		return; /* not what was asked for: a broken or hostile server */
 	segment.ptr += prefix_len;
 	segment.len -= prefix_len;
-	if (pending_hides_locked(l->fs, l->where.store, &listed))
+	if (is_probe(object, segment) || pending_hides_locked(l->fs, l->where.store, &listed))
 		return;
 	if (l->dir->type == NODE_CONT && (segment.len == 0 || segment.ptr[0] == '/'))
 		return;

@@ -467,9 +467,10 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in, struct 
 		fd = to->file->fd;
 	}
 	lock_drop(&fs->lock);
-	if (r == 0)
+	if (r == 0) {
 		r = intact_settle(to->file); /* its handle keeps it */
-	FAULT_POINT("copy-queued");
+		FAULT_POINT("copy-queued");
+	}
 	errnum = r < 0 ? ops_errno(r, &err, "copy") : ops_commit(fs, ticket);
 	if (!errnum)
 		errnum = lengthen(fd, size);

@@ -1,6 +1,6 @@
 """Purpose: kills the daemon again and again, at chosen points and at random times, and looks for what got lost.
 
-    python tests/crash/crash.py --kills 500 --seed 1 --store local      (or s3: the server of SKYDIR_TEST_S3_*, fleet.py)
+    python tests/crash/crash.py --kills 500 --seed 1 --store local      (or s3: the server of SKYDIR_TEST_S3_*, fleet.py; or both)
 
 Several cells run side by side. Each is one mount with two workers; round after round its daemon is started with a plan
 (a fault point and the pass at which to die), what was acknowledged is looked for in the mount, now and then in the store
@@ -15,6 +15,8 @@ import os
 import pathlib
 import queue
 import random
+import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -195,7 +197,9 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
-    parser.add_argument("--store", choices=["local", "s3"], default="local")
+    parser.add_argument("--store", choices=["local", "s3", "both"], default="local")
+    parser.add_argument("--again", type=int, default=0, metavar="N",
+                        help="a run that finds something is told, and done N times more: then it must find nothing")
     parser.add_argument("--minutes", type=float, default=60, help="ends earlier when the kills are done")
     parser.add_argument("--cells", type=int, default=4, help="mounts side by side")
     parser.add_argument("--cell-seed", type=int, help="one cell of an earlier run alone")
@@ -284,8 +288,35 @@ def result_of(args, tally, all_points, seconds):
     }
 
 
+def run_apart(args):
+    """The stores side by side, or a run that may be done again: each in a process of its own."""
+    stores = ["local", "s3"] if args.store == "both" else [args.store]
+    words = ["--kills", args.kills, "--seed", args.seed, "--minutes", args.minutes, "--cells", args.cells]
+    words += [w for w, is_set in [("--scenes-only", args.scenes_only), ("--no-scenes", args.no_scenes)] if is_set]
+
+    running = []
+
+    def run(store):
+        running.append(subprocess.Popen([sys.executable, __file__, "--store", store, *map(str, words)]))
+        return running[-1]
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        failed = [store for store, p in [(store, run(store)) for store in stores] if p.wait() != 0]
+        for store in failed:
+            print(f"store {store}: what was found is above; done again {args.again} times", file=sys.stderr, flush=True)
+            if not args.again or any(run(store).wait() != 0 for _ in range(args.again)):
+                return 1
+        return 0
+    finally:
+        for p in running:
+            p.terminate()  # nothing to one that ended
+
+
 def main():
     args = parse()
+    if args.store == "both" or args.again:
+        return run_apart(args)
     started = time.monotonic()
     all_points, tally = cells.points(), Tally()
     place = os.environ.get("TMPDIR", "/tmp") if args.disk else cells.ram_dir()

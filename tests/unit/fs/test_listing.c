@@ -590,10 +590,24 @@ static void in_a_big_directory_eight_look_ups_are_worth_ten_pages(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 
+static void an_object_by_which_the_store_tries_its_server_is_not_shown(void **state)
+{
+	struct bench *b = *state;
+
+	cloud_put(b->cloud, "d/.skydir-probe-0123456789abcdef", 0);
+	cloud_put(b->cloud, "d/.skydir-probe-0123456789abcdef-copy", 0);
+	cloud_put(b->cloud, "d/.skydir-probe-fedcba9876543210", 5); /* somebody's file */
+	cloud_put(b->cloud, "d/.skydir-probe-notes", 0);
+	bench_list(b, "");
+	bench_list(b, "d");
+	bench_expect_names(b, "d", ".skydir-probe-fedcba9876543210 .skydir-probe-notes ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_listing_shows_files_and_directories),
+		TEST(an_object_by_which_the_store_tries_its_server_is_not_shown),
 		TEST(a_complete_listing_answers_every_name_without_a_request),
 		TEST(a_listing_of_many_pages_is_one_listing),
 		TEST(markers_make_directories_and_stay_out_of_sight),
