@@ -293,6 +293,11 @@ static int start_threads(struct fs *fs, struct error *err)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit); /* many files open at once: as many as we may */
 	}
+	/* Credentials and files are in memory. Who wants a core all the same can raise this again: prlimit --core. */
+	if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+		limit.rlim_cur = 0;
+		(void)setrlimit(RLIMIT_CORE, &limit);
+	}
 	fs->net = workers_new("skydir-net", fs->options.max_connections);
 	fs->up = workers_new("skydir-up", fs->options.uploads);
 	fs->parts = workers_new("skydir-part", fs->options.uploads);

@@ -298,14 +298,16 @@ static void doubts_forget(struct listing *l)
 }
 
 /* Empty objects, these and 16 hexadecimal digits, with which a store finds out what its server does. They go at once, unless we are
- * killed. */
-#define PROBE_PREFIX ".skydir-probe-"
+ * killed: one that stays is shown after a while, or nobody could remove its directory. */
+#define PROBE_PREFIX  ".skydir-probe-"
+#define PROBE_LASTS_S 600
 
 static bool is_probe(const struct store_object *object, struct str name)
 {
 	size_t len = strlen(PROBE_PREFIX);
 
-	return !object->is_prefix && object->size == 0 && name.len >= len + 16 && memcmp(name.ptr, PROBE_PREFIX, len) == 0 &&
+	return !object->is_prefix && object->size == 0 && object->modified_wall_ns / 1000000000 > clock_wall_s() - PROBE_LASTS_S &&
+	       name.len >= len + 16 && memcmp(name.ptr, PROBE_PREFIX, len) == 0 &&
 	       strspn(name.ptr + len, "0123456789abcdef") == 16;
 }
 

@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -298,6 +299,13 @@ def refused(m, *says):
     done = m.mount(check=False)
     assert done.returncode != 0 and not harness.is_mounted(m.top)
     assert all(s in done.stderr for s in says), done.stderr
+
+
+def test_no_core_is_dumped(make_mount):
+    """It would hold credentials and files."""
+    m = make_mount("local").start()
+    limits = pathlib.Path(f"/proc/{m.pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE), limits
 
 
 def test_a_cache_directory_of_others_is_refused(make_mount):

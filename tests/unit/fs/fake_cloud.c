@@ -115,9 +115,10 @@ static void end_change(struct cloud *c)
 		c->on_change(c->hook_arg);
 }
 
-static struct store_object describe(const struct cloud_object *o, struct arena *arena)
+static struct store_object describe(const struct cloud *c, const struct cloud_object *o, struct arena *arena)
 {
-	struct store_object described = { .key = arena_strdup(arena, o->key), .size = o->size };
+	struct store_object described = { .key = arena_strdup(arena, o->key), .size = o->size,
+					  .modified_wall_ns = c->modified_wall_ns };
 
 	memcpy(described.version, o->version, STORE_VERSION_MAX);
 	return described;
@@ -157,7 +158,7 @@ static void fill_page(struct cloud *c, const struct store_list_args *args, size_
 			ret->next_token = last;
 			return;
 		}
-		ret->objects[ret->count] = describe(&c->objects[i], &ret->arena);
+		ret->objects[ret->count] = describe(c, &c->objects[i], &ret->arena);
 		if (cut)
 			ret->objects[ret->count] = (struct store_object){
 				.key = arena_strndup(&ret->arena, key, (size_t)(cut - key) + 1),
@@ -204,7 +205,7 @@ static int head(struct store *s, const char *bucket, const char *key, const char
 	o = cloud_find(c, key);
 	if (!o)
 		return error_set(err, ERR_NOT_FOUND, "no such object");
-	*ret = describe(o, arena);
+	*ret = describe(c, o, arena);
 	ret->has_meta = true;
 	return 0;
 }

@@ -23,6 +23,7 @@ struct cloud {
 	struct cloud_object *objects; /* in order of key, all in CLOUD_BUCKET */
 	size_t count, capacity;
 	uint64_t contents;	    /* counts what was put */
+	int64_t modified_wall_ns;   /* all objects say so */
 	unsigned heads, lists;	    /* how often each was asked */
 	unsigned page_keys;	    /* most of a page; 0: 1000 */
 	bool is_held;		    /* changes wait */

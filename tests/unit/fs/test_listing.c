@@ -2,6 +2,7 @@
  * The directory cache: what listings and look-ups tell is merged into the tree, what changed here wins over older answers, and the
  * cloud is asked as seldom as promised.
  */
+#include "backends/base/clock.h"
 #include "fs/change.h"
 #include "fs/file.h"
 #include "fs/listing.h"
@@ -598,9 +599,15 @@ static void an_object_by_which_the_store_tries_its_server_is_not_shown(void **st
 	cloud_put(b->cloud, "d/.skydir-probe-0123456789abcdef-copy", 0);
 	cloud_put(b->cloud, "d/.skydir-probe-fedcba9876543210", 5); /* somebody's file */
 	cloud_put(b->cloud, "d/.skydir-probe-notes", 0);
+	cloud_put(b->cloud, "e/.skydir-probe-0123456789abcdef", 0);
+	b->cloud->modified_wall_ns = clock_wall_ns();
 	bench_list(b, "");
 	bench_list(b, "d");
 	bench_expect_names(b, "d", ".skydir-probe-fedcba9876543210 .skydir-probe-notes ");
+	/* What a kill left there an hour ago would keep the directory from being removed. */
+	b->cloud->modified_wall_ns -= INT64_C(3600000000000);
+	bench_list(b, "e");
+	bench_expect_names(b, "e", ".skydir-probe-0123456789abcdef ");
 }
 
 int main(void)
