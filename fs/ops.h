@@ -59,6 +59,8 @@ void ops_count(enum ops_kind kind);
 
 /* Closes the handles that were kept for memory that was mapped, where nothing is any more (passthrough.h). Without fs.lock. */
 void ops_close_unmapped(struct fs *fs);
+/* The one of this inode, or of this name in it: it is not in the way of what comes now. */
+void ops_close_unmapped_of(struct fs *fs, fuse_ino_t ino, const char *name);
 
 /* What several of them share (ops.c). */
 static inline struct fs *ops_fs(fuse_req_t req)

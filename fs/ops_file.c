@@ -8,7 +8,7 @@
 #include "fs/upload.h"
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
+#include <time.h>
 #include <sys/stat.h>
 
 static bool is_writer(const struct fuse_file_info *fi)
@@ -137,14 +137,15 @@ static void handle_close(struct fs *fs, const struct fuse_file_info *fi)
 	tell_time(fs, ino, has_new_time);
 }
 
-/* A handle that was kept for what was mapped: nothing is any more, maybe, and then it is not in the way of this open. */
-static void close_unmapped_of(struct fs *fs, fuse_ino_t ino)
+void ops_close_unmapped_of(struct fs *fs, fuse_ino_t ino, const char *name)
 {
 	struct fuse_file_info fi = { 0 };
 	struct node *n;
 
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, ino);
+	if (n && name)
+		n = tree_child(&fs->tree, n, name);
 	if (n && n->file)
 		fi.fh = passthrough_unmapped_of_locked(n->file);
 	lock_drop(&fs->lock);
@@ -290,7 +291,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!p)
 		return;
 	p->fi.fh = 0;
-	close_unmapped_of(p->fs, ino);
+	ops_close_unmapped_of(p->fs, ino, NULL);
 	open_try(p);
 }
 
@@ -379,6 +380,8 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		remote_try(p);
 }
 
+#define SOON_NS 30000L
+
 /* Memory may still be mapped through the handle (passthrough.h): it stays counted. *ret_instead: one to close in its place, or 0. */
 static bool keep_locked(struct fs *fs, const struct fuse_file_info *fi, uint64_t *ret_instead)
 {
@@ -387,12 +390,14 @@ static bool keep_locked(struct fs *fs, const struct fuse_file_info *fi, uint64_t
 
 	if (!(fi->fh & OPS_FH_PASSTHROUGH) || !passthrough_may_be_mapped_locked(n->file, is_write))
 		return false;
-	/* The kernel is just about to close its own, maybe, on the thread that closed this one. */
-	lock_drop(&fs->lock);
-	(void)sched_yield();
-	lock_take(&fs->lock);
-	if (!passthrough_may_be_mapped_locked(n->file, is_write))
-		return false;
+	/* The kernel is just about to close its own, maybe, on the thread that closed this one: before close() returns there. */
+	for (long wait_ns = SOON_NS; wait_ns <= SOON_NS << 4; wait_ns *= 2) {
+		lock_drop(&fs->lock);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = wait_ns }, NULL);
+		lock_take(&fs->lock);
+		if (!passthrough_may_be_mapped_locked(n->file, is_write))
+			return false;
+	}
 	*ret_instead = passthrough_keep_locked(n->file, fi->fh, is_write);
 	passthrough_settle_locked(n->file);
 	if (passthrough_is_only_kept_locked(n->file))

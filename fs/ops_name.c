@@ -169,8 +169,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	p = ops_park(req, lookup_try, parent, name, NULL);
-	if (p)
-		lookup_try(p);
+	if (!p)
+		return;
+	ops_close_unmapped_of(p->fs, parent, name); /* a file that is open for writing is not asked for in the cloud */
+	lookup_try(p);
 }
 
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)

@@ -399,20 +399,37 @@ static uint64_t again_after_ms_locked(const struct pending *op)
 	return op->fs->space_waiters ? ROOM_AGAIN_MS : UINT64_MAX;
 }
 
+/* false: nobody wants it any more, and it is gone. */
+static bool stop_running_locked(struct pending *op)
+{
+	lock_assert_held(&op->fs->lock);
+	op->fs->queue.running--;
+	if (op->is_abandoned) {
+		op->state = PENDING_QUEUED; /* counted out already */
+		pending_done_locked(op);
+		return false;
+	}
+	cancel_destroy(&op->cancel);
+	cancel_init(&op->cancel);
+	return true;
+}
+
+void pending_again_locked(struct pending *op)
+{
+	if (!stop_running_locked(op))
+		return;
+	op->wants_redo = false;
+	pending_wait_until_locked(op, clock_mono_ms());
+	cond_broadcast(&op->fs->changed);
+}
+
 void pending_retry_locked(struct pending *op, const struct error *err)
 {
 	struct fs *fs = op->fs;
 	uint64_t wait_ms = 0;
 
-	lock_assert_held(&fs->lock);
-	fs->queue.running--;
-	if (op->is_abandoned) {
-		op->state = PENDING_QUEUED; /* counted out already */
-		pending_done_locked(op);
+	if (!stop_running_locked(op))
 		return;
-	}
-	cancel_destroy(&op->cancel);
-	cancel_init(&op->cancel);
 	if (err) {
 		unsigned shift = op->attempts < 6 ? op->attempts : 6;
 

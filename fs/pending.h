@@ -159,6 +159,8 @@ void pending_wait_until_locked(struct pending *op, uint64_t due_ms);
 bool pending_stop_waiting_locked(struct pending *op);
 /* For those who carry out: ends an operation (success, or give-up) and takes it from the queue and journal. */
 void pending_done_locked(struct pending *op);
+/* What was refused has another base now, and nothing was sent: at once, also while its file is open. */
+void pending_again_locked(struct pending *op);
 /* Try again after a while (kind of err decides how long); or now, with delay 0, when wants_redo. */
 void pending_retry_locked(struct pending *op, const struct error *err);
 /* Recovery: an operation read from the journal, with its node set. */

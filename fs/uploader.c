@@ -364,7 +364,7 @@ void upload_run(struct pending *op)
 		case CONFLICT_RETRY:
 			lock_take(&fs->lock);
 			f->busy--;
-			pending_retry_locked(op, NULL);
+			pending_again_locked(op);
 			lock_drop(&fs->lock);
 			return;
 		case CONFLICT_STAYS:

@@ -65,7 +65,7 @@ void s3_condition_learn(struct s3_store *s, const struct http_response *response
 		unsigned kept;
 	} known[] = {
 		{ "VERSITYGW", S3_KEEPS_ALL & ~S3_KEEPS_TARGET },
-		{ "Werkzeug/", S3_KEEPS_PUT | S3_KEEPS_SOURCE }, /* moto */
+		{ "Werkzeug/", S3_KEEPS_PUT | S3_KEEPS_DELETE | S3_KEEPS_SOURCE }, /* moto */
 	};
 	const char *name;
 

@@ -1,6 +1,7 @@
 /*
  * Asks a server by effect which conditions it keeps (enum s3_promise): once for each store, before its first conditional write,
- * in the same bucket and directory, with objects of nothing that are deleted again.
+ * in the same bucket and directory, with objects of nothing that are deleted again. One that has not yet said its name is asked for
+ * that first.
  *
  * Both sides are asked: what must be refused, and what must not be. Ceph's gateway (16.2) refuses every If-Match, also the right one,
  * because it compares with the quotes; in a bucket with versions it ignores If-None-Match. Either way its word is worth nothing.
@@ -160,6 +161,20 @@ static void clean_up(struct probe *p)
 	}
 }
 
+/* Any answer tells who the server is, when it is one that is known (s3_condition_learn). */
+static bool is_known_by_name(struct s3_call *for_call)
+{
+	CLEANUP(s3_call_release)
+	struct s3_call c = S3_CALL_INIT(for_call->store, HTTP_HEAD, "HeadBucket", for_call->bucket, NULL);
+	struct error ignored = ERROR_INIT;
+
+	c.request.cancel = for_call->request.cancel;
+	c.request.deadline_mono_ms = for_call->request.deadline_mono_ms;
+	if (s3_call_perform(&c, &ignored) < 0)
+		log_debug("s3.probe", "store='%s' error='%s'", for_call->store->base.name, ignored.message);
+	return s3_keeps(for_call->store, S3_KEEPS_KNOWN);
+}
+
 void s3_probe(struct s3_call *for_call)
 {
 	struct s3_store *s = for_call->store;
@@ -169,6 +184,8 @@ void s3_probe(struct s3_call *for_call)
 	struct probe p = { .for_call = for_call };
 	unsigned kept = 0;
 
+	if (is_known_by_name(for_call))
+		return;
 	for (int i = 0; i < 2; i++)
 		p.keys[i] = str_format("%.*s.skydir-probe-%016" PRIx64 "%s", dir, for_call->key, number, i ? "-copy" : "");
 	if (p.keys[0] && p.keys[1])

@@ -75,6 +75,7 @@ static void ask_anew(struct fake_room *room)
 	atomic_store(&s3_of(room->store)->kept, 0);
 }
 
+#define NAMELESS   { .status = 200 } /* a bucket's HEAD: the server does not tell what it is */
 #define REFUSED    { .status = 412, .body = ERROR_BODY("PreconditionFailed") }
 #define MADE(tag)  { .status = 200, .headers = "ETag: \"" tag "\"\r\n" }
 #define COPIED(tag)                                                                                                        \
@@ -84,7 +85,7 @@ static void ask_anew(struct fake_room *room)
 
 static void an_unknown_server_is_asked_once_whether_it_keeps_conditions(void **state)
 {
-	OPEN(room, MADE("e"), REFUSED, REFUSED, MADE("f"),  /* puts */
+	OPEN(room, NAMELESS, MADE("e"), REFUSED, REFUSED, MADE("f"),  /* puts */
 	     REFUSED, COPIED("f"), REFUSED, REFUSED,	    /* copies */
 	     REFUSED, { .status = 204 },		    /* deletes */
 	     { .status = 204 }, { .status = 204 },	    /* and what is left of it all */
@@ -96,13 +97,13 @@ static void an_unknown_server_is_asked_once_whether_it_keeps_conditions(void **s
 	(void)state;
 	ask_anew(&room);
 	assert_int_equal(put_hello(&room, &args, version, &err), 0);
-	assert_non_null(strstr(fake_s3_request(room.server, 0), "PUT /b/.skydir-probe-"));
-	assert_non_null(strstr(fake_s3_request(room.server, 0), "If-None-Match: *"));
-	assert_non_null(strstr(fake_s3_request(room.server, 3), "If-Match: \"e\""));
-	assert_non_null(strstr(fake_s3_request(room.server, 10), "DELETE /b/.skydir-probe-"));
-	assert_non_null(strstr(fake_s3_request(room.server, 12), "PUT /b/k "));
+	assert_non_null(strstr(fake_s3_request(room.server, 1), "PUT /b/.skydir-probe-"));
+	assert_non_null(strstr(fake_s3_request(room.server, 1), "If-None-Match: *"));
+	assert_non_null(strstr(fake_s3_request(room.server, 4), "If-Match: \"e\""));
+	assert_non_null(strstr(fake_s3_request(room.server, 11), "DELETE /b/.skydir-probe-"));
+	assert_non_null(strstr(fake_s3_request(room.server, 13), "PUT /b/k "));
 	assert_int_equal(put_hello(&room, &args, version, &err), 0);
-	assert_int_equal(fake_s3_count(room.server), 14);
+	assert_int_equal(fake_s3_count(room.server), 15);
 	assert_true(room.store->caps & STORE_CAP_CONDITIONAL_PUT);
 	assert_int_equal(atomic_load(&s3_of(room.store)->kept), S3_KEEPS_KNOWN | (S3_KEEPS_ALL & ~S3_KEEPS_END));
 	fake_room_close(&room);
@@ -111,7 +112,7 @@ static void an_unknown_server_is_asked_once_whether_it_keeps_conditions(void **s
 /* Ceph's gateway refuses every If-Match, also the right one; the versions of what was asked with are all deleted. */
 static void a_server_that_refuses_the_right_version_keeps_no_conditions(void **state)
 {
-	OPEN(room, { .status = 200, .headers = "ETag: \"e\"\r\nx-amz-version-id: one\r\n" }, REFUSED, REFUSED, REFUSED,
+	OPEN(room, NAMELESS, { .status = 200, .headers = "ETag: \"e\"\r\nx-amz-version-id: one\r\n" }, REFUSED, REFUSED, REFUSED,
 	     { .status = 204 }, /* taken away again */
 	     { .status = 200, .headers = "ETag: \"old\"\r\nContent-Length: 5\r\n" }, MADE("n"),
 	     { .status = 200, .headers = "ETag: \"n\"\r\nContent-Length: 5\r\n" });
@@ -122,17 +123,33 @@ static void a_server_that_refuses_the_right_version_keeps_no_conditions(void **s
 	(void)state;
 	ask_anew(&room);
 	assert_int_equal(put_hello(&room, &args, version, &err), 0);
-	assert_non_null(strstr(fake_s3_request(room.server, 4), "DELETE /b/.skydir-probe-"));
-	assert_non_null(strstr(fake_s3_request(room.server, 4), "versionId=one"));
-	assert_null(strstr(fake_s3_request(room.server, 6), "If-Match"));
+	assert_non_null(strstr(fake_s3_request(room.server, 5), "DELETE /b/.skydir-probe-"));
+	assert_non_null(strstr(fake_s3_request(room.server, 5), "versionId=one"));
+	assert_null(strstr(fake_s3_request(room.server, 7), "If-Match"));
 	assert_false(room.store->caps & STORE_CAP_CONDITIONAL_PUT);
+	fake_room_close(&room);
+}
+
+static void a_server_that_is_known_by_name_is_not_asked(void **state)
+{
+	OPEN(room, { .status = 200, .headers = "Server: VERSITYGW\r\n" }, MADE("n"));
+	struct store_put_args args = { .if_absent = true };
+	char version[STORE_VERSION_MAX] = "";
+	struct error err;
+
+	(void)state;
+	ask_anew(&room);
+	assert_int_equal(put_hello(&room, &args, version, &err), 0);
+	assert_non_null(strstr(fake_s3_request(room.server, 0), "HEAD /b"));
+	assert_non_null(strstr(fake_s3_request(room.server, 1), "If-None-Match: *"));
+	assert_int_equal(fake_s3_count(room.server), 2);
 	fake_room_close(&room);
 }
 
 /* The second attempt of a PUT that has reached the server is refused because of the first: that tells nothing. */
 static void a_question_that_was_sent_twice_is_asked_again(void **state)
 {
-	OPEN(room, { .status = 500 }, REFUSED, { .status = 204 }, /* it may have been made */
+	OPEN(room, NAMELESS, { .status = 500 }, REFUSED, { .status = 204 }, /* it may have been made */
 	     { .status = 404 }, MADE("n"), { .status = 200, .headers = "ETag: \"n\"\r\nContent-Length: 5\r\n" });
 	struct store_put_args args = { .if_absent = true };
 	char version[STORE_VERSION_MAX] = "";
@@ -141,8 +158,8 @@ static void a_question_that_was_sent_twice_is_asked_again(void **state)
 	(void)state;
 	ask_anew(&room);
 	assert_int_equal(put_hello(&room, &args, version, &err), 0);
-	assert_non_null(strstr(fake_s3_request(room.server, 2), "DELETE /b/.skydir-probe-"));
-	assert_int_equal(fake_s3_count(room.server), 6);
+	assert_non_null(strstr(fake_s3_request(room.server, 3), "DELETE /b/.skydir-probe-"));
+	assert_int_equal(fake_s3_count(room.server), 7);
 	assert_true(room.store->caps & STORE_CAP_CONDITIONAL_PUT);
 	assert_int_equal(atomic_load(&s3_of(room.store)->kept), 0);
 	fake_room_close(&room);
@@ -181,7 +198,7 @@ static void a_server_that_ignores_conditions_is_compared_before_and_after(void *
 	static const char done[] = "ETag: \"n\"\r\n";
 	static const char new[] = "ETag: \"n\"\r\nContent-Length: 5\r\n";
 	static const char other[] = "ETag: \"x\"\r\nContent-Length: 5\r\n";
-	OPEN(room, MADE("e"), MADE("e"), { .status = 204 }, /* asked; taken away again */
+	OPEN(room, NAMELESS, MADE("e"), MADE("e"), { .status = 204 }, /* asked; taken away again */
 	     { .status = 200, .headers = old }, { .status = 200, .headers = done }, { .status = 200, .headers = new },
 	     /* changed before */
 	     { .status = 200, .headers = other },
@@ -195,14 +212,14 @@ static void a_server_that_ignores_conditions_is_compared_before_and_after(void *
 	ask_anew(&room);
 	assert_int_equal(put_hello(&room, &args, version, &err), 0);
 	assert_string_equal(version, "n");
-	assert_non_null(strstr(fake_s3_request(room.server, 2), "DELETE /b/.skydir-probe-"));
+	assert_non_null(strstr(fake_s3_request(room.server, 3), "DELETE /b/.skydir-probe-"));
 	assert_false(room.store->caps & STORE_CAP_CONDITIONAL_PUT);
-	assert_int_equal(fake_s3_count(room.server), 6);
+	assert_int_equal(fake_s3_count(room.server), 7);
 	for (int i = 0; i < 2; i++) {
 		assert_true(put_hello(&room, &args, version, &err) < 0);
 		assert_int_equal(err.kind, ERR_PRECONDITION);
 	}
-	assert_int_equal(fake_s3_count(room.server), 10);
+	assert_int_equal(fake_s3_count(room.server), 11);
 	fake_room_close(&room);
 }
 
@@ -439,6 +456,7 @@ int main(void)
 		cmocka_unit_test(a_server_without_conditions_is_remembered),
 		cmocka_unit_test(an_unknown_server_is_asked_once_whether_it_keeps_conditions),
 		cmocka_unit_test(a_server_that_refuses_the_right_version_keeps_no_conditions),
+		cmocka_unit_test(a_server_that_is_known_by_name_is_not_asked),
 		cmocka_unit_test(a_question_that_was_sent_twice_is_asked_again),
 		cmocka_unit_test(a_copy_asks_for_its_source_where_that_condition_is_ignored),
 		cmocka_unit_test(a_server_that_ignores_conditions_is_compared_before_and_after),
