@@ -148,7 +148,7 @@ class OpenStackContract(Contract):
                 "maxTotalRAMSize": -1, "totalRAMUsed": 2048, "maxTotalKeypairs": 100, "maxServerMeta": 128}}},
             "/volume/v3/p1/limits": {"limits": {"rate": [], "absolute": {
                 "maxTotalVolumes": 10, "totalVolumesUsed": len(volumes), "maxTotalVolumeGigabytes": 1000,
-                "totalGigabytesUsed": sum(v["size"] for v in volumes.values()), "maxTotalSnapshots": 10, "totalSnapshotsUsed": 0}}},
+                "totalGigabytesUsed": sum(v.get("size", 0) for v in volumes.values()), "maxTotalSnapshots": 10, "totalSnapshotsUsed": 0}}},
             "/network/v2.0/quotas/p1": {"quota": {"network": 100, "floatingip": -1}},
         }
         if self.has_quota_details:
