@@ -10,6 +10,16 @@ static bool contains(struct str text, const char *part)
 	return text.len && memmem(text.ptr, text.len, part, strlen(part)) != NULL;
 }
 
+/* What the batch is answered with, when it is taken for its answer: else the keys may go one by one, by other answers. */
+static struct str answer_of_batch(struct str input)
+{
+	const char *end = input.len ? memmem(input.ptr, input.len, "----", 4) : NULL;
+
+	if (end)
+		input.len = (size_t)(end - input.ptr);
+	return str_starts(input, "HTTP/") && !str_starts(input, "HTTP/1.1 200") ? STR("") : input;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *const keys[] = { "first", "second/with&<sign>", "third" };
@@ -25,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (results[i].kind != ERR_NONE)
 			fuzz_check_result(-1, &results[i]);
 		else if (i == 0)
-			FUZZ_CHECK(!contains(input, REFUSED) || contains(input, "<!--") ||
+			FUZZ_CHECK(!contains(answer_of_batch(input), REFUSED) || contains(input, "<!--") ||
 				   contains(input, "CDATA"));
 	}
 	store_free(store);
