@@ -232,12 +232,9 @@ CFN(delete_stack, gone_stack, .is_strict = true, .is_idempotent = true);
 static int stacks_delete(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *stack = NULL;
-	struct cloud_call look = *call;
 	const char *id;
-	int r;
+	int r = rest_run_raw(call, &get_stack, NULL, &stack, err);
 
-	look.shape = NULL;
-	r = rest_run(&look, &get_stack, &stack, err);
 	if (r < 0)
 		return r;
 	id = json_get_string(stack, "StackId");
@@ -253,12 +250,9 @@ static int update_values(struct cloud_call *call, struct json_object **ret, stru
 	struct json_object *given = cloud_param_json(call, "parameter");
 	struct rest_field fields[ARRAY_SIZE(same_template)];
 	struct rest_row row = update_parameters;
-	struct cloud_call look = *call;
 	char place[80];
-	int r;
+	int r = rest_run_raw(call, &get_stack, NULL, &stack, err);
 
-	look.shape = NULL;
-	r = rest_run(&look, &get_stack, &stack, err);
 	if (r < 0)
 		return r;
 	kept = make_parameters(stack);

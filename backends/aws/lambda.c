@@ -91,37 +91,15 @@ static const struct rest_field code_fields[] = {
 static const struct rest_row update_function = { .service = "lambda", .method = HTTP_PUT, .path = FUNCTIONS "/{function}/code",
 	.fields = code_fields };
 
-struct listing {
-	struct cloud_call *call;
-	struct json_object *list;
-};
-
-static int take_function(void *arg, struct json_object *item, struct error *err)
-{
-	struct listing *l = arg;
-
-	return add_function(l->call, item, &l->list, err);
-}
-
 static int functions_list(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
-	struct listing l = { call, json_object_new_array() };
-	int r = l.list ? rest_each(call, &list_functions, take_function, &l, err) : error_no_memory(err);
-
-	if (r < 0)
-		json_object_put(l.list);
-	else
-		*ret = l.list;
-	return r < 0 ? r : 0;
+	return rest_list(call, &list_functions, add_function, ret, err);
 }
 
 /* The answer of GetFunction as it is: {Configuration, Code, Tags}; name: its name or identifier. */
 static int read_function(struct cloud_call *call, const char *name, struct json_object **ret, struct error *err)
 {
-	struct cloud_call look = *call;
-
-	look.shape = NULL;
-	return rest_run_with(&look, &get_function, "function", json_object_new_string(name), ret, err);
+	return rest_run_raw_with(call, &get_function, "function", name, ret, err);
 }
 
 static int show(struct cloud_call *call, const char *name, struct json_object **ret, struct error *err)

@@ -94,19 +94,6 @@ static const struct rest_field new_fields[] = {
 };
 ARM_CHANGE(create_app, "sites", HTTP_PUT, ARM_PLACE SITES "/{name}", new_fields, NULL);
 
-/* The row as it answers, without a shape; name NULL: with the parameters as they are. */
-static int run_raw(struct cloud_call *call, const struct rest_row *row, const char *name, const char *value, struct json_object **ret,
-		   struct error *err)
-{
-	const struct record_shape *shape = call->shape;
-	int r;
-
-	call->shape = NULL;
-	r = name ? rest_run_with(call, row, name, json_object_new_string(value), ret, err) : rest_run(call, row, ret, err);
-	call->shape = shape;
-	return r;
-}
-
 static int not_supported(const struct cloud_call *call, const char *param, struct error *err)
 {
 	return error_set(err, ERR_UNSUPPORTED, "%s: parameter '%s' is not supported by %s", call->operation, param,
@@ -122,34 +109,20 @@ static bool is_function_app(struct json_object *site)
 
 /* ---- what there is ---- */
 
-struct listing {
-	struct cloud_call *call;
-	struct json_object *list;
-};
-
-static int take_app(void *arg, struct json_object *item, struct error *err)
+static int take_app(struct cloud_call *call, struct json_object *item, struct json_object **list, struct error *err)
 {
-	struct listing *l = arg;
-
-	return is_function_app(item) ? cloud_list_add(l->call, function_map, item, &l->list, err) : 0;
+	return is_function_app(item) ? cloud_list_add(call, function_map, item, list, err) : 0;
 }
 
 static int functions_list(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
-	struct listing l = { call, json_object_new_array() };
-	int r = l.list ? rest_each(call, &list_sites, take_app, &l, err) : error_no_memory(err);
-
-	if (r < 0)
-		json_object_put(l.list);
-	else
-		*ret = l.list;
-	return r < 0 ? r : 0;
+	return rest_list(call, &list_sites, take_app, ret, err);
 }
 
 /* The application that the call names; a site of another kind is none. */
 static int find_app(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
-	int r = run_raw(call, &get_app, NULL, NULL, ret, err);
+	int r = rest_run_raw(call, &get_app, NULL, ret, err);
 
 	if (r == 0 && (!is_function_app(*ret) || !json_get_string(*ret, "id"))) {
 		json_object_put(*ret);
@@ -163,7 +136,7 @@ static int show(struct cloud_call *call, struct json_object *app, struct json_ob
 {
 	CLEANUP(json_putp) struct json_object *inner = NULL;
 	struct json_object *names = json_object_new_array();
-	int r = run_raw(call, &list_inner, "function", json_get_string(app, "id"), &inner, err);
+	int r = rest_run_raw_with(call, &list_inner, "function", json_get_string(app, "id"), &inner, err);
 
 	for (size_t i = 0; r == 0 && names && i < json_object_array_length(inner); i++) {
 		const char *name = json_get_string(json_object_array_get_idx(inner, i), "name"), *slash = name ? strrchr(name, '/') : NULL;
@@ -246,7 +219,7 @@ static int storage_setting(struct cloud_call *call, char **ret, struct error *er
 	int r = rest_find(call, &a_store, cloud_param(call, "storage"), &id, NULL, err);
 
 	if (r == 0)
-		r = run_raw(call, &list_store_keys, "_store", id, &keys, err);
+		r = rest_run_raw_with(call, &list_store_keys, "_store", id, &keys, err);
 	if (r < 0)
 		return r;
 	slash = strrchr(id, '/');
@@ -293,7 +266,7 @@ static int find_plan(struct cloud_call *call, char **ret, struct error *err)
 
 	if (cloud_param(call, "plan"))
 		return str_copy(cloud_param(call, "plan"), ret, err);
-	r = run_raw(call, &create_plan, NULL, NULL, &made, err);
+	r = rest_run_raw(call, &create_plan, NULL, &made, err);
 	if (r < 0 && !call->is_planned)
 		return r;
 	*err = ERROR_INIT; /* planned: what follows is planned too */
@@ -320,7 +293,7 @@ static int check_absent(struct cloud_call *call, struct error *err)
 	CLEANUP(json_putp) struct json_object *there = NULL;
 	struct error absent = ERROR_INIT;
 
-	if (run_raw(call, &get_named, NULL, NULL, &there, &absent) == 0)
+	if (rest_run_raw(call, &get_named, NULL, &there, &absent) == 0)
 		return error_set(err, ERR_EXISTS, "the application '%.100s' exists already", cloud_param(call, "name"));
 	if (absent.kind == ERR_NOT_FOUND)
 		return 0;
@@ -354,7 +327,7 @@ static int put_app(struct cloud_call *call, struct error *err)
 	json_object_object_add(params, "_version", json_object_new_string(version));
 	json_object_object_add(params, "_settings", json_object_get(settings));
 	call->params = params;
-	r = run_raw(call, &create_app, NULL, NULL, &answer, err);
+	r = rest_run_raw(call, &create_app, NULL, &answer, err);
 	call->params = before;
 	return r;
 }
@@ -372,7 +345,7 @@ static int functions_create(struct cloud_call *call, struct json_object **ret, s
 	if (r == 0)
 		r = put_app(call, err);
 	if (r == 0)
-		r = run_raw(call, &get_named, NULL, NULL, &app, err);
+		r = rest_run_raw(call, &get_named, NULL, &app, err);
 	if (r == 0)
 		r = azfunc_deploy(call, app, &zip, err);
 	return r < 0 ? r : show(call, app, ret, err);
@@ -430,11 +403,11 @@ static int functions_invoke(struct cloud_call *call, struct json_object **ret, s
 	if (r < 0)
 		return r;
 	id = json_get_string(app, "id");
-	r = run_raw(call, &list_inner, "function", id, &inner, err);
+	r = rest_run_raw_with(call, &list_inner, "function", id, &inner, err);
 	if (r == 0)
 		r = choose(call, inner, &function, err);
 	if (r == 0 && !call->plan)
-		r = run_raw(call, &list_app_keys, "function", id, &keys, err);
+		r = rest_run_raw_with(call, &list_app_keys, "function", id, &keys, err);
 	return r < 0 ? r : azfunc_invoke(call, app, function, json_get_string(keys, "functionKeys.default"), ret, err);
 }
 
@@ -445,7 +418,7 @@ static int functions_logs(struct cloud_call *call, struct json_object **ret, str
 	int r = find_app(call, &app, err);
 
 	if (r == 0)
-		r = run_raw(call, &list_settings, "function", json_get_string(app, "id"), &settings, err);
+		r = rest_run_raw_with(call, &list_settings, "function", json_get_string(app, "id"), &settings, err);
 	return r < 0 ? r : azfunc_logs(call, app, json_get_string(settings, "properties.APPLICATIONINSIGHTS_CONNECTION_STRING"), ret, err);
 }
 

@@ -547,3 +547,57 @@ int rest_each(struct cloud_call *call, const struct rest_row *row, rest_each_fn 
 
 	return r < 0 ? r : run_pages(call, row, service, &request, each, arg, err);
 }
+
+/* Not on a copy of the call: what was planned instead of sent is noted in it. */
+int rest_run_raw(struct cloud_call *call, const struct rest_row *row, struct json_object *params, struct json_object **ret,
+		 struct error *err)
+{
+	const struct record_shape *shape = call->shape;
+	struct json_object *before = call->params;
+	int r;
+
+	call->shape = NULL;
+	if (params)
+		call->params = params;
+	r = rest_run(call, row, ret, err);
+	call->shape = shape;
+	call->params = before;
+	return r;
+}
+
+int rest_run_raw_with(struct cloud_call *call, const struct rest_row *row, const char *name, const char *value,
+		      struct json_object **ret, struct error *err)
+{
+	const struct record_shape *shape = call->shape;
+	int r;
+
+	call->shape = NULL;
+	r = rest_run_with(call, row, name, json_object_new_string(value), ret, err);
+	call->shape = shape;
+	return r;
+}
+
+struct rest_listing {
+	struct cloud_call *call;
+	rest_take_fn *take;
+	struct json_object *list;
+};
+
+static int take_item(void *arg, struct json_object *item, struct error *err)
+{
+	struct rest_listing *l = arg;
+
+	return l->take(l->call, item, &l->list, err);
+}
+
+int rest_list(struct cloud_call *call, const struct rest_row *row, rest_take_fn *take, struct json_object **ret, struct error *err)
+{
+	struct rest_listing l = { call, take, json_object_new_array() };
+	int r = l.list ? rest_each(call, row, take_item, &l, err) : error_no_memory(err);
+
+	if (r < 0)
+		json_object_put(l.list);
+	else
+		*ret = l.list;
+	return r < 0 ? r : 0;
+}

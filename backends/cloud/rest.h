@@ -119,6 +119,15 @@ int rest_each(struct cloud_call *call, const struct rest_row *row, rest_each_fn 
 /* Runs a row with one parameter more, or another value for it (whose reference it takes). */
 int rest_run_with(struct cloud_call *call, const struct rest_row *row, const char *name, struct json_object *value,
 		  struct json_object **ret, struct error *err) MUST_CHECK;
+/* The same as the service gives it, without a shape. params NULL: the call's own. */
+int rest_run_raw(struct cloud_call *call, const struct rest_row *row, struct json_object *params, struct json_object **ret,
+		 struct error *err) MUST_CHECK;
+int rest_run_raw_with(struct cloud_call *call, const struct rest_row *row, const char *name, const char *value,
+		      struct json_object **ret, struct error *err) MUST_CHECK;
+/* A new list of what take makes of each item of a row's list (which may be nothing); take as rest_each_fn. */
+typedef int rest_take_fn(struct cloud_call *call, struct json_object *item, struct json_object **list, struct error *err);
+int rest_list(struct cloud_call *call, const struct rest_row *row, rest_take_fn *take, struct json_object **ret,
+	      struct error *err) MUST_CHECK;
 /* The first parameter that goes nowhere, or NULL. */
 const char *rest_stray_param(const struct cloud_call *call, const struct rest_row *row);
 /* Runs a request page by page and hands out the items, until each returns 1 or a negative. request is the first page's. */

@@ -100,64 +100,22 @@ static const struct rest_field code_fields[] = {
 static const struct rest_row update_function = { .service = "functions", .method = HTTP_PATCH, .path = FUNCTIONS "/{function}",
 	.fields = code_fields, .item = "", .is_strict = true };
 
-/* The row as it answers, without a shape; params NULL: the call's own. */
-static int run_raw(struct cloud_call *call, const struct rest_row *row, struct json_object *params, struct json_object **ret,
-		   struct error *err)
+static int take_function(struct cloud_call *call, struct json_object *item, struct json_object **list, struct error *err)
 {
-	const struct record_shape *shape = call->shape;
-	struct json_object *before = call->params;
-	int r;
-
-	call->shape = NULL;
-	call->params = params ? params : before;
-	r = rest_run(call, row, ret, err);
-	call->params = before;
-	call->shape = shape;
-	return r;
-}
-
-static int run_raw_with(struct cloud_call *call, const struct rest_row *row, const char *name, const char *value,
-			struct json_object **ret, struct error *err)
-{
-	const struct record_shape *shape = call->shape;
-	int r;
-
-	call->shape = NULL;
-	r = rest_run_with(call, row, name, json_object_new_string(value), ret, err);
-	call->shape = shape;
-	return r;
-}
-
-struct listing {
-	struct cloud_call *call;
-	struct json_object *list;
-};
-
-static int take_function(void *arg, struct json_object *item, struct error *err)
-{
-	struct listing *l = arg;
-
 	function_hide(item, "serviceConfig.environmentVariables");
 	function_hide(item, "buildConfig.environmentVariables");
-	return cloud_list_add(l->call, function_map, item, &l->list, err);
+	return cloud_list_add(call, function_map, item, list, err);
 }
 
 static int functions_list(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
-	struct listing l = { call, json_object_new_array() };
-	int r = l.list ? rest_each(call, &list_functions, take_function, &l, err) : error_no_memory(err);
-
-	if (r < 0)
-		json_object_put(l.list);
-	else
-		*ret = l.list;
-	return r < 0 ? r : 0;
+	return rest_list(call, &list_functions, take_function, ret, err);
 }
 
 static int show(struct cloud_call *call, const char *name, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *function = NULL;
-	int r = run_raw_with(call, &get_function, "function", name, &function, err);
+	int r = rest_run_raw_with(call, &get_function, "function", name, &function, err);
 
 	if (r < 0)
 		return r;
@@ -189,7 +147,7 @@ static int wait_for(struct cloud_call *call, struct json_object **operation, str
 		r = cloud_sleep(call, pause_ms, err);
 		pause_ms = pause_ms * 3 / 2 < POLL_MOST_MS ? pause_ms * 3 / 2 : POLL_MOST_MS;
 		if (r == 0)
-			r = run_raw_with(call, &get_operation, "_operation", name, &next, err);
+			r = rest_run_raw_with(call, &get_operation, "_operation", name, &next, err);
 		if (r < 0)
 			return r;
 		json_object_put(*operation);
@@ -204,7 +162,7 @@ static int wait_for(struct cloud_call *call, struct json_object **operation, str
 static int change(struct cloud_call *call, const struct rest_row *row, struct json_object *params, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *operation = NULL;
-	int r = run_raw(call, row, params, &operation, err);
+	int r = rest_run_raw(call, row, params, &operation, err);
 
 	return r < 0 ? r : wait_for(call, &operation, err);
 }
@@ -292,7 +250,7 @@ static int find_source(struct cloud_call *call, struct json_object **ret, struct
 		return *ret ? 0 : error_no_memory(err);
 	}
 	if (r == 0)
-		r = run_raw(call, &get_upload, NULL, &upload, err);
+		r = rest_run_raw(call, &get_upload, NULL, &upload, err);
 	if (r < 0)
 		return r;
 	address = json_get_string(upload, "uploadUrl");
@@ -414,7 +372,7 @@ static int functions_invoke(struct cloud_call *call, struct json_object **ret, s
 		if (cloud_param_json(call, strange[i]))
 			return error_set(err, ERR_UNSUPPORTED, "%s: parameter '%s' is not supported by %s", call->operation, strange[i],
 					 call->cloud->driver->type);
-	r = run_raw(call, &get_function, NULL, &function, err);
+	r = rest_run_raw(call, &get_function, NULL, &function, err);
 	if (r < 0)
 		return r;
 	address = json_get_string(function, "serviceConfig.uri");
@@ -460,7 +418,7 @@ static int functions_logs(struct cloud_call *call, struct json_object **ret, str
 	CLEANUP(freep) char *region = NULL;
 	const char *name;
 	char since[25];
-	int r = run_raw(call, &get_function, NULL, &function, err);
+	int r = rest_run_raw(call, &get_function, NULL, &function, err);
 
 	if (r == 0)
 		r = call->cloud->driver->variable(call, "region", &region, err);

@@ -177,18 +177,6 @@ static const struct rest_row delete_backup = { .service = "sql", .method = HTTP_
 
 /* ---- operations ---- */
 
-/* The row as it answers, without a shape. */
-static int run_raw(struct cloud_call *call, const struct rest_row *row, struct json_object **ret, struct error *err)
-{
-	const struct record_shape *shape = call->shape;
-	int r;
-
-	call->shape = NULL;
-	r = rest_run(call, row, ret, err);
-	call->shape = shape;
-	return r;
-}
-
 static int judge(struct json_object *operation, struct error *err)
 {
 	const char *code = json_get_string(operation, "error.errors.0.code");
@@ -208,16 +196,14 @@ static int wait_for(struct cloud_call *call, struct json_object **operation, str
 	while (r == 0) {
 		const char *status = json_get_string(*operation, "status");
 		struct json_object *next = NULL;
-		struct cloud_call look = *call;
 
 		if (status && !strcmp(status, "DONE"))
 			return judge(*operation, err);
 		cloud_progress(call, "%s: %s", call->operation, status ? status : "?");
 		r = cloud_sleep(call, pause_ms, err);
 		pause_ms = pause_ms * 3 / 2 < POLL_MOST_MS ? pause_ms * 3 / 2 : POLL_MOST_MS;
-		look.shape = NULL;
 		if (r == 0)
-			r = rest_run_with(&look, &get_operation, "_operation", json_object_new_string(name), &next, err);
+			r = rest_run_raw_with(call, &get_operation, "_operation", name, &next, err);
 		if (r == 0) {
 			json_object_put(*operation);
 			*operation = next;
@@ -228,7 +214,7 @@ static int wait_for(struct cloud_call *call, struct json_object **operation, str
 
 static int change(struct cloud_call *call, const struct rest_row *row, struct json_object **ret_operation, struct error *err)
 {
-	int r = run_raw(call, row, ret_operation, err);
+	int r = rest_run_raw(call, row, NULL, ret_operation, err);
 
 	if (r == 0)
 		r = judge(*ret_operation, err);

@@ -180,16 +180,6 @@ static int run_with(struct cloud_call *call, struct json_object *params, const s
 	return r;
 }
 
-static int read_raw(struct cloud_call *call, struct json_object *params, const struct rest_row *row, struct json_object **ret,
-		    struct error *err)
-{
-	struct cloud_call look = *call;
-
-	look.shape = NULL;
-	look.params = params;
-	return rest_run(&look, row, ret, err);
-}
-
 static int stacks_create(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *params = NULL;
@@ -205,7 +195,7 @@ static int stacks_update(struct cloud_call *call, struct json_object **ret, stru
 	CLEANUP(json_putp) struct json_object *values = NULL;
 	CLEANUP(json_putp) struct json_object *params = NULL;
 	struct json_object *given = cloud_param_json(call, "parameter");
-	int r = read_raw(call, call->params, &get_stack, &stack, err);
+	int r = rest_run_raw(call, &get_stack, call->params, &stack, err);
 
 	if (r == 0)
 		r = with_source(call, &params, err);
@@ -233,7 +223,7 @@ static int with_revision(struct cloud_call *call, struct json_object **ret, stru
 	CLEANUP(json_putp) struct json_object *stack = NULL;
 	CLEANUP(json_putp) struct json_object *params = NULL;
 	const char *revision;
-	int r = read_raw(call, call->params, &get_stack, &stack, err);
+	int r = rest_run_raw(call, &get_stack, call->params, &stack, err);
 
 	if (r < 0)
 		return r;
@@ -284,7 +274,7 @@ static int outputs_list(struct cloud_call *call, struct json_object **ret, struc
 	int r = list ? with_revision(call, &params, err) : error_set(err, ERR_NO_MEMORY, "out of memory");
 
 	if (r == 0)
-		r = read_raw(call, params, &get_revision, &revision, err);
+		r = rest_run_raw(call, &get_revision, params, &revision, err);
 	if (r < 0)
 		return r;
 	outputs = json_get(revision, "applyResults.outputs");
@@ -311,7 +301,7 @@ static int wait_for_preview(struct cloud_call *call, struct json_object *params,
 	for (;;) {
 		CLEANUP(json_putp) struct json_object *preview = NULL;
 		const char *state, *why;
-		int r = read_raw(call, params, &get_preview, &preview, err);
+		int r = rest_run_raw(call, &get_preview, params, &preview, err);
 
 		if (r < 0)
 			return r;
@@ -358,7 +348,7 @@ static int stacks_preview(struct cloud_call *call, struct json_object **ret, str
 	cloud_token(token);
 	(void)snprintf(name, sizeof name, "skydir-%s", token);
 	r = put_text(params, "_preview", name, err);
-	if (r == 0 && read_raw(call, params, &made_stack, &there, &absent) == 0 && json_get_string(there, "name"))
+	if (r == 0 && rest_run_raw(call, &made_stack, params, &there, &absent) == 0 && json_get_string(there, "name"))
 		r = put_text(params, "_deployment", json_get_string(there, "name"), err);
 	if (absent.kind != ERR_NONE && absent.kind != ERR_NOT_FOUND) {
 		return error_set(err, absent.kind, "%s", absent.message);
