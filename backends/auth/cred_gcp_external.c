@@ -1,6 +1,6 @@
 /*
- * Workload identity federation: the token of another identity provider, from a file, an address or a program, is
- * exchanged at Google's security token service (and then, perhaps, for that of a service account).
+ * Workload identity federation: the token of another identity provider, from a file, an address, a program or AWS
+ * (cred_gcp_aws.c), is exchanged at Google's security token service (and then, perhaps, for that of a service account).
  *
  * A program is run only with GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1: the file that names it may come from
  * somebody else.
@@ -252,9 +252,11 @@ static int subject_token(const struct cred_context *c, const struct gcp_json *j,
 	const char *command = json_get_string(j->o, "credential_source.executable.command");
 	const char *environment = json_get_string(j->o, "credential_source.environment_id");
 
+	if (environment && !strcmp(environment, "aws1"))
+		return gcp_aws_subject(c, j, ret, err);
 	if (environment)
 		return error_set(err, ERR_UNSUPPORTED,
-				 "%s: credential_source '%.30s' is not supported (file, url and "
+				 "%s: credential_source '%.30s' is not supported (aws1, file, url and "
 				 "executable are)",
 				 j->name, environment);
 	if (command)

@@ -55,6 +55,9 @@ int gcp_service_account_key(const struct gcp_json *j, struct jwt_key **ret,
 int gcp_external_fetch(const struct cred_context *c, const struct gcp_json *j,
 		       const struct gcp_request *q, struct token *ret,
 		       struct error *err) MUST_CHECK;
+/* cred_gcp_aws.c: the subject token of a workload on AWS. */
+int gcp_aws_subject(const struct cred_context *c, const struct gcp_json *j, struct buf *ret,
+		    struct error *err) MUST_CHECK;
 /* The token of a service account by IAM, with `by` as the caller's. */
 int gcp_impersonate(const struct cred_context *c, const struct gcp_json *j, const char *scope,
 		    const struct token *by, struct token *ret, struct error *err) MUST_CHECK;

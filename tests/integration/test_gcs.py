@@ -9,7 +9,7 @@ import pytest
 import harness
 from harness import eventually, fleet
 
-KINDS = ("service_account", "authorized_user", "external_file", "external_url", "external_program", "impersonated",
+KINDS = ("service_account", "authorized_user", "external_file", "external_url", "external_program", "external_aws", "impersonated",
          "impersonated_by_account")
 
 
@@ -129,6 +129,35 @@ def test_every_kind_of_credentials(make_mount, gcs_contract, kind):
     m.start()
     (m.path / "f").write_bytes(b"by " + kind.encode())
     assert m.read("f") == b"by " + kind.encode()
+
+
+@pytest.mark.parametrize("variables, wrong", (
+    ({}, None), ({"AWS_SECRET_ACCESS_KEY": "another"}, "token_url of"), ({"AWS_SECRET_ACCESS_KEY": ""}, "AWS_SECRET_ACCESS_KEY is not"),
+    ({"AWS_REGION": "no region!"}, "AWS_REGION")))
+def test_keys_of_aws_in_the_environment(make_mount, gcs_contract, tmp_path, variables, wrong):
+    """Then no metadata are asked for. Broken ones end in one line that says what."""
+    account = json.loads((gcs_contract.credentials / "external_aws.json").read_text())
+    source = {k: v for k, v in account["credential_source"].items() if k in ("environment_id", "regional_cred_verification_url")}
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps({**account, "credential_source": source}))
+    m = make_mount("gcs", source="/gcs/{bucket}", store_config={"credentials-file": path})
+    before = m.environment
+    keys = {"AWS_ACCESS_KEY_ID": "ASIASKYDIRTEST", "AWS_SECRET_ACCESS_KEY": "aws/secret+of=tests",
+            "AWS_SESSION_TOKEN": "session+token/of=tests", "AWS_REGION": "eu-central-2"}
+    m.environment = lambda: {**before(), **{k: v for k, v in {**keys, **variables}.items() if v}}
+    m.client.create_bucket(m.bucket)
+    m.write_config()
+    done = m.mount(check=False)
+    if wrong:
+        lines = done.stderr.strip().splitlines()
+        assert done.returncode in (2, 4) and len(lines) == 1 and wrong in lines[0], done.stderr
+        assert "another" not in done.stderr and "session+token" not in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    (m.path / "f").write_bytes(b"by a role of AWS")
+    m.sync()
+    assert m.client.get(m.bucket, "f") == b"by a role of AWS"
+    assert "exchange of a request to AWS" in fleet.gcs_state(gcs_contract)["issued"]
 
 
 def test_the_metadata_server(make_mount, gcs_contract):

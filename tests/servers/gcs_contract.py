@@ -265,6 +265,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             query = dict(urllib.parse.parse_qsl(self.path.partition("?")[2]))
             status, text = self.server.identity.metadata(path[len("/computeMetadata/v1/"):], query, self.headers)
             return self.answer(status, text.encode(), "application/text", [("Metadata-Flavor", "Google")])
+        if path.startswith("/latest/"):
+            status, text = self.server.identity.instance(self.command, path, self.headers)
+            return self.answer(status, text.encode(), "text/plain")
         if path == "/subject":
             if self.headers.get("X-Test") != "yes":
                 raise not_found("subject")

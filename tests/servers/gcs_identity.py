@@ -1,8 +1,8 @@
 """Purpose: the identity side of the GCS contract server: it plays Google's token endpoint, the security token service,
 IAM credentials and the metadata server, and says which bearer tokens are good.
 
-Every signature is verified with the public half of the key that the server gave out itself, by the cryptography package;
-claims are checked as the services check them. Credentials files of every kind are written to a directory.
+Every signature is verified with the public half of the key that the server gave out itself, by the cryptography package,
+and those of requests to AWS by botocore; claims are checked as the services check them. Credentials files of every kind are written to a directory.
 """
 
 import base64
@@ -14,6 +14,9 @@ import time
 import urllib.parse
 import uuid
 
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -27,6 +30,9 @@ STORAGE_SCOPES = ("https://www.googleapis.com/auth/devstorage.full_control",
                   "https://www.googleapis.com/auth/devstorage.read_write", PLATFORM)
 POOL = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x"
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
+AWS_TYPE = "urn:ietf:params:aws:token-type:aws4_request"
+AWS_KEYS = {"AccessKeyId": "ASIASKYDIRTEST", "SecretAccessKey": "aws/secret+of=tests", "Token": "session+token/of=tests"}
+AWS_REGION = "eu-central-2"
 LIFE_S = 3600
 
 
@@ -50,6 +56,7 @@ class Identity:
         self.refresh = "refresh-" + uuid.uuid4().hex
         self.issued = []  # how each token was got, for tests
         self.takes_self_signed = True
+        self.imds_token = "imds-" + uuid.uuid4().hex
         self.write_files()
 
     # ---- files ----
@@ -81,6 +88,12 @@ class Identity:
                 "format": {"type": "json", "subject_token_field_name": "token"}}},
             "external_program": {**external, "credential_source": {
                 "executable": {"command": f"{sys.executable} {program}", "timeout_millis": 10000}}},
+            "external_aws": {**external, "subject_token_type": AWS_TYPE, "credential_source": {
+                "environment_id": "aws1", "region_url": self.base + "/latest/meta-data/placement/availability-zone",
+                "url": self.base + "/latest/meta-data/iam/security-credentials",
+                "imdsv2_session_token_url": self.base + "/latest/api/token",
+                "regional_cred_verification_url":
+                    "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}},
             "impersonated": {"type": "impersonated_service_account", "service_account_impersonation_url": acting,
                              "source_credentials": {k: v for k, v in user.items() if k != "quota_project_id"}},
             "impersonated_by_account": {"type": "impersonated_service_account",
@@ -160,14 +173,67 @@ class Identity:
     def exchange(self, form):
         if form.get("grant_type") != "urn:ietf:params:oauth:grant-type:token-exchange":
             raise Refused("unsupported_grant_type", "Bad grant_type")
-        if form.get("audience") != POOL or form.get("subject_token_type") != JWT_TYPE:
+        if form.get("audience") != POOL or form.get("subject_token_type") not in (JWT_TYPE, AWS_TYPE):
             raise Refused("invalid_target", "Bad audience or subject_token_type")
         if form.get("requested_token_type") != "urn:ietf:params:oauth:token-type:access_token":
             raise Refused("invalid_request", "Bad requested_token_type")
-        if form.get("subject_token") != self.subject:
+        if form["subject_token_type"] == AWS_TYPE:
+            self.check_aws(form.get("subject_token", ""))
+        elif form.get("subject_token") != self.subject:
             raise Refused("invalid_grant", "The subject token was refused.")
-        return {"access_token": self.issue("exchange", form.get("scope", "").split(), None), "expires_in": LIFE_S,
+        how = "exchange" if form["subject_token_type"] == JWT_TYPE else "exchange of a request to AWS"
+        return {"access_token": self.issue(how, form.get("scope", "").split(), None), "expires_in": LIFE_S,
                 "issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer"}
+
+    def check_aws(self, text):
+        """The request that the service would send to AWS: as botocore signs it, for this pool, and fresh."""
+        def refuse(why):
+            raise Refused("invalid_grant", f"Invalid AWS request: {why}")
+
+        try:
+            told = json.loads(urllib.parse.unquote(text, errors="strict"))
+            pairs = [(h["key"].lower(), h["value"]) for h in told["headers"]]
+        except (ValueError, KeyError, TypeError):
+            refuse("no JSON with url, method and headers")
+        headers = dict(pairs)
+        if len(headers) != len(pairs) or set(told) != {"url", "method", "headers"} or told["method"] != "POST":
+            refuse("its parts")
+        if told["url"] != f"https://sts.{AWS_REGION}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15":
+            refuse("its address")
+        if headers.get("host") != f"sts.{AWS_REGION}.amazonaws.com" or headers.get("x-goog-cloud-target-resource") != POOL:
+            refuse("host or target")
+        if headers.get("x-amz-security-token") != AWS_KEYS["Token"]:
+            refuse("session token")
+        given = headers.pop("authorization", "")
+        stamp = headers.get("x-amz-date", "")
+        try:
+            age_s = time.time() - (time.mktime(time.strptime(stamp, "%Y%m%dT%H%M%SZ")) - time.timezone)
+        except ValueError:
+            refuse("x-amz-date")
+        if abs(age_s) > 900:
+            refuse("too old")
+        keys = botocore.credentials.Credentials(AWS_KEYS["AccessKeyId"], AWS_KEYS["SecretAccessKey"])
+        signer = botocore.auth.SigV4Auth(keys, "sts", AWS_REGION)
+        request = botocore.awsrequest.AWSRequest("POST", told["url"], headers=headers, data=b"")
+        request.context["timestamp"] = stamp
+        names = signer.signed_headers(signer.headers_to_sign(request))
+        signature = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+        if given != (f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, SignedHeaders={names}, Signature={signature}"):
+            refuse("its signature")
+
+    def instance(self, method, path, headers):
+        """(status, text): of the metadata of an instance of AWS, which takes version 2 only."""
+        if path == "/latest/api/token":
+            is_good = method == "PUT" and headers.get("X-aws-ec2-metadata-token-ttl-seconds", "").isdigit()
+            return (200, self.imds_token) if is_good else (400, "")
+        if method != "GET" or headers.get("X-aws-ec2-metadata-token") != self.imds_token:
+            return 401, ""
+        end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + LIFE_S))
+        keys = json.dumps({"Code": "Success", "Type": "AWS-HMAC", **AWS_KEYS, "Expiration": end})
+        known = {"placement/availability-zone": AWS_REGION + "a", "iam/security-credentials": "a role",
+                 "iam/security-credentials/a%20role": keys}
+        below = path.removeprefix("/latest/meta-data/")
+        return (200, known[below]) if below in known else (404, "")
 
     def act_as(self, email, body):
         if set(body) - {"scope", "delegates", "lifetime"} or not body.get("scope"):

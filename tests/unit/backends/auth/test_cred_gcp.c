@@ -391,8 +391,8 @@ static void a_broken_file_is_named_with_what_to_mend(void **state)
 		  "\"refresh_token\":\"r\",\"token_uri\":\"http://192.0.2.1/t\"}",
 		  ERR_CONFIG, "must be https" },
 		{ "{\"type\":\"external_account\",\"credential_source\":{\"environment_id\":"
-		  "\"aws1\"}}",
-		  ERR_UNSUPPORTED, "'aws1' is not supported" },
+		  "\"aws9\"}}",
+		  ERR_UNSUPPORTED, "'aws9' is not supported" },
 		{ "{\"type\":\"external_account\",\"credential_source\":{\"file\":\"/"
 		  "nonexistent\"}}",
 		  ERR_CONFIG, "credential_source.file of '" },
