@@ -26,6 +26,9 @@ static const struct provider_option azure_option_rows[] = {
 	  false },
 	{ "federated-token-file", "a workload's token (default: AZURE_FEDERATED_TOKEN_FILE)", false },
 	{ "use-metadata-service", "yes: ask this machine's managed identity for a token, too", false },
+	{ "subscription-id", "the account's subscription, for versioning (default: AZURE_SUBSCRIPTION_ID, the Azure CLI's)", false },
+	{ "resource-group", "the account's resource group (default: AZURE_DEFAULTS_GROUP, else looked for)", false },
+	{ "management-endpoint", "the URL of the Resource Manager (default: https://management.azure.com)", false },
 	{ "checksum", "crc64, md5, or auto: what is sent along with bytes (auto: crc64, md5 for emulators)", false },
 	{ "anonymous", "yes: send no credentials, for public containers", false },
 	{ "delete-snapshots", "yes: a blob that has snapshots is deleted with them (default: it stays)", false },
@@ -37,6 +40,7 @@ static const struct provider_option azure_option_rows[] = {
 struct settings {
 	struct azure_options store;
 	struct cred_azure_options cred;
+	const char *subscription, *group, *management; /* read by cloud_azure.c */
 };
 
 static int read_namespace(const struct provider_value *v, enum azure_namespace *ret, struct error *err)
@@ -83,6 +87,9 @@ static bool is_text_option(struct settings *set, const struct provider_value *v)
 		{ "client-secret", &set->cred.client_secret },
 		{ "client-certificate", &set->cred.client_certificate },
 		{ "federated-token-file", &set->cred.federated_token_file },
+		{ "subscription-id", &set->subscription },
+		{ "resource-group", &set->group },
+		{ "management-endpoint", &set->management },
 	};
 
 	return setting_text(v, texts, ARRAY_SIZE(texts));
@@ -123,8 +130,12 @@ static int store_new(const struct backend_context *context, const char *name,
 	r = cred_azure_new(&host, &set.cred, &set.store.cred, err);
 	if (r < 0)
 		return error_prefix(err, r, "store '%s'", name);
-	r = azure_store_new(name, context->engine, &set.store, ret, err);
+	if (!set.cred.is_anonymous && (set.cred.use_metadata_service || cred_azure_token_origin(&host, &set.cred)))
+		r = azure_store_arm(context, name, values, count, &set.store.arm, err);
+	if (r == 0)
+		r = azure_store_new(name, context->engine, &set.store, ret, err);
 	if (r < 0) {
+		azure_store_arm_free(set.store.arm);
 		cred_azure_free(set.store.cred);
 		return error_prefix(err, r, "store '%s'", name);
 	}

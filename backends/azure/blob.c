@@ -28,6 +28,7 @@ static void az_free(struct store *store)
 {
 	struct az_store *s = az_of(store);
 
+	azure_store_arm_free(s->arm);
 	cred_azure_free(s->cred);
 	az_delegation_release(&s->delegation);
 	lock_destroy(&s->lock);
@@ -59,8 +60,8 @@ static const struct store_ops az_ops = {
 	.bucket_create = az_bucket_create,
 	.bucket_delete = az_bucket_delete,
 	.bucket_exists = az_bucket_exists,
-	.versioning_get = NULL, /* of the account, and told by the management API only */
-	.versioning_set = NULL,
+	.versioning_get = az_versioning_get,
+	.versioning_set = az_versioning_set,
 	.list_versions = az_list_versions,
 	.policy_get = NULL,
 	.policy_set = NULL,
@@ -205,6 +206,8 @@ static int set_up(struct az_store *s, const char *name, const struct azure_optio
 		       STORE_CAP_DELETE_MANY | STORE_CAP_BUCKETS | STORE_CAP_FLAT;
 	if (cred_azure_kind(s->cred) == CRED_AZURE_KEY || cred_azure_kind(s->cred) == CRED_AZURE_TOKEN)
 		s->base.caps |= STORE_CAP_PRESIGN;
+	if (s->arm)
+		s->base.caps |= STORE_CAP_VERSIONING;
 	if (options->hierarchical != AZURE_NAMESPACE_AUTO)
 		az_hns_learn(s, options->hierarchical == AZURE_NAMESPACE_HIERARCHICAL);
 	return 0;
@@ -224,9 +227,11 @@ int azure_store_new(const char *name, struct http_engine *engine, const struct a
 	lock_init(&s->lock);
 	ratelimit_init(&s->ratelimit, options->rate_per_s, options->rate_per_s);
 	s->cred = options->cred;
+	s->arm = options->arm;
 	r = set_up(s, name, options, err);
 	if (r < 0) {
 		s->cred = NULL; /* stays the caller's */
+		s->arm = NULL;
 		free(steal(s->base.name));
 		az_free(&s->base);
 		return r;

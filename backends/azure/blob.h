@@ -1,7 +1,7 @@
 #pragma once
 /*
  * Purpose: the object store of an Azure storage account (blobs, and Data Lake Gen2 where it has a hierarchical namespace).
- * Ownership: the store takes over options.cred when azure_store_new succeeds; the engine is borrowed.
+ * Ownership: the store takes over options.cred and options.arm when azure_store_new succeeds; the engine is borrowed.
  */
 #include "backends/auth/cred_azure.h"
 #include "backends/http/engine.h"
@@ -20,8 +20,15 @@ struct azure_options {
 	bool deletes_snapshots; /* with their blob; else a blob that has some is not deleted */
 	double rate_per_s;	/* 0: no limit */
 	struct cred_azure *cred;
+	struct cloud *arm; /* the Resource Manager, for settings of the account; NULL: no token for it */
 };
 
+/* The Resource Manager by the store's own options; no network. */
+struct backend_context;
+struct provider_value;
+int azure_store_arm(const struct backend_context *context, const char *name, const struct provider_value *values,
+		    size_t count, struct cloud **ret, struct error *err) MUST_CHECK;
+void azure_store_arm_free(struct cloud *arm);
 int azure_store_new(const char *name, struct http_engine *engine, const struct azure_options *options,
 		    struct store **ret, struct error *err) MUST_CHECK;
 

@@ -34,6 +34,33 @@ static bool is_absent(struct az_store *s, const char *container, const char *key
 	return az_head(&s->base, container, key, NULL, &arena, &now, &why) < 0 && is_gone(&why);
 }
 
+static int delete_version(struct az_store *s, const char *container, const char *key, const char *version_id,
+			  struct error *err)
+{
+	CLEANUP(az_call_release) struct az_call c = AZ_CALL_INIT(s, HTTP_DELETE, "DeleteBlob", container, key);
+
+	az_call_version_id(&c, version_id);
+	return az_call_perform(&c, err);
+}
+
+/* The current version is deleted in two steps only: with the blob it becomes an old one, and as that it can go. */
+static int delete_current(struct az_store *s, const char *container, const char *key, const char *version_id,
+			  struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_object now = { 0 };
+	int r;
+
+	*err = ERROR_INIT;
+	r = az_head(&s->base, container, key, NULL, &arena, &now, err);
+	if (r >= 0 && now.version_id && !strcmp(now.version_id, version_id))
+		r = az_delete(&s->base, container, key, now.version, NULL, err);
+	if (r < 0 && !is_gone(err))
+		return r;
+	*err = ERROR_INIT;
+	return delete_version(s, container, key, version_id, err);
+}
+
 int az_delete(struct store *store, const char *container, const char *key, const char *if_version,
 	      const char *version_id, struct error *err)
 {
@@ -46,6 +73,8 @@ int az_delete(struct store *store, const char *container, const char *key, const
 	az_call_version_id(&c, version_id);
 	az_call_condition(&c, if_version, false);
 	r = az_call_perform(&c, err);
+	if (r < 0 && version_id && az_error_is(err, "OperationNotAllowedOnRootBlob"))
+		r = delete_current(s, container, key, version_id, err);
 	if (r < 0 && is_gone(err)) {
 		*err = ERROR_INIT;
 		return 0;

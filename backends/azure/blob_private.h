@@ -45,6 +45,7 @@ struct az_store {
 	struct store base;
 	struct http_engine *engine; /* borrowed */
 	struct cred_azure *cred;    /* owned */
+	struct cloud *arm;	    /* owned; NULL: no token for the Resource Manager */
 	char *account;
 	struct az_endpoint blob, dfs;
 	bool deletes_snapshots;
@@ -137,6 +138,11 @@ int az_name_decode(struct str name, struct buf *ret) MUST_CHECK;
 /* Names of metadata are identifiers there: "a-b" is a__2db. -EINVAL when it cannot be one. */
 int az_meta_name_encode(const char *name, struct buf *ret) MUST_CHECK;
 int az_meta_name_decode(struct str name, struct buf *ret) MUST_CHECK; /* lower case */
+
+/* blob_versioning.c: slots */
+
+int az_versioning_get(struct store *store, const char *container, bool *ret_is_on, struct error *err);
+int az_versioning_set(struct store *store, const char *container, bool is_on, struct error *err);
 
 /* blob_error.c */
 

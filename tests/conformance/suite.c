@@ -81,6 +81,8 @@ int suite_teardown(void **state)
 {
 	struct suite *s = *state;
 
+	if (s->has_plain_objects) /* a setting of the whole account, not of this bucket */
+		(void)store_versioning_set(s->store, s->bucket, false, NULL);
 	suite_empty_bucket(s, s->bucket);
 	if (store_bucket_delete(s->store, s->bucket, &s->err) < 0) {
 		print_error("cleaning up: %s\n", s->err.message);

@@ -21,6 +21,7 @@ struct suite {
 	bool has_no_markers; /* a deleted object leaves its versions and no marker; every version has an id of its own */
 	bool names_freely; /* nearly anything may be the name of a bucket */
 	bool has_access_lists; /* a policy is {"read": "...", "write": "..."} */
+	bool has_plain_objects; /* what is written while versions are not kept is none, has no id, and replaces only its like */
 	bool ids_all_versions; /* also what was there before versioning was turned on */
 	char bucket[64];   /* of the test that runs */
 	struct error err;  /* of the last call made through OK and FAILS */

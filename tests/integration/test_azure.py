@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -180,6 +181,60 @@ def test_an_overwrite_moves_no_unchanged_byte(make_mount, contract):
         m.sync()
         m.path.rmdir()
         m.umount()
+
+
+def manager(server, **form):
+    """The account's settings as the Resource Manager tells them."""
+    form = {"grant_type": "client_credentials", "client_id": server.client_id, "client_secret": server.client_secret,
+            "scope": "https://management.azure.com/.default"}
+    url = f"{server.endpoint}/{server.tenant}/oauth2/v2.0/token"
+    token = json.load(urllib.request.urlopen(url, urllib.parse.urlencode(form).encode(), timeout=60))["access_token"]
+    path = (f"/subscriptions/{server.subscription}/resourceGroups/{server.group}/providers/Microsoft.Storage/storageAccounts/"
+            f"{server.account}/blobServices/default?api-version=2023-05-01")
+    request = urllib.request.Request(server.endpoint + path, headers={"Authorization": f"Bearer {token}"})
+    return json.load(urllib.request.urlopen(request, timeout=60))["properties"]
+
+
+@pytest.mark.parametrize("group", (None, "group1"))
+def test_old_versions_are_kept_when_the_resource_manager_is_told_to(make_mount, contract, group):
+    """A setting of the account, by a token; the blobs themselves by the key. Its other settings stay."""
+    config = {"account-key": contract.key, "management-endpoint": contract.endpoint, "subscription-id": contract.subscription,
+              "resource-group": group, **identity(contract), "client-secret": contract.client_secret}
+    m, done = contract_mount(make_mount, contract, authority(contract), **config)
+    assert done.returncode == 0, done.stderr
+
+    def sky(*words):
+        return json.loads(m.skydir(*words, "-o", "json", "--config", m.config, env=authority(contract)).stdout)
+
+    bucket = f"/azure/{m.bucket}"
+    m.path.mkdir()
+    assert sky("buckets", "versioning", "get", bucket)["versioning"] is False
+    try:
+        assert sky("buckets", "versioning", "set", bucket, "on")["versioning"] is True
+        assert sky("buckets", "versioning", "get", bucket)["versioning"] is True
+        said = manager(contract)
+        assert said["isVersioningEnabled"] is True and said["deleteRetentionPolicy"] == {"enabled": True, "days": 9}
+        for text in ("one", "two!"):
+            (m.path / "f").write_text(text)
+            m.sync()
+        rows = sky("objects", "versions", bucket + "/f")["items"]
+        assert [(r["size"], r["is_latest"]) for r in rows] == [(4, True), (3, False)], rows
+        for row in rows:
+            sky("objects", "delete", bucket + "/f", "--version-id", row["version_id"], "--yes")
+        assert sky("objects", "versions", bucket + "/f")["items"] == []
+    finally:
+        assert sky("buckets", "versioning", "set", bucket, "off")["versioning"] is False
+    m.umount()
+    m.mount()
+    m.path.rmdir()
+
+
+def test_a_key_alone_cannot_say_whether_versions_are_kept(make_mount, contract):
+    m, done = contract_mount(make_mount, contract, **{"account-key": contract.key})
+    assert done.returncode == 0, done.stderr
+    done = m.skydir("buckets", "versioning", "get", f"/azure/{m.bucket}", "--config", m.config, check=False)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 1 and len(lines) == 1 and "not supported by azure" in lines[0] and "subscription-id" in lines[0], done.stderr
 
 
 WRONG = [

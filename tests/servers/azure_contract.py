@@ -5,7 +5,8 @@
 It holds blobs, blocks and directories in memory and checks: Shared Key (computed here, from the vendor's description, by no code
 of skydir's), service SAS and user delegation SAS, bearer tokens that it gave out itself, dates that are 15 minutes off, headers
 and parameters that the description does not know, Content-MD5. Besides the blob and the Data Lake service it plays Microsoft
-Entra's token endpoint (client secret, certificate with its signature, federated token) and the identity service of a machine.
+Entra's token endpoint (client secret, certificate with its signature, federated token), the identity service of a machine, and the
+Resource Manager as far as the account's blob service goes (azure_account.py, with the old versions of blobs).
 """
 
 import base64
@@ -23,6 +24,9 @@ import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
+import azure_account
+from azure_account import Refused
+
 ACCOUNT = "devstoreaccount1"
 KEY = base64.b64decode("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
 VERSION = "2025-11-05"
@@ -36,20 +40,17 @@ sv st se sr sp spr sig skoid sktid skt ske sks skv""".split())
 DIRECTORIES = "--directories" in sys.argv
 lock = threading.RLock()
 containers = {}
+service = azure_account.BlobService(ACCOUNT)
+STORAGE, MANAGEMENT = "https://storage.azure.com/", "https://management.azure.com/"
 tokens = {}
 delegation = hashlib.sha256(b"delegation").digest()
 counter = itertools.count(1)
 
 
-class Refused(Exception):
-    def __init__(self, status, code):
-        super().__init__(code)
-        self.status, self.code = status, code
-
-
 class Blob:
     def __init__(self, data=b"", kind="BlockBlob", meta=None, content_type="application/octet-stream", blocks=(), folder=False):
         self.data, self.kind, self.meta, self.type, self.blocks, self.folder = data, kind, dict(meta or {}), content_type, list(blocks), folder
+        self.version = None
         self.touch()
 
     def touch(self):
@@ -91,8 +92,9 @@ def check_sas(query, container, blob, need):
         raise Refused(403, "AuthorizationPermissionMismatch")
 
 
-def check_bearer(value):
-    if not value.startswith("Bearer ") or tokens.get(value[7:], 0) < time.time():
+def check_bearer(value, resource=STORAGE):
+    end, what = tokens.get(value[7:], (0, ""))
+    if not value.startswith("Bearer ") or end < time.time() or what != resource:
         raise Refused(401, "InvalidAuthenticationInfo")
 
 
@@ -143,6 +145,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if url.path in ("/metadata/identity/oauth2/token", "/msi/token"):
                 return self.identity(url.path)
             with lock:
+                if url.path.startswith("/subscriptions/"):
+                    return self.manage(url.path)
                 self.serve(self.command, url.path, self.query, self.headers, self.body)
         except Refused as e:
             code = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{e.code}</Code><Message>refused\nTime:now</Message></Error>'
@@ -152,9 +156,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     # ---- identities ----
 
-    def give_token(self):
+    def manage(self, path):
+        check_bearer(self.headers.get("Authorization", ""), MANAGEMENT)
+        status, said = service.answer(self.command, path, self.query, self.body, f"http://{self.headers['Host']}")
+        self.reply(status, json.dumps(said), Content_Type="application/json")
+
+    def give_token(self, resource):
         token = f"token-{next(counter)}"
-        tokens[token] = time.time() + 3600
+        tokens[token] = (time.time() + 3600, resource)
         self.reply(200, json.dumps({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}), Content_Type="application/json")
 
     def token(self):
@@ -162,7 +171,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         known = {"grant_type", "client_id", "scope", "client_secret", "client_assertion", "client_assertion_type"}
         try:
             assert set(form) <= known and f"/{TENANT}/" in self.path and form["client_id"] == CLIENT
-            assert form["grant_type"] == "client_credentials" and form["scope"] == "https://storage.azure.com/.default"
+            assert form["grant_type"] == "client_credentials" and form["scope"] in (STORAGE + ".default", MANAGEMENT + ".default")
             if "client_secret" in form:
                 assert form["client_secret"] == SECRET
             else:
@@ -172,13 +181,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Exception as e:  # whatever is wrong with it
             why = {"error": "invalid_client", "error_description": f"AADSTS7000215: refused ({type(e).__name__})"}
             return self.reply(401, json.dumps(why), Content_Type="application/json")
-        self.give_token()
+        self.give_token(form["scope"].removesuffix(".default"))
 
     def identity(self, path):
         good = self.headers.get("Metadata") == "true" if path.startswith("/metadata") else self.headers.get("X-IDENTITY-HEADER") == "header-1"
-        if not good or self.query.get("resource") != "https://storage.azure.com/":
+        resource = self.query.get("resource", "").rstrip("/") + "/"
+        if not good or resource not in (STORAGE, MANAGEMENT):
             return self.reply(400, '{"error": "invalid_request"}', Content_Type="application/json")
-        self.give_token()
+        self.give_token(resource)
 
     # ---- who may ----
 
@@ -258,31 +268,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def list(self, name, box, query):
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
         limit, entries = int(query.get("maxresults", 5000)), {}
-        for key, blob in box["blobs"].items():
+        include = query.get("include", "").split(",")
+        if delimiter and {"snapshots", "versions"} & set(include):
+            raise Refused(400, "InvalidQueryParameterValue")
+        for key, number, blob in azure_account.rows(box, "versions" in include):
             if not key.startswith(prefix):
                 continue
             end = key.find(delimiter, len(prefix)) if delimiter else -1
             if end >= 0:
-                entries[key[:end + 1]] = None
+                entries[key[:end + 1], 0] = None
             elif blob.folder and delimiter:
-                entries[key + "/"] = None
+                entries[key + "/", 0] = None
             else:
-                entries[key] = blob
-        order = sorted(k for k in entries if k >= query.get("marker", ""))
+                entries[key, number] = blob
+        order = sorted(k for k in entries if k >= azure_account.marker_read(query.get("marker", "")))
         xml = []
-        for key in order[:limit]:
-            blob = entries[key]
+        for key, number in order[:limit]:
+            blob = entries[key, number]
             encoded = bool(re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", key))
             shown = f'<Name Encoded="true">{urllib.parse.quote(key)}</Name>' if encoded else f"<Name>{escape(key)}</Name>"
             if blob is None:
                 xml.append(f"<BlobPrefix>{shown}</BlobPrefix>")
                 continue
             kind = f"<ResourceType>{'directory' if blob.folder else 'file'}</ResourceType>" if DIRECTORIES else ""
-            meta = "".join(f"<{k}>{escape(v)}</{k}>" for k, v in blob.meta.items()) if "metadata" in query.get("include", "") else ""
-            xml.append(f"<Blob>{shown}<Properties><Last-Modified>{stamp(blob.modified)}</Last-Modified><Etag>{blob.etag.strip(chr(34))}</Etag>"
+            meta = "".join(f"<{k}>{escape(v)}</{k}>" for k, v in blob.meta.items()) if "metadata" in include else ""
+            version = f"<VersionId>{blob.version}</VersionId>" if blob.version else ""
+            if blob.version and box["blobs"].get(key) is blob:
+                version += "<IsCurrentVersion>true</IsCurrentVersion>"
+            xml.append(f"<Blob>{shown}{version}<Properties><Last-Modified>{stamp(blob.modified)}</Last-Modified><Etag>{blob.etag.strip(chr(34))}</Etag>"
                        f"{kind}<Content-Length>{len(blob.data)}</Content-Length><Content-Type>{escape(blob.type)}</Content-Type>"
                        f"<AccessTier>Hot</AccessTier></Properties><Metadata>{meta}</Metadata></Blob>")
-        marker = escape(order[limit]) if len(order) > limit else ""
+        marker = azure_account.marker_of(*order[limit]) if len(order) > limit else ""
         self.reply(200, f"\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults><Blobs>{''.join(xml)}</Blobs>"
                         f"<NextMarker>{marker}</NextMarker></EnumerationResults>", Content_Type="application/xml")
 
@@ -312,9 +328,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if DIRECTORIES and (key.endswith("/") or "//" in key or (key in box["blobs"] and box["blobs"][key].folder)):
             raise Refused(409, "PathConflict")
         self.parents(box, key)
-        box["blobs"][key] = blob
+        azure_account.put(service, box, key, blob)
         box["blocks"].pop(key, None)
-        self.reply(201, ETag=blob.etag, Last_Modified=stamp(blob.modified))
+        self.reply(201, **self.version_of(blob), ETag=blob.etag, Last_Modified=stamp(blob.modified))
+
+    def version_of(self, blob):
+        return {"x_ms_version_id": blob.version} if blob.version else {}
 
     def source(self, headers, wants_authorization):
         """The blob that x-ms-copy-source names, and its bytes in x-ms-source-range."""
@@ -338,7 +357,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return blob, blob.data[int(match[1]):int(match[2]) + 1] if match else blob.data
 
     def blob(self, method, name, box, key, query, headers, body):
-        blob = box["blobs"].get(key)
+        blob = azure_account.find(box, key, query.get("versionid"))
         if "resource" in query or "x-ms-rename-source" in headers:
             return self.path_call(box, key, query, headers)
         if method == "PUT":
@@ -348,19 +367,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not blob:
             raise Refused(404, "BlobNotFound")
         if method == "DELETE":
-            return self.delete(box, key, blob, headers)
+            return self.delete(box, key, blob, query, headers)
         self.condition(blob, headers)
         self.get(blob, headers)
 
-    def delete(self, box, key, blob, headers):
+    def delete(self, box, key, blob, query, headers):
         self.condition(blob, headers)
+        if "versionid" in query:
+            azure_account.delete_version(box, key, query["versionid"])
+            return self.reply(202)
         if blob.folder and any(k.startswith(key + "/") for k in box["blobs"]):
             raise Refused(409, "DirectoryIsNotEmpty")
+        azure_account.keep(service, box, key)
         del box["blobs"][key]
         self.reply(202)
 
     def get(self, blob, headers):
-        said = {"ETag": blob.etag, "Last_Modified": stamp(blob.modified), "Content_Type": blob.type, "x_ms_blob_type": blob.kind,
+        said = {**self.version_of(blob), "ETag": blob.etag, "Last_Modified": stamp(blob.modified), "Content_Type": blob.type, "x_ms_blob_type": blob.kind,
                 "x_ms_access_tier": "Hot", "Accept_Ranges": "bytes", **{f"x_ms_meta_{k}": v for k, v in blob.meta.items()}}
         self.raw = {f"x-ms-meta-{k}": v for k, v in blob.meta.items()}
         if getattr(blob, "copy_id", None):
@@ -408,9 +431,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if comp == "metadata":
             if not blob:
                 raise Refused(404, "BlobNotFound")
-            blob.meta = self.meta_of(headers)
-            blob.touch()
-            return self.reply(200, ETag=blob.etag)
+            blob = azure_account.changed(service, box, key, meta=self.meta_of(headers))
+            return self.reply(200, **self.version_of(blob), ETag=blob.etag)
         if comp == "blocklist":
             return self.commit(box, key, blob, headers, body, kind)
         if "x-ms-copy-source" in headers:
@@ -424,10 +446,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def write_copy(self, box, key, made, is_sync):
         """A copy that was not to be in one go goes on behind the answer: as long as two looks at it take."""
         self.parents(box, key)
-        box["blobs"][key] = made
+        azure_account.put(service, box, key, made)
         made.copy_id, made.copy_looks = f"copy-{next(counter)}", 0 if is_sync else 2
         status = "success" if is_sync else "pending"
-        self.reply(202, ETag=made.etag, x_ms_copy_id=made.copy_id, x_ms_copy_status=status)
+        self.reply(202, **self.version_of(made), ETag=made.etag, x_ms_copy_id=made.copy_id, x_ms_copy_status=status)
 
     def commit(self, box, key, blob, headers, body, kind):
         fresh, old = box["blocks"].get(key, {}), dict(blob.blocks) if blob else {}
@@ -510,6 +532,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     raise Refused(404, "BlobNotFound")
                 if blobs[key].folder and any(k.startswith(key + "/") for k in blobs):
                     raise Refused(409, "DirectoryIsNotEmpty")
+                azure_account.keep(service, containers[name], key)
                 del blobs[key]
             except Refused as e:
                 status, code = e.status, e.code

@@ -289,10 +289,12 @@ def connection_string(endpoint):
 
 
 class AzureContract(Azurite):
-    """tests/servers/azure_contract.py: what Azurite lacks (tokens, delegation keys, Put Block From URL, directories)."""
+    """tests/servers/azure_contract.py: what Azurite lacks (tokens, delegation keys, Put Block From URL, directories, old versions, the Resource
+    Manager)."""
 
     name = "azure-contract"
     ready_s = 30
+    subscription, group = "99999999-8888-7777-6666-555555555555", "group1"
     tenant, client_id, client_secret, federated = ("11111111-2222-3333-4444-555555555555", "client-1", "client secret/1+",
                                                    "federated-token")
 
@@ -459,7 +461,7 @@ def _settings(server):
     if isinstance(server, GcsContract):
         return {"SKYDIR_TEST_GCS_CONTRACT": server.endpoint, "SKYDIR_TEST_GCS_CREDENTIALS": str(server.key_file)}
     if isinstance(server, AzureContract):
-        return {"SKYDIR_TEST_AZURE_CONTRACT": server.connection_string}
+        return {"SKYDIR_TEST_AZURE_CONTRACT": server.connection_string, "SKYDIR_TEST_AZURE_CONTRACT_ENDPOINT": server.endpoint}
     if isinstance(server, Azurite):
         return {"SKYDIR_TEST_AZURE_ENDPOINT": server.endpoint, "SKYDIR_TEST_AZURE_CONNECTION": server.connection_string}
     if isinstance(server, Ceph):
