@@ -1,24 +1,24 @@
-"""Purpose: skydir, s3fs and rclone side by side: the same work on the same server through the same proxy.
+"""Purpose: skydir beside its peers, the bare wire and a plain directory: the same work on the same server through one proxy.
 
-The proxy delays the first byte of each answer and limits each connection, as a real store over a real line does; it
-counts requests and bytes. Requests and bytes repeat exactly; wall times on a busy machine only as ratios. `close` is when
-the program was done, `durable` when the bucket held all of it (a client of our own looks, past the proxy).
+The proxy delays the first byte of each answer and limits each connection, as a real store over a real line does; it counts
+requests and bytes. Requests and bytes repeat exactly; wall times on a busy machine only as ratios. `close` and `call` are when
+the program was done, `durable` when the bucket held all of it (the server's own files are looked at, past the proxy); `cold`
+and `warm` are a first and a second time. Bytes are compared in every workload; a figure whose bytes are wrong does not count.
+skydir's uploads are asked for by `skydir sync`; rclone's write-back rests 0.1 s; the others upload at close.
 
-    bench.py [--size 1G] [--only skydir,seqread,...] [--line 25ms,80M] [--line 0ms,0] [--repeat N]
-
-Prints a table for each line and writes build/bench.json.
+raw is what the wire allows: the fewest requests over 32 plain connections (one, where each read waits for the one before).
+native is the same on a plain directory. Peers are run where they are on PATH: s3fs and rclone (installed from Debian),
+geesefs, goofys, mount-s3. juicefs, gcsfuse and blobfuse2 are not among them: they keep files in a form of their own, or
+speak to other stores than S3.
 """
 
 import argparse
-import concurrent.futures
-import contextlib
 import json
 import os
 import pathlib
 import platform
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -28,9 +28,28 @@ sys.path.insert(0, str(TOP / "tests" / "integration"))
 import fleet
 import harness
 
-MiB = 1 << 20
-SMALL_FILES, SMALL_BYTES = 250, 4096
-LISTED = 10_000
+import charts
+import job
+import measure
+import report
+import subjects
+import work_big  # noqa: F401 - they name the workloads
+import work_names  # noqa: F401
+import work_small  # noqa: F401
+import works
+from data import Data
+
+VERSION = 2
+PEER_LEAST_S, PEER_TIMES = 10, 6
+EPILOG = """
+workloads:
+{workloads}
+
+How long it takes: with s3fs and rclone, --size 512M and both lines, one round is about 12 minutes on an idle machine with two
+processors (peers that are cut off are the greater part of it); rounds are repeated (--repeat) while the budget lasts, so that
+the whole is done within it. A few workloads (--only skydir,raw,seqread) take seconds. What is not measured when the time is
+over, or when it is interrupted, is kept as missing: --resume goes on from there.
+"""
 
 
 def number(text, k):
@@ -40,398 +59,178 @@ def number(text, k):
 
 
 def size_of(text):
-    return number(text, 1024)
+    size = number(text, 1024)
+    if size < 8 * job.MiB or size > 4096 * job.MiB or size % (4 * job.MiB):
+        raise argparse.ArgumentTypeError("from 8M to 4G, in steps of 4M")
+    return size
 
 
-# ---- the subjects ----
+def line_of(text):
+    latency, rate = text.split(",")
+    return {"latency_ms": float(latency.removesuffix("ms")), "rate": number(rate, 1000)}
 
 
-class Subject:
-    """One file system on one bucket. Started anew, with an empty cache, for each workload."""
-
-    name = ""
-
-    def __init__(self, endpoint, bucket, scratch):
-        self.endpoint, self.bucket, self.dir = endpoint, bucket, scratch
-        self.top = scratch / "mnt"
-        self.path = self.top
-
-    @staticmethod
-    def version():
-        return ""
-
-    def start(self):
-        shutil.rmtree(self.dir, ignore_errors=True)
-        self.top.mkdir(parents=True)
-        self.launch()
-        harness.eventually(lambda: harness.is_mounted(self.top), timeout=30, what=f"{self.name}'s mount")
-
-    def launch(self):
-        raise NotImplementedError
-
-    def flush(self):
-        """Asks for what was written to be uploaded now, where there is a way to ask."""
-
-    def pid(self):
-        return self.process.pid
-
-    def cpu_s(self):
-        with open(f"/proc/{self.pid()}/stat", encoding="ascii") as f:
-            fields = f.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory_mib(self):
-        with open(f"/proc/{self.pid()}/status", encoding="ascii") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) // 1024
-
-    def stop(self):
-        if harness.is_mounted(self.top):
-            subprocess.run(["fusermount3", "-uz", str(self.top)], check=False, capture_output=True)
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def popen(self, command, **env):
-        log = open(self.dir / "log", "wb")  # noqa: SIM115 - the child's, for as long as it lives
-        self.process = subprocess.Popen(
-            [str(c) for c in command], env={**fleet.clean_environment(), "HOME": str(self.dir), **env}, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log)
-
-
-class Skydir(Subject):
-    name = "skydir"
-
-    @staticmethod
-    def version():
-        return harness.run(harness.SKYDIR, "--version").stdout.strip()
-
-    def launch(self):
-        conf = self.dir / "skydir.conf"
-        conf.write_text(
-            f"[skydir]\ncache-dir = {self.dir}/cache\n[s3]\ntype = s3\nendpoint = {self.endpoint}\n"
-            f"region = {fleet.REGION}\naccess-key-id = {fleet.KEY}\nsecret-access-key = {fleet.SECRET}\n")
-        conf.chmod(0o600)
-        self.env = {"SKYDIR_CONFIG": str(conf), "SKYDIR_RUNTIME_DIR": str(self.dir / "run"),
-                    "XDG_DATA_HOME": str(self.dir / "data")}
-        (self.dir / "run").mkdir(mode=0o700)
-        self.popen([harness.SKYDIR, "mount", f"/s3/{self.bucket}", self.top, "-f"], **self.env)
-
-    def flush(self):
-        subprocess.run([str(harness.SKYDIR), "sync", str(self.top)], env={**fleet.clean_environment(), **self.env}, check=True,
-                       capture_output=True)
-
-
-class S3fs(Subject):
-    name = "s3fs"
-
-    @staticmethod
-    def version():
-        return harness.run("s3fs", "--version").stdout.splitlines()[0]
-
-    def launch(self):
-        password = self.dir / "passwd"
-        password.write_text(f"{fleet.KEY}:{fleet.SECRET}\n")
-        password.chmod(0o600)
-        self.popen(["s3fs", self.bucket, self.top, "-f", "-o",
-                    (f"url={self.endpoint},use_path_request_style,passwd_file={password},endpoint={fleet.REGION},"
-                     "parallel_count=32,multipart_size=16,multireq_max=40,max_stat_cache_size=200000,"
-                     "enable_noobj_cache,stat_cache_expire=600")])
-
-
-class Rclone(Subject):
-    name = "rclone"
-
-    @staticmethod
-    def version():
-        return harness.run("rclone", "version").stdout.splitlines()[0]
-
-    def launch(self):
-        conf = self.dir / "rclone.conf"
-        conf.write_text(
-            f"[s]\ntype = s3\nprovider = Other\nendpoint = {self.endpoint}\nregion = {fleet.REGION}\n"
-            f"access_key_id = {fleet.KEY}\nsecret_access_key = {fleet.SECRET}\nforce_path_style = true\n"
-            "upload_concurrency = 16\nchunk_size = 16M\n")
-        self.popen(["rclone", "mount", f"s:{self.bucket}", self.top, "--config", conf, "--cache-dir", self.dir / "cache",
-                    "--vfs-cache-mode", "full", "--vfs-write-back", "100ms", "--transfers", "16",
-                    "--dir-cache-time", "10m", "--no-modtime", "--buffer-size", "64M", "--vfs-read-ahead", "128M"])
-
-
-# ---- the workloads ----
-
-
-class Bench:
-    def __init__(self, size):
-        self.size = size
-
-    # Each workload: what the bucket holds before, then the work; returns {measure: seconds}.
-
-    def seqread(self, s, _store, _mark):
-        """read SIZE once, cold, in reads of 1 MiB"""
-        os.listdir(s.path)
-        return {"cold": self.read_all(s.path / "big")}
-
-    def read_all(self, path):
-        started = time.monotonic()
-        fd, total = os.open(path, os.O_RDONLY), 0
-        while block := os.read(fd, MiB):
-            total += len(block)
-        os.close(fd)
-        assert total == self.size, f"{total} bytes read of {self.size}"
-        return time.monotonic() - started
-
-    def seqwrite(self, s, store, mark):
-        """write SIZE in writes of 1 MiB"""
-        os.listdir(s.path)
-        block = os.urandom(MiB)
-        mark()
-        started = time.monotonic()
-        fd = os.open(s.path / "written", os.O_WRONLY | os.O_CREAT)
-        for _ in range(self.size // MiB):
-            os.write(fd, block)
-        os.close(fd)
-        closed = time.monotonic() - started
-        s.flush()
-        store.wait({"written": self.size})
-        return {"close": closed, "durable": time.monotonic() - started}
-
-    def smallcp(self, s, store, mark):
-        """cp of one new file of 4 KiB into a listed directory"""
-        os.listdir(s.path)
-        source = s.dir / "source"
-        source.write_bytes(os.urandom(SMALL_BYTES))
-        mark()
-        started = time.monotonic()
-        subprocess.run(["cp", str(source), str(s.path / "copied")], check=True)
-        closed = time.monotonic() - started
-        s.flush()
-        store.wait({"copied": SMALL_BYTES})
-        return {"close": closed, "durable": time.monotonic() - started}
-
-    def smallwrite(self, s, store, mark):
-        """write 250 files of 4 KiB, one after the other"""
-        (s.path / "w").mkdir()
-        os.listdir(s.path / "w")
-        data = os.urandom(SMALL_BYTES)
-        mark()
-        started = time.monotonic()
-        for i in range(SMALL_FILES):
-            (s.path / "w" / f"{i:04}").write_bytes(data)
-        closed = time.monotonic() - started
-        s.flush()
-        store.wait({f"w/{i:04}": SMALL_BYTES for i in range(SMALL_FILES)})
-        return {"close": closed, "durable": time.monotonic() - started}
-
-    def smallread(self, s, _store, mark):
-        """read 250 files of 4 KiB, one after the other, cold"""
-        mark()
-        started = time.monotonic()
-        for name in sorted(os.listdir(s.path / "r")):
-            assert len((s.path / "r" / name).read_bytes()) == SMALL_BYTES
-        return {"cold": time.monotonic() - started}
-
-    def lsl(self, s, _store, mark):
-        """ls -l of 10,000 objects, cold, and again"""
-        mark()
-        times = {}
-        for measure in ("cold", "warm"):
-            started = time.monotonic()
-            out = subprocess.run(["ls", "-l", str(s.path / "l")], check=True, capture_output=True).stdout
-            times[measure] = time.monotonic() - started
-            assert out.count(b"\n") == LISTED + 1
-        return times
-
-    def cpinside(self, s, store, mark):
-        """cp of SIZE/4 inside the mount"""
-        os.listdir(s.path)
-        mark()
-        started = time.monotonic()
-        subprocess.run(["cp", str(s.path / "quarter"), str(s.path / "quarter.copy")], check=True)
-        called = time.monotonic() - started
-        s.flush()
-        store.wait({"quarter.copy": self.size // 4})
-        return {"close": called, "durable": time.monotonic() - started}
-
-    def rmr(self, s, store, mark):
-        """rm -r of 250 files"""
-        mark()
-        started = time.monotonic()
-        shutil.rmtree(s.path / "d")
-        called = time.monotonic() - started
-        s.flush()
-        store.wait_gone("d/")
-        return {"close": called, "durable": time.monotonic() - started}
-
-
-WORKLOADS = ("seqread", "seqwrite", "smallcp", "smallwrite", "smallread", "lsl", "cpinside", "rmr")
-
-
-class Store:
-    """The bucket, seen and filled past the proxy."""
-
-    def __init__(self, server, bucket):
-        self.s3, self.server, self.bucket = harness.S3Client(server).s3, server, bucket
-
-    def sizes(self, prefix=""):
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        return {o["Key"]: o["Size"] for page in pages for o in page.get("Contents", [])}
-
-    def wait(self, wanted, timeout=900):
-        prefix = os.path.commonprefix(list(wanted))
-
-        def there():
-            found = self.sizes(prefix)
-            return all(found.get(k) == n for k, n in wanted.items())
-
-        harness.eventually(there, timeout=timeout, what=f"{len(wanted)} objects in the bucket")
-
-    def wait_gone(self, prefix, timeout=900):
-        harness.eventually(lambda: not self.sizes(prefix), timeout=timeout, what=f"the end of {prefix}")
-
-    def put_small(self, prefix, count):
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda i: self.s3.put_object(Bucket=self.bucket, Key=f"{prefix}/{i:04}",
-                                                       Body=os.urandom(SMALL_BYTES)), range(count)))
-
-    def put_big(self, key, size):
-        upload = self.s3.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
-        parts, block = [], 64 * MiB
-        for number in range((size + block - 1) // block):
-            body = os.urandom(min(block, size - number * block))
-            done = self.s3.upload_part(Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number + 1, Body=body)
-            parts.append({"PartNumber": number + 1, "ETag": done["ETag"]})
-        self.s3.complete_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
-
-    def prepare(self, workload, size):
-        self.s3.create_bucket(Bucket=self.bucket)
-        if workload == "seqread":
-            self.put_big("big", size)
-        elif workload == "cpinside":
-            self.put_big("quarter", size // 4)
-        elif workload == "smallread":
-            self.put_small("r", SMALL_FILES)
-        elif workload == "rmr":
-            self.put_small("d", SMALL_FILES)
-        elif workload == "lsl":
-            # The server's files are its objects: faster than 10,000 puts.
-            (self.server.buckets / self.bucket / "l").mkdir()
-            for i in range(LISTED):
-                (self.server.buckets / self.bucket / "l" / f"object-{i:06}").write_bytes(b"x")
-
-    def drop(self):
-        shutil.rmtree(self.server.buckets / self.bucket, ignore_errors=True)
-
-
-def measure(subject_class, workload, size, line, server, scratch):
-    """One run in a bucket of its own; {seconds, ops, requests, bytes, cpu, memory}, or {error}."""
-    bucket = f"bench-{workload}-{subject_class.name}"
-    store = Store(server, bucket)
-    store.prepare(workload, size)
-    with fleet.Proxy(server.endpoint, latency_ms=line[0], rate=line[1]) as proxy:
-        subject = subject_class(proxy.endpoint, bucket, scratch / subject_class.name)
-        try:
-            subject.start()
-            seconds = getattr(Bench(size), workload)(subject, store, proxy.reset)
-            counters = proxy.counters()
-            return {
-                "seconds": {k: round(v, 4) for k, v in seconds.items()},
-                "ops": counters["ops"],
-                "requests": counters["requests"],
-                "bytes_up": counters["bytes_up"],
-                "bytes_down": counters["bytes_down"],
-                "cpu_s": round(subject.cpu_s(), 2),
-                "memory_mib": subject.memory_mib(),
-            }
-        except (OSError, AssertionError, subprocess.SubprocessError) as e:
-            return {"error": f"{type(e).__name__}: {e}"[:300]}
-        finally:
-            with contextlib.suppress(OSError, AttributeError):
-                subject.stop()
-            store.drop()
-
-
-def best(runs):
-    """Of repeated runs, the fastest (by the last measure); requests do not differ."""
-    good = [r for r in runs if "error" not in r]
-    return min(good, key=lambda r: list(r["seconds"].values())[-1]) if good else runs[0]
-
-
-def table(results, subjects):
-    """The lines of one table: seconds, ratio to the best peer (over 1: skydir is faster), requests, MB."""
-    peers = [s for s in subjects if s != "skydir"]
-    rows = [["workload", *subjects, "best peer / skydir", *(f"{s}: requests, MB up/down, cpu s, MiB" for s in subjects)]]
-    for workload, by_subject in results.items():
-        measures = next((list(r["seconds"]) for r in by_subject.values() if "seconds" in r), ["-"])
-        for n, name in enumerate(measures):
-            times = {s: by_subject[s].get("seconds", {}).get(name) for s in by_subject}
-            row = [f"{workload} {name}"] + [f"{times[s]:.3f}" if times.get(s) is not None else "failed" for s in subjects]
-            found = [times[p] for p in peers if times.get(p) is not None]
-            row.append(f"{min(found) / times['skydir']:.2f}" if found and times.get("skydir") else "-")
-            for s in subjects:
-                r = by_subject.get(s, {})
-                if n or "ops" not in r:
-                    row.append("" if n else r.get("error", "")[:60])
-                    continue
-                ops = " ".join(f"{op}{count}" for op, count in r["ops"].items()) or "0"
-                row.append(f"{ops}, {r['bytes_up'] / 1e6:.2f}/{r['bytes_down'] / 1e6:.2f}, {r['cpu_s']}, {r['memory_mib']}")
-            rows.append(row)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
+def seconds_of(text):
+    return float(text[:-1]) * 60 if text.endswith("m") else float(text.removesuffix("s"))
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.split("\n\n")[0])
+    listed = "\n".join(f"  {w.name:12} {w.title} ({', '.join(w.measures)})" for w in works.ALL.values())
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, epilog=EPILOG.format(workloads=listed),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=size_of, default=1 << 30, help="of the big file (1G)")
-    parser.add_argument("--only", default="", help="subjects and workloads, comma-separated: " + ", ".join(WORKLOADS))
-    parser.add_argument("--line", action="append", help="LATENCY,RATE of a connection (25ms,80M and 0ms,0)")
-    parser.add_argument("--repeat", type=int, default=1, help="runs of each; the best counts")
-    parser.add_argument("--output", default=str(TOP / "build" / "bench.json"))
+    parser.add_argument("--only", default="", metavar="NAMES", help="these subjects and workloads, comma-separated")
+    parser.add_argument("--line", action="append", type=line_of, metavar="LATENCY,RATE",
+                        help="first byte and rate of a connection (25ms,80M and 0ms,0)")
+    parser.add_argument("--repeat", type=int, default=3, help="rounds; the best of each counts (3)")
+    parser.add_argument("--budget", type=seconds_of, default=1200, metavar="TIME", help="start nothing more after that (20m; 0: no end)")
+    parser.add_argument("--limit", type=seconds_of, default=45, metavar="TIME",
+                        help=f"cut a run off (45s); a peer's also at {PEER_TIMES} times what skydir or raw took, after {PEER_LEAST_S} s")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the counts of files, names and reads (1)")
+    parser.add_argument("--output", default=str(TOP / "build" / "bench.json"), help="the results (build/bench.json)")
+    parser.add_argument("--resume", action="store_true", help="go on with the results of a run of the same sizes that was cut off")
+    parser.add_argument("--charts", action="store_true",
+                        help="measure nothing: draw docs/performance-*.svg and the tables of docs/performance.md from the results")
     return parser.parse_args(argv)
+
+
+def chosen(only):
+    """(workloads, subjects) by --only; ValueError names what is neither."""
+    wanted = {w for w in only.split(",") if w}
+    unknown = wanted - set(works.ALL) - set(subjects.ALL)
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    found = [w for n, w in works.ALL.items() if not wanted & set(works.ALL) or n in wanted]
+    classes = [c for n, c in subjects.ALL.items() if not wanted & set(subjects.ALL) or n in wanted]
+    absent = [c.name for c in classes if c.name in wanted and not c.is_here()]
+    if absent:
+        raise ValueError(f"not installed: {', '.join(absent)}")
+    return found, [c for c in classes if c.is_here()]
+
+
+class Session:
+    """One call: what is to be run, and the report that grows with each run."""
+
+    def __init__(self, args):
+        self.args, self.output = args, pathlib.Path(args.output)
+        self.lines = args.line or [line_of("25ms,80M"), line_of("0ms,0")]
+        self.workloads, self.classes = chosen(args.only)
+        self.began = time.monotonic()
+        self.report = {
+            "version": VERSION, "size": args.size, "scale": args.scale, "lines": self.lines, "rounds": 0, "is_complete": False,
+            "workloads": [{"name": w.name, "title": w.title, "measures": w.measures} for w in self.workloads],
+            "subjects": [c.name for c in self.classes], "versions": {c.name: c.version() for c in self.classes},
+            "machine": {"date": time.strftime("%Y-%m-%d"), "cpus": os.cpu_count(), "kernel": platform.release(),
+                        "load": round(os.getloadavg()[0], 1)},
+            "runs": [],
+        }
+        if args.resume and self.output.exists():
+            self.resume()
+
+    def resume(self):
+        old = json.loads(self.output.read_text(encoding="utf-8"))
+        same = ("version", "size", "scale", "lines", "versions")
+        if any(old.get(k) != self.report[k] for k in same):
+            raise ValueError(f"{self.output} is of another kind of run: {', '.join(k for k in same if old.get(k) != self.report[k])}")
+        self.report["runs"] = old["runs"]
+
+    def save(self):
+        """After each run, so that a cut costs one."""
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.output.with_suffix(".new")
+        temporary.write_text(json.dumps(self.report, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(self.output)
+
+    def todo(self, round_number):
+        """(line number, workload, class) of a round, in order: what is compared is measured close together."""
+        done = {(r["line"], r["workload"], r["subject"]) for r in self.report["runs"] if r["round"] == round_number}
+        hopeless = {(r["line"], r["workload"], r["subject"]) for r in self.report["runs"] if "over_s" in r or "error" in r}
+        for n in range(len(self.lines)):
+            for w in self.workloads:
+                for c in self.classes:
+                    key = (n, w.name, c.name)
+                    if key in done or (round_number and key in hopeless) or (c is subjects.Native and n):
+                        continue
+                    yield n, w, c
+
+    def limit_s(self, n, w, c):
+        if c not in subjects.PEERS:
+            return self.args.limit
+        took = [sum(m["s"] for m in r["measures"].values()) for r in self.report["runs"]
+                if (r["line"], r["workload"]) == (n, w.name) and r["subject"] in ("skydir", "raw") and "error" not in r]
+        return min(self.args.limit, max(PEER_LEAST_S, PEER_TIMES * max(took))) if took else self.args.limit
+
+    def is_over(self):
+        return self.args.budget and time.monotonic() - self.began > self.args.budget
+
+    def run(self, data, proxies, scratch):
+        """False: the time was over first."""
+        for round_number in range(self.args.repeat):
+            for n, w, c in list(self.todo(round_number)):
+                if self.is_over():
+                    self.report["is_complete"] = round_number > 0
+                    return False
+                print(f"{time.monotonic() - self.began:6.0f} s  {self.lines[n]['latency_ms']:g} ms: {w.name} on {c.name}",
+                      end="", file=sys.stderr, flush=True)
+                result = measure.run(w, c, data, proxies[n], scratch, self.limit_s(n, w, c), len(self.report["runs"]))
+                said = [f"{k} {report.seconds(m['s'])}" for k, m in result["measures"].items()]
+                said += [f"> {result['over_s']:g}"] if "over_s" in result else []
+                said += [result["error"]] if "error" in result else []
+                print(f": {', '.join(said)}", file=sys.stderr, flush=True)
+                self.report["runs"].append({"line": n, "workload": w.name, "subject": c.name, "round": round_number, **result})
+                self.report["rounds"] = max(self.report["rounds"], round_number + 1)
+                self.save()
+            self.report["is_complete"] = True
+        return True
+
+
+def run_all(session):
+    scratch = harness.scratch_dir("b")
+    try:
+        with fleet.Versitygw() as server:
+            print("making the buckets", file=sys.stderr, flush=True)
+            data = Data(server, scratch, job.Params(session.args.size, session.args.scale))
+            data.make()
+            proxies = [fleet.Proxy(server.endpoint, line["latency_ms"], line["rate"]) for line in session.lines]
+            try:
+                for proxy in proxies:
+                    proxy.start()
+                return session.run(data, proxies, scratch)
+            finally:
+                for proxy in proxies:
+                    proxy.stop()
+    finally:
+        session.save()
+        subjects.cleanup_leftovers(scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def show(results):
+    for n, line in enumerate(results.lines):
+        print(f"\n{report.line_text(line)}, SIZE {report.size_text(results.report['size'])}; seconds\n")
+        print("\n".join(report.table(results, n)), flush=True)
+    for text in report.notes(results):
+        print(f"failed: {text}", file=sys.stderr)
 
 
 def main(argv):
     args = parse(argv)
-    only = {w for w in args.only.split(",") if w}
-    classes = {c.name: c for c in (Skydir, S3fs, Rclone)}
-    unknown = only - set(WORKLOADS) - set(classes)
-    if unknown:
-        print(f"bench: unknown: {', '.join(sorted(unknown))}", file=sys.stderr)
-        return 2
-    subjects = [n for n in classes if not only & set(classes) or n in only]
-    subjects = [n for n in subjects if n == "skydir" or shutil.which(n)]
-    workloads = [w for w in WORKLOADS if not only & set(WORKLOADS) or w in only]
-    lines = [(float(a.removesuffix("ms")), number(b, 1000)) for a, b in
-             (text.split(",") for text in args.line or ("25ms,80M", "0ms,0"))]
-    report = {"size": args.size, "cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0],
-              "versions": {n: classes[n].version() for n in subjects}, "lines": []}
-    scratch = harness.scratch_dir("b")
     try:
-        with fleet.Versitygw() as server:
-            for line in lines:
-                results = {}
-                for workload in workloads:
-                    results[workload] = {}
-                    for name in subjects:
-                        print(f"{line[0]:g} ms: {workload} on {name}", file=sys.stderr, flush=True)
-                        results[workload][name] = best([measure(classes[name], workload, args.size, line, server, scratch)
-                                                        for _ in range(args.repeat)])
-                report["lines"].append({"latency_ms": line[0], "rate": line[1], "results": results})
-                print(f"\n{line[0]:g} ms to the first byte, " +
-                      (f"{line[1] / 1e6:.0f} MB/s a connection, " if line[1] else "no limit of bandwidth, ") +
-                      f"SIZE {args.size >> 20} MiB; seconds\n")
-                print("\n".join(table(results, subjects)), flush=True)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    output = pathlib.Path(args.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"\nwritten: {output}", file=sys.stderr)
-    failed = [w for entry in report["lines"] for w, r in entry["results"].items() if "error" in r.get("skydir", {})]
-    return 1 if failed else 0
+        if args.charts:
+            results = report.Results(json.loads(pathlib.Path(args.output).read_text(encoding="utf-8")))
+            for path in charts.write(results, TOP):
+                print(f"written: {path}")
+            return 0
+        session = Session(args)
+    except (ValueError, OSError) as e:
+        print(f"bench: {e}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    is_whole = run_all(session)
+    results = report.Results(session.report)
+    show(results)
+    print(f"\nwritten: {args.output}" + ("" if is_whole else "; the time was over: --resume goes on"), file=sys.stderr)
+    return 1 if any(r["subject"] == "skydir" and ("error" in r or "over_s" in r) for r in session.report["runs"]) else 0
 
 
 if __name__ == "__main__":
