@@ -160,14 +160,20 @@ static const struct provider_option *find_option(const struct option_tables *t, 
 static int unknown_key(const struct option_tables *t, const struct config_store *s,
 		       const struct provider_value *v, struct error *err)
 {
+	CLEANUP(buf_release) struct buf known = BUF_INIT(90); /* a message has 256 bytes */
+	int r = 0;
+
 	for (size_t i = 0; i < ARRAY_SIZE(t->rows); i++)
 		for (const struct provider_option *o = t->rows[i]; o && o->key; o++)
 			if (text_is_near(v->key, o->key))
 				return error_set(err, ERR_CONFIG,
 						 "%s: unknown key '%s' in [%s] (did you mean '%s'?)",
 						 v->origin, v->key, s->name, o->key);
-	return error_set(err, ERR_CONFIG, "%s: unknown key '%s' in [%s], a %s of type '%s'",
-			 v->origin, v->key, s->name, s->is_store ? "store" : "section", s->type);
+	for (size_t i = 0; i < ARRAY_SIZE(t->rows); i++)
+		for (const struct provider_option *o = t->rows[i]; o && o->key && r == 0; o++)
+			r = buf_addf(&known, "%s%s", known.len ? ", " : "", o->key);
+	return error_set(err, ERR_CONFIG, "%s: unknown key '%s' in [%s], a %s of type '%s' (it has: %s%s)", v->origin, v->key, s->name,
+			 s->is_store ? "store" : "section", s->type, buf_cstr(&known), r < 0 ? ", ..." : "");
 }
 
 /* Types and keys of one store; tells whether it holds a secret. */

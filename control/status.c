@@ -29,6 +29,18 @@ static size_t length_of(struct json_object *o, const char *path)
 	return array ? json_object_array_length(array) : 0;
 }
 
+/* Of the last ones: those of changes that were through at a later try are history. */
+static size_t count_open_errors(struct json_object *m)
+{
+	struct json_object *errors = json_get_array(m, "errors");
+	size_t count = errors ? json_object_array_length(errors) : 0, open = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!json_get_bool(json_object_array_get_idx(errors, i), "over", false))
+			open++;
+	return open;
+}
+
 static int add_row(struct output_table *t, struct json_object *m, const char *state)
 {
 	char dirty[48], pending[24], uploads[24], cache[48], errors[24], bytes[16], size[16];
@@ -45,7 +57,7 @@ static int add_row(struct output_table *t, struct json_object *m, const char *st
 	(void)snprintf(dirty, sizeof dirty, "%" PRIu64 " (%s)", number_of(m, "dirty.files"), bytes);
 	(void)snprintf(pending, sizeof pending, "%" PRIu64, number_of(m, "pending"));
 	(void)snprintf(uploads, sizeof uploads, "%zu", length_of(m, "uploads"));
-	(void)snprintf(errors, sizeof errors, "%zu", length_of(m, "errors"));
+	(void)snprintf(errors, sizeof errors, "%zu", count_open_errors(m));
 	text_size(number_of(m, "cache.bytes"), bytes);
 	text_size(number_of(m, "cache.limit"), size);
 	(void)snprintf(cache, sizeof cache, number_of(m, "cache.limit") ? "%s of %s" : "%s", bytes,
@@ -105,7 +117,7 @@ static int add_upload(struct json_object *u, struct buf *out)
 static int add_error(struct json_object *e, struct buf *out)
 {
 	const char *why = text_of(e, "error", text_of(e, "message", "unknown reason"));
-	int r = buf_adds(out, "  failed ");
+	int r = buf_adds(out, json_get_bool(e, "over", false) ? "  failed, but is done now: " : "  failed ");
 
 	if (r == 0)
 		r = text_escape(out, text_of(e, "path", "?"));

@@ -64,6 +64,8 @@ struct status_error {
 	char message[256];
 	char kind[24];
 	int64_t wall_s;
+	uint64_t seq; /* of the change that will be tried again; 0: none */
+	bool is_over; /* that one is through */
 };
 
 struct fs {
@@ -120,6 +122,9 @@ struct fs {
 
 /* Remembers a failure for `status` (lock held) and logs it once. */
 void fs_note_error_locked(struct fs *fs, const char *path, const struct error *err);
+/* The same of a change that will be tried again, by its number in the queue; and that it is through. */
+void fs_note_failure_locked(struct fs *fs, const char *path, uint64_t seq, const struct error *err);
+void fs_note_over_locked(struct fs *fs, uint64_t seq);
 /* Looks at the cache's disk, and gives back what is clean until the floor is kept; disk work, without the lock. */
 void fs_watch_disk(struct fs *fs);
 /* Disk cache file names: 16 hex digits of the id, in fs.cache_fd. */

@@ -38,11 +38,27 @@ void fs_note_error_locked(struct fs *fs, const char *path, const struct error *e
 {
 	struct status_error *slot = &fs->errors[fs->error_count++ % ARRAY_SIZE(fs->errors)];
 
+	*slot = (struct status_error){ 0 };
 	(void)snprintf(slot->path, sizeof(slot->path), "%s", path);
 	(void)snprintf(slot->message, sizeof(slot->message), "%s", err->message);
 	(void)snprintf(slot->kind, sizeof(slot->kind), "%s", error_name(err->kind));
 	slot->wall_s = clock_wall_s();
 	log_warn("cloud.failed", "path='%s' kind=%s error='%s'", path, error_name(err->kind), err->message);
+}
+
+void fs_note_failure_locked(struct fs *fs, const char *path, uint64_t seq, const struct error *err)
+{
+	size_t at = fs->error_count % ARRAY_SIZE(fs->errors);
+
+	fs_note_error_locked(fs, path, err);
+	fs->errors[at].seq = seq;
+}
+
+void fs_note_over_locked(struct fs *fs, uint64_t seq)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fs->errors); i++)
+		if (fs->errors[i].seq == seq)
+			fs->errors[i].is_over = true;
 }
 
 static int refuse_cache(const struct fs *fs, const char *why, struct error *err)

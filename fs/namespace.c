@@ -54,7 +54,7 @@ static void finish(struct pending *op, int r, const struct error *err)
 	} else if (error_is_retryable(err->kind) || err->kind == ERR_CANCELLED || err->kind == ERR_BUDGET ||
 		   (err->kind == ERR_CONFLICT && op->attempts < 5)) { /* something else is in the way, for now */
 		if (op->attempts == 0 && err->kind != ERR_CANCELLED)
-			fs_note_error_locked(fs, op->key, err);
+			fs_note_failure_locked(fs, op->key, op->seq, err);
 		pending_retry_locked(op, err);
 	} else {
 		struct node *n = op->node;

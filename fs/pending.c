@@ -374,6 +374,7 @@ void pending_done_locked(struct pending *op)
 	if (op->state == PENDING_RUNNING && !op->is_abandoned)
 		pending_view_note_gone_locked(op);
 	queue_unlink(op);
+	fs_note_over_locked(fs, op->seq);
 	FAULT_POINT("change-done");
 	if (!op->is_forgotten)
 		journal_finish(fs->journal, op->seq); /* redoing it after a crash is harmless, so nobody waits */

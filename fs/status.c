@@ -81,6 +81,7 @@ static struct json_object *errors_json(const struct fs *fs)
 		add_text(o, "path", e->path);
 		add_text(o, "kind", e->kind);
 		add_text(o, "error", e->message);
+		json_object_object_add(o, "over", json_object_new_boolean(e->is_over));
 		json_object_array_add(list, o);
 	}
 	return list;

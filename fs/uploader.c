@@ -207,7 +207,7 @@ static void note_failure_locked(struct pending *op, const struct error *err)
 	struct node *bucket = tree_bucket_of(op->node);
 
 	if (op->attempts == 0 || error_is_retryable(err->kind) != error_is_retryable(op->error.kind))
-		fs_note_error_locked(fs, path ? path : op->key, err);
+		fs_note_failure_locked(fs, path ? path : op->key, op->seq, err);
 	if (err->kind == ERR_PERMISSION && bucket) {
 		bucket->is_readonly = true;
 		bucket->readonly_until_ms = clock_mono_ms() + 60000;

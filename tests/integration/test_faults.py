@@ -231,9 +231,12 @@ def test_with_the_server_down_writing_goes_on_and_drains_by_itself(make_mount):
     errors = eventually(lambda: {u["error"] for u in m.status()["uploads"] if "error" in u}, what="tries that fail")
     assert all("127.0.0.1" in e for e in errors), errors
     assert m.status()["dirty"]["files"] >= 30
+    assert not all(e["over"] for e in m.status()["errors"])
     m.proxy.up()
     eventually(lambda: m.status()["dirty"]["files"] == 0 and m.status()["pending"] == 0, timeout=90,
                what="all uploads, with nobody's help")
+    assert all(e["over"] for e in m.status()["errors"]), "what failed and is done now is history"
+    assert m.skydir("status", m.top).stdout.split("failed")[0].rstrip().splitlines()[1].endswith(" 0")
     work.check_store()
 
 

@@ -22,7 +22,8 @@ static const char everything[] =
 	"\"limit\":10485760},"
 	"\"uploads\":[{\"path\":\"/s3/b/\\u001bx\",\"bytes\":1000,\"sent\":250},"
 	"{\"path\":\"/z\",\"state\":\"waiting\",\"error\":\"busy\"}],"
-	"\"errors\":[{\"path\":\"/s3/b/y\",\"error\":\"denied\\nfake line\"}]},"
+	"\"errors\":[{\"path\":\"/s3/b/w\",\"error\":\"away\",\"over\":true},"
+	"{\"path\":\"/s3/b/y\",\"error\":\"denied\\nfake line\"}]},"
 	"{\"state\":\"dead\",\"mountpoint\":\"/mnt/dead\"}],"
 	"\"orphans\":[{\"cache_dir\":\"/c/"
 	"mount-2\",\"mountpoint\":null,\"dirty\":{\"files\":1,\"bytes\":5}}]}";
@@ -71,6 +72,7 @@ static void details_list_uploads_and_errors_safely(void **state)
 	assert_string_equal(buf_cstr(&out), "\n/mnt/a\\x1b[2Jb:\n"
 					    "  uploading /s3/b/\\x1bx: 250 of 1000 (25%)\n"
 					    "  waiting /z: 0 of 0, busy\n"
+					    "  failed, but is done now: /s3/b/w: away\n"
 					    "  failed /s3/b/y: denied\\x0afake line\n");
 }
 
