@@ -190,6 +190,17 @@ bool namespace_moved_locked(struct pending *op, struct node *n, const char *key)
 	return is_home;
 }
 
+/* Whether the node's bytes are where the operation took them from. What is copied is read from where the original was, which a rename
+ * before (taken up after a kill) may have left since. */
+static bool comes_along(const struct pending *op)
+{
+	const struct node *n = op->node;
+
+	return n->remote_key && n->remote_seq <= op->seq &&
+	       (op->kind == PENDING_COPY ||
+		(strcmp(n->remote_key, op->from_key) == 0 && strcmp(n->remote_bucket, op->from_bucket) == 0));
+}
+
 /* Where the node's bytes are from now on: the key itself. Nodes that were renamed on have it as their remote key. */
 static void arrived_locked(struct pending *op, const char *version)
 {
@@ -198,10 +209,7 @@ static void arrived_locked(struct pending *op, const char *version)
 
 	if (!n || n->type == NODE_ABSENT)
 		return;
-	/* What is copied is read from where the original was, which a rename before (taken up after a kill) may have left since. */
-	came_along = n->remote_key && n->remote_seq <= op->seq &&
-		     (op->kind == PENDING_COPY || (strcmp(n->remote_key, op->from_key) == 0 &&
-						   strcmp(n->remote_bucket, op->from_bucket) == 0));
+	came_along = comes_along(op);
 	if (came_along)
 		namespace_moved_locked(op, n, op->key);
 	if (version[0] && !goes_elsewhere(op)) {
@@ -212,6 +220,28 @@ static void arrived_locked(struct pending *op, const char *version)
 	} else if (version[0] && n->file && !n->file->is_whole && n->remote_key && strcmp(n->remote_key, op->key) == 0) {
 		file_set_base_locked(n->file, version); /* only what its missing parts are read from */
 	}
+}
+
+/* Somebody changed what was to be renamed or copied, and theirs is what arrived: nothing that is known of the node holds for it. A
+ * file that was written to since keeps the version it was based on: its upload finds out. */
+static int arrived_other(struct pending *op, struct error *err)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
+	struct store_object object = { 0 };
+	struct node *n = op->node;
+	int r = store_head(op->store, op->bucket, op->key, NULL, &arena, &object, err);
+
+	if (r < 0)
+		return r;
+	log_debug("rename.other", "key='%s' version='%s'", op->key, object.version);
+	LOCKED(&op->fs->lock);
+	if (!n || n->type == NODE_ABSENT)
+		return 0;
+	if (comes_along(op))
+		namespace_moved_locked(op, n, op->key);
+	if (!n->put)
+		node_fill_locked(op->fs, n, &object, NULL);
+	return 0;
 }
 
 static void remember(struct pending *op, const char *version)
@@ -246,13 +276,17 @@ static int node_meta(struct pending *op, struct arena *arena, struct store_meta 
 	return r < 0 ? error_errno(err, -r, "cannot put attributes together") : 0;
 }
 
-/* The version that a rename finds, as far as it is known; "" when it is not. */
+/* The version that a rename or a copy finds, as far as it is known; "" when it is not. */
 static void known_source(const struct pending *op, char ret[STORE_VERSION_MAX])
 {
 	CLEANUP(location_release) struct location now = LOCATION_INIT;
 	const struct node *n = op->node;
 
 	LOCKED(&op->fs->lock);
+	if (op->kind == PENDING_COPY) {
+		memcpy(ret, op->expect, STORE_VERSION_MAX);
+		return;
+	}
 	if (n && n->version && !n->put && tree_remote_key(n, &now) == 0 && strcmp(now.key, op->from_key) == 0 &&
 	    strcmp(now.bucket, op->from_bucket) == 0)
 		memcpy(ret, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
@@ -281,7 +315,7 @@ static int copy_seen(struct pending *op, struct store_copy_args *args, char *sou
 	return r < 0 ? -error_errnum(err->kind) : r;
 }
 
-/* source: of a rename, the version that was copied, as far as that is known. */
+/* source: the version that was copied, as far as that is known. */
 static int copy_object(struct pending *op, char *source, char *version, struct error *err)
 {
 	struct store_copy_args args = { .cancel = &op->cancel };
@@ -319,7 +353,7 @@ static int copy_object(struct pending *op, char *source, char *version, struct e
 
 /* One request instead of a copy and a delete, where the store moves objects. 1: it is to be copied, because the store cannot, or
  * there is nothing to move: then the copy finds out whether it was moved before a crash. */
-static int move_object(struct pending *op, char *version, struct error *err)
+static int move_object(struct pending *op, const char *source, char *version, struct error *err)
 {
 	unsigned caps = __atomic_load_n(&op->store->caps, __ATOMIC_RELAXED);
 	int r;
@@ -327,7 +361,7 @@ static int move_object(struct pending *op, char *version, struct error *err)
 	if (op->kind != PENDING_RENAME || !(caps & STORE_CAP_RENAME) || strcmp(op->from_bucket, op->bucket) != 0 ||
 	    !*op->from_key || str_ends(str_of(op->from_key), "/") || str_ends(str_of(op->key), "/"))
 		return 1;
-	r = store_rename(op->store, op->bucket, op->from_key, op->key, NULL, version, err);
+	r = store_rename(op->store, op->bucket, op->from_key, op->key, source[0] ? source : NULL, version, err);
 	if (r < 0 && !error_is_retryable(err->kind) && err->kind != ERR_CANCELLED && err->kind != ERR_BUDGET) {
 		*err = ERROR_INIT;
 		return 1;
@@ -355,24 +389,32 @@ static int delete_source(struct pending *op, const char *source, struct error *e
 
 static int run_rename(struct pending *op, struct error *err)
 {
-	char version[STORE_VERSION_MAX] = "", source[STORE_VERSION_MAX] = "";
-	bool is_moved;
+	char version[STORE_VERSION_MAX] = "", source[STORE_VERSION_MAX] = "", known[STORE_VERSION_MAX] = "";
+	bool is_moved, is_other;
 	int r;
 
 	FAULT_POINT("rename-before");
-	if (op->kind == PENDING_RENAME)
-		known_source(op, source);
-	r = move_object(op, version, err);
+	known_source(op, known);
+	memcpy(source, known, sizeof(source));
+	r = move_object(op, source, version, err);
 	is_moved = r == 0;
 	if (r == 1)
 		r = copy_object(op, source, version, err);
 	FAULT_POINT("rename-copied");
 	if (r < 0)
 		return r;
-	remember(op, version);
-	lock_take(&op->fs->lock);
-	arrived_locked(op, version); /* from now on reads go to the new key, so the old one may go */
-	lock_drop(&op->fs->lock);
+	is_other = known[0] && source[0] && strcmp(known, source) != 0;
+	if (!is_other || op->kind == PENDING_COPY)
+		remember(op, version);
+	if (is_other) {
+		r = arrived_other(op, err);
+		if (r < 0)
+			return r;
+	} else {
+		lock_take(&op->fs->lock);
+		arrived_locked(op, version); /* from now on reads go to the new key, so the old one may go */
+		lock_drop(&op->fs->lock);
+	}
 	if (op->kind == PENDING_COPY)
 		return 0;
 	if (is_moved)

@@ -412,6 +412,8 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	if (r < 0)
 		return r;
 	copy = fs->queue.last;
+	if (!from->pending_count) /* else what is queued may make another version of it first */
+		memcpy(copy->expect, from->version, strnlen(from->version, STORE_VERSION_MAX - 1));
 	seq = tree_remote_seq(from) ? tree_remote_seq(from) : copy->seq;
 	(void)pending_put_cancel_locked(fs, to);
 	to->expect = EXPECT_ANY; /* from now on there is, or will be, an object that unlink has to delete */

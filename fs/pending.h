@@ -100,7 +100,7 @@ struct pending {
 	unsigned passes;	/* PENDING_ABORT: how often it was carried out */
 	char *upload_id;	/* of a multipart upload to take up or abort */
 	struct upload_told told;
-	char expect[STORE_VERSION_MAX]; /* deletes: nothing; recovery of puts */
+	char expect[STORE_VERSION_MAX]; /* copies: the version that is copied, "" when it is not known; recovery of puts */
 	struct attempt sent[PENDING_ATTEMPTS]; /* uploads: what may have arrived though we were not told, the last one first; mtime_ns 0:
 						* nothing */
 	struct pending *next, *prev;	/* by seq */

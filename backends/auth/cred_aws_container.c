@@ -124,7 +124,8 @@ static int container_fetch(const struct cred_context *c, struct cred_aws *ret, s
 		call.url = url;
 		call.path = path;
 		if ((r = cred_call(c, &call, &answer, err)) < 0)
-			(void)error_prefix(err, r, "container credentials");
+			(void)error_prefix(err, r, "container credentials (%s)",
+					   cred_getenv(c, names[0]) ? names[0] : names[1]);
 	}
 	http_fields_release(&call.query);
 	http_fields_release(&call.headers);

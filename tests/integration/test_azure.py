@@ -237,6 +237,7 @@ def test_a_key_alone_cannot_say_whether_versions_are_kept(make_mount, contract):
     assert done.returncode == 1 and len(lines) == 1 and "not supported by azure" in lines[0] and "subscription-id" in lines[0], done.stderr
 
 
+TENANT = fleet.AzureContract.tenant
 WRONG = [
     ({"account-key": "d3Jvbmc="}, {}, "account-key"),
     ({"account-key": "not base64!"}, {}, "account-key"),
@@ -249,12 +250,30 @@ WRONG = [
     ({"connection-string": "what"}, {}, "connection-string"),
     ({}, {}, "az login"),
     ({"anonymous": "yes"}, {}, "anonymous"),
+    ({"connection-string": "AccountName={account};AccountKey=d3Jvbmc=;BlobEndpoint={endpoint}/{account}"}, {}, "connection-string"),
+    ({}, {"AZURE_STORAGE_KEY": "d3Jvbmc="}, "AZURE_STORAGE_KEY"),
+    ({"client-certificate": "{certificate}", "tenant-id": TENANT, "client-id": "client-1"}, {}, "/both.pem"),
+    ({"federated-token-file": "{token}", "tenant-id": TENANT, "client-id": "client-1"}, {}, "/token'"),
+    ({"use-metadata-service": "yes"}, {"IDENTITY_ENDPOINT": "{endpoint}/msi/token", "IDENTITY_HEADER": "AAAA"}, "IDENTITY_ENDPOINT"),
+    ({"use-metadata-service": "yes"}, {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"}, "az login"),
+    ({}, {"AZURE_CONFIG_DIR": "{cli}", "PATH": "{cli}:/usr/bin:/bin"}, "az login"),
 ]
 
 
 @pytest.mark.parametrize("config, env, named", WRONG)
-def test_bad_credentials_name_what_to_mend(make_mount, contract, config, env, named):
+def test_bad_credentials_name_what_to_mend(make_mount, contract, tmp_path, config, env, named):
     """One line, and the secret is not in it."""
+    (tmp_path / "azureProfile.json").write_text("{}")
+    (tmp_path / "az").write_text("#!/bin/sh\necho 'Please run az login' >&2\nexit 1\n")
+    (tmp_path / "az").chmod(0o755)
+    (tmp_path / "token").write_text("of somebody else")
+    words = {"endpoint": contract.endpoint, "account": contract.account, "cli": tmp_path, "token": tmp_path / "token",
+             "certificate": tmp_path / "both.pem"}
+    if "client-certificate" in config:
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other", "-days", "2", "-keyout", tmp_path / "key.pem",
+            "-out", tmp_path / "cert.pem")
+        (tmp_path / "both.pem").write_bytes((tmp_path / "key.pem").read_bytes() + (tmp_path / "cert.pem").read_bytes())
+    config, env = ({k: v.format(**words) for k, v in d.items()} for d in (config, env))
     m = make_mount("azure", server=contract, proxy=None, options=SHORT, source="/azure/{bucket}",
                    store_config={"connection-string": None, "endpoint": contract.endpoint, "account": contract.account, **config})
     m.write_config()

@@ -202,7 +202,28 @@ BAD = {
     "broken key": ({"private_key": "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"}, "private_key of"),
     "another's key": ("swap", "token_uri of"),
     "revoked": ("revoked", "gcloud auth application-default login"),
+    "an unknown type": ({"type": "magic"}, "not known"),
+    "no refresh token": (("authorized_user", {"refresh_token": None}), "has no 'refresh_token'"),
+    "another client": (("authorized_user", {"client_secret": "secret"}), "token endpoint of"),
+    "no subject's file": (("external_file", {"credential_source": {"file": "/nonexistent"}}), "credential_source.file of"),
+    "another's subject": (("external_file", {"credential_source": {"file": "/etc/hostname"}}), "token_url of"),
+    "no subject's address": (("external_url", {"credential_source": {"url": "http://127.0.0.1:1/"}}), "credential_source.url of"),
+    "a program that may not run": (("external_program", {}), "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"),
+    "no source": (("external_file", {"credential_source": {}}), "credential_source"),
+    "another pool": (("external_file", {"audience": "//other"}), "token_url of"),
+    "acting as nobody": (("impersonated", {"source_credentials": None}), "source_credentials"),
+    "acting as another": (("impersonated", {"service_account_impersonation_url": "ANOTHER"}), "service_account_impersonation_url"),
 }
+
+
+def test_no_metadata_server_is_said_in_one_line(make_mount, gcs_contract):
+    m = make_mount("gcs", source="/gcs/{bucket}", store_config={"credentials-file": None, "use-metadata-service": "yes"})
+    before = m.environment
+    m.environment = lambda: {**before(), "GCE_METADATA_HOST": "127.0.0.1:1"}
+    m.write_config()
+    done = m.mount(check=False)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode in (2, 4, 5) and len(lines) == 1 and "metadata server" in lines[0], done.stderr
 
 
 @pytest.mark.parametrize("what", BAD)
@@ -216,6 +237,11 @@ def test_bad_credentials_say_in_one_line_what_to_mend(make_mount, gcs_contract, 
     elif content == "revoked":
         user = json.loads((gcs_contract.credentials / "authorized_user.json").read_text())
         path.write_text(json.dumps({**user, "refresh_token": "gone"}))
+    elif isinstance(content, tuple):
+        whole = {**json.loads((gcs_contract.credentials / f"{content[0]}.json").read_text()), **content[1]}
+        if whole.get("service_account_impersonation_url") == "ANOTHER":
+            whole["service_account_impersonation_url"] = f"{gcs_contract.endpoint}/v1/projects/-/serviceAccounts/a@b:generateAccessToken"
+        path.write_text(json.dumps({k: v for k, v in whole.items() if v is not None}))
     elif isinstance(content, dict):
         path.write_text(json.dumps({k: v for k, v in {**account, **content}.items() if v is not None}))
     elif content:
@@ -227,5 +253,5 @@ def test_bad_credentials_say_in_one_line_what_to_mend(make_mount, gcs_contract, 
     m.write_config()
     done = m.mount(check=False)
     lines = done.stderr.strip().splitlines()
-    assert done.returncode in (2, 4) and len(lines) == 1, done.stderr
-    assert "GOOGLE_APPLICATION_CREDENTIALS" in lines[0] and words in lines[0] and "secret" not in lines[0], lines[0]
+    assert done.returncode in (2, 4, 5) and len(lines) == 1, done.stderr
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in lines[0] and words in lines[0] and "client-secret" not in lines[0], lines[0]

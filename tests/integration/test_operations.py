@@ -19,6 +19,7 @@ from dns_contract import InfomaniakContract
 from ec2_contract import KEY, REGION, Ec2Contract
 from ec2_contract import SECRET as EC2_SECRET
 from gce_contract import ZONES, GceContract
+from harness import fleet
 from nova_contract import NovaContract
 from operations import Walk
 
@@ -126,6 +127,8 @@ def test_storage(stack, make_mount, tmp_path, swift):
     jobs = []
     for kind in ("local", "s3", "gcs", "azure", "swift"):
         m = make_mount(kind, proxy=None, bucket=f"o{uuid.uuid4().hex[:12]}")
+        if kind == "azure":
+            managed(stack, m)
         m.write_config()
         (tmp_path / kind).mkdir()
         jobs.append((Walk(StoreCli(m), m.store), operations.storage, (m.bucket, tmp_path / kind)))
@@ -134,6 +137,15 @@ def test_storage(stack, make_mount, tmp_path, swift):
         jobs.append((Walk(infomaniak_store(stack, swift, face), f"infomaniak-{face}"), operations.storage,
                      (f"o{uuid.uuid4().hex[:12]}", tmp_path / f"infomaniak-{face}")))
     judge("storage", operations.STORAGE, walk_all(jobs))
+
+
+def managed(stack, mount):
+    """Azurite keeps blobs, and the contract server is the Resource Manager, which says whether versions are kept."""
+    manager = stack.enter_context(fleet.AzureContract())
+    mount.store_config = {**mount.store_config, "management-endpoint": manager.endpoint, "subscription-id": manager.subscription,
+                          "tenant-id": manager.tenant, "client-id": manager.client_id, "client-secret": manager.client_secret}
+    before = mount.environment
+    mount.environment = lambda: {**before(), "AZURE_AUTHORITY_HOST": manager.endpoint}
 
 
 class StoreCli:

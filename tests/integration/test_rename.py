@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from harness import tree
+from harness import eventually, run, tree
 
 libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
 AT_FDCWD, NOREPLACE, EXCHANGE = -100, 1, 2
@@ -252,3 +252,41 @@ def test_a_directory_is_moved_out_of_one_that_then_goes(make_mount):
     assert m.keys() == ["n/b/f", "n/g"]
     assert (m.path / "n" / "b" / "f").read_text() == "e/b/a/f"
     assert m.client.get(m.bucket, "n/b/f") == b"e/b/a/f"
+
+
+@pytest.mark.stores("s3", "gcs", "azure", "swift", only="behind the proxy")
+@pytest.mark.lacks(moto="heeds no condition on what is copied", ceph="heeds no condition on what is copied")
+@pytest.mark.parametrize("what", ("rename", "copy"))
+def test_what_somebody_changed_before_it_was_carried_out_is_shown_as_it_is(mount, what):
+    """Theirs is what arrives at the new name: nothing that was cached of the version before may be shown for it."""
+    mount.client.put(mount.bucket, "f", b"ours" * 1000)
+    assert (mount.path / "f").read_bytes() == b"ours" * 1000
+    mount.proxy.fault(op="C", status=503, count=0)
+    if what == "rename":
+        os.rename(mount.path / "f", mount.path / "g")
+    else:
+        run("cp", mount.path / "f", mount.path / "g")
+    assert (mount.path / "g").read_bytes() == b"ours" * 1000
+    eventually(lambda: mount.ops().get("C"), what="an attempt")
+    mount.client.put(mount.bucket, "f", b"their own, which is longer" * 1000)
+    mount.proxy.clear()
+    mount.sync()
+    assert mount.client.get(mount.bucket, "g") == b"their own, which is longer" * 1000
+    assert mount.keys() == (["g"] if what == "rename" else ["f", "g"])
+    assert (mount.path / "g").stat().st_size == 26000
+    assert (mount.path / "g").read_bytes() == b"their own, which is longer" * 1000
+
+
+@pytest.mark.stores("s3", "gcs", "azure", "swift", only="behind the proxy")
+def test_a_copy_says_which_version_it_is_of(mount):
+    """So that it cannot be half of one and half of another; that costs no request more."""
+    mount.client.put(mount.bucket, "f", b"x" * 100_000)
+    os.listdir(mount.path)
+    mount.sync()
+    mount.proxy.reset()
+    run("cp", mount.path / "f", mount.path / "g")
+    mount.sync()
+    asked = [e for e in mount.proxy.log() if e["op"] == "C"]
+    assert len(asked) == 1 and mount.ops() == {"C": 1}, mount.ops()
+    if mount.kind == "gcs":
+        assert "ifSourceGenerationMatch=" in asked[0]["request"]
