@@ -5,8 +5,11 @@
 #include "control/cli.h"
 #include "control/client.h"
 #include "control/mounts.h"
+#include <time.h>
 
-#define CALL_MS 30000
+#define CALL_MS	      30000
+#define BUSY_TRIES    10u
+#define BUSY_PAUSE_MS 100u
 
 /* The mount's daemon does not speak to us: is it dead, or somebody else's? */
 static int without_daemon(const char *path, bool is_now, struct error *err)
@@ -53,6 +56,33 @@ static int drain(struct client *c, struct error *err)
 		failures ? json_object_array_length(failures) : 0);
 }
 
+/* What a program wrote from now on would be lost to it: as with any file system, it has to close first. A close that has just returned
+ * may not be known yet. */
+static int check_unused(struct client *c, struct error *err)
+{
+	const char *path = NULL;
+
+	for (unsigned i = 0; i < BUSY_TRIES; i++) {
+		CLEANUP(json_putp) struct json_object *status = NULL;
+		struct json_object *written;
+		size_t count;
+		int r = client_call(c, "status", NULL, CALL_MS, NULL, NULL, &status, err);
+
+		if (r < 0)
+			return r;
+		written = json_get_array(status, "written");
+		count = written ? json_object_array_length(written) : 0;
+		if (!count)
+			return 0;
+		path = json_object_get_string(json_object_array_get_idx(written, 0));
+		(void)error_set(err, ERR_CONFLICT, "a program has '%.150s'%s open for writing (close it, or --now)", path ? path : "?",
+				count > 1 ? " and others" : "");
+		if (i + 1 < BUSY_TRIES)
+			(void)nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_MS * 1000000L}, NULL);
+	}
+	return -EBUSY;
+}
+
 /* The daemon may still upload what was written meanwhile; then this says so now and then. */
 static int wait_end(struct client *c, const char *path, struct error *err)
 {
@@ -72,6 +102,8 @@ static int umount_with(struct client *c, const char *path, bool is_now, struct e
 	CLEANUP(json_putp) struct json_object *result = NULL;
 	int r = is_now ? 0 : drain(c, err);
 
+	if (r == 0 && !is_now)
+		r = check_unused(c, err);
 	if (r < 0)
 		return r;
 	if (!params)
@@ -120,7 +152,8 @@ const struct command command_umount = {
 		   "unmounts and\n"
 		   "returns when the mount and its process are gone. When something cannot be "
 		   "uploaded, it is\n"
-		   "listed and the mount stays. A mount whose daemon died is cleared away.",
+		   "listed and the mount stays; so does one in which a program has a file open for writing.\n"
+		   "A mount whose daemon died is cleared away.",
 	.examples = "skydir umount ~/sky\n"
 		    "skydir umount ~/sky --now",
 	.options = options,

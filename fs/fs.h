@@ -28,7 +28,7 @@ void fs_stop(struct fs *fs);
 void fs_free(struct fs *fs);
 
 /* {mountpoint, source, pid, cache: {...}, dirty: {files, bytes}, pending: N, uploads: [{path, bytes, sent, ...}], errors: [{path, error, over, ...}],
- *  requests: {...}, stores: [...]} */
+ *  written: [a few paths open for writing], requests: {...}, stores: [...]} */
 int fs_status(struct fs *fs, struct json_object **ret, struct error *err) MUST_CHECK;
 /* The same shape, as far as it can be told, from a cache directory nobody has mounted; sets "orphan": true. dirty.files 0
  * and pending 0: nothing is left there. NOT_FOUND: no journal there. */

@@ -2,6 +2,7 @@
 #include "backends/base/fileio.h"
 #include "backends/base/metrics.h"
 #include "fs/file.h"
+#include "fs/passthrough.h"
 #include "fs/pending.h"
 #include "fs/upload.h"
 #include <fcntl.h>
@@ -113,6 +114,27 @@ static uint64_t resident_bytes(void)
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+#define LOOKS_MOST  4096u /* what is open was used lately */
+#define SHOWN_MOST  8u
+
+/* The files that a program has open for writing, some of them. */
+static struct json_object *writers_json(struct fs *fs)
+{
+	struct json_object *list = json_object_new_array();
+	const struct file *f = fs->open_handles ? fs->cache.lru_last : NULL;
+
+	for (unsigned i = 0; list && f && i < LOOKS_MOST && json_object_array_length(list) < SHOWN_MOST; i++, f = f->lru_prev) {
+		CLEANUP(freep) char *path = NULL;
+
+		if (!f->writers || f->node->is_detached || passthrough_is_only_kept_locked(f))
+			continue;
+		path = tree_path(&fs->tree, f->node);
+		if (path)
+			json_object_array_add(list, json_object_new_string(path));
+	}
+	return list;
+}
+
 int fs_status(struct fs *fs, struct json_object **ret, struct error *err)
 {
 	struct json_object *o = json_object_new_object(), *cache = json_object_new_object(),
@@ -151,6 +173,7 @@ int fs_status(struct fs *fs, struct json_object **ret, struct error *err)
 	add_int(passthrough, "opens", fs->pass.opens_total);
 	json_object_object_add(o, "passthrough", passthrough);
 	add_int(o, "open_handles", fs->open_handles);
+	json_object_object_add(o, "written", writers_json(fs));
 	add_int(o, "waiting_requests", fs->parked_count);
 	add_int(o, "uploaded_bytes", fs->queue.bytes_sent_total);
 	add_int(o, "lost_rows", fs->lost_rows);

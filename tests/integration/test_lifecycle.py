@@ -47,6 +47,28 @@ def test_umount_drains(mount):
     assert len(mount.client.keys(mount.bucket)) == 20
 
 
+def test_umount_waits_for_who_writes(mount):
+    (mount.path / "f").write_text("first ")
+    with open(mount.path / "f", encoding="utf-8") as reader, open(mount.path / "f", "a", encoding="utf-8") as writer:
+        writer.write("second ")
+        writer.flush()
+        done = mount.skydir("umount", mount.top, check=False)
+        assert done.returncode == 6 and f"/{mount.bucket}/f' open for writing" in done.stderr and "--now" in done.stderr
+        assert mount.client.get(mount.bucket, "f") == b"first second "  # uploaded all the same
+        assert len(mount.status()["written"]) == 1
+        writer.write("third")
+        writer.close()
+        mount.umount()  # who only reads loses nothing
+        assert not is_mounted(mount.top) and reader
+    assert mount.client.get(mount.bucket, "f") == b"first second third"
+    mount.mount()
+    g = os.open(mount.path / "g", os.O_WRONLY | os.O_CREAT)
+    mount.umount("--now")
+    assert not is_mounted(mount.top)
+    with pytest.raises(OSError, match="not connected"):
+        os.close(g)
+
+
 @HOLD
 def test_umount_now_leaves_the_rest_for_the_next_mount(mount):
     (mount.path / "f").write_text("later")
