@@ -54,6 +54,7 @@ struct pending_queue { /* guarded by fs.lock */
 	struct pending **due;	      /* a heap by due_ms of those that wait for their time */
 	size_t due_count, due_capacity;
 	struct pending *carriers;     /* queued deletes that will take others along, one a bucket */
+	struct pending *held;	      /* those that wait for a file to be closed, or may come to */
 	size_t count, trees, running; /* all; directory renames among them; on a worker now */
 	uint64_t done_total, failed_total, bytes_sent_total;
 	bool is_stopping;

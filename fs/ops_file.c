@@ -295,6 +295,10 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	open_try(p);
 }
 
+/* The kernel looks at the mode of what it just made: without the attributes of this answer it would ask for them again, each time. Nobody
+ * can have mapped the file yet, and a time this little behind does no harm. */
+#define NEW_ATTRS_S 0.01
+
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
@@ -323,6 +327,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		r = handle_mode_locked(fs, n, ctx, PASSTHROUGH_CREATE, fi, &ignored, &err);
 		backing_id = n->file->pass.backing_id;
 		ops_entry_locked(fs, n, &e);
+		if (e.attr_timeout < NEW_ATTRS_S && n->file->pass.writers)
+			e.attr_timeout = NEW_ATTRS_S;
 	}
 	lock_drop(&fs->lock);
 	if (fd >= 0)

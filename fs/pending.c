@@ -285,7 +285,8 @@ void pending_wait_until_locked(struct pending *op, uint64_t due_ms)
 	op->due_ms = due_ms;
 	if (pending_heap_add(&fs->queue, op) < 0)
 		start_locked(op); /* without memory for the heap: sooner rather than never */
-	cond_signal(&fs->ticker_cond);
+	else if (fs->queue.due[0] == op) /* the ticker sleeps until the first is due: a later one is no news to it */
+		cond_signal(&fs->ticker_cond);
 }
 
 static void unblock_all_locked(struct pending *op)
@@ -343,10 +344,30 @@ bool pending_stop_waiting_locked(struct pending *op)
 	return false;
 }
 
+static void hold_locked(struct pending *op, struct node *n)
+{
+	op->hold = n;
+	op->next_held = op->fs->queue.held;
+	op->fs->queue.held = op;
+	tree_pin(n);
+}
+
+static void let_go_locked(struct pending *op)
+{
+	struct pending **at = &op->fs->queue.held;
+
+	if (!op->hold)
+		return;
+	while (*at != op)
+		at = &(*at)->next_held;
+	*at = op->next_held;
+	tree_unpin(&op->fs->tree, steal(op->hold));
+}
+
 static void release_nodes_locked(struct pending *op)
 {
 	struct fs *fs = op->fs;
-	struct node *n = steal(op->node), *hold = steal(op->hold);
+	struct node *n = steal(op->node);
 
 	if (n) {
 		if (n->put == op)
@@ -358,8 +379,7 @@ static void release_nodes_locked(struct pending *op)
 		n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 		tree_unpin(&fs->tree, n);
 	}
-	if (hold)
-		tree_unpin(&fs->tree, hold);
+	let_go_locked(op);
 }
 
 void pending_done_locked(struct pending *op)
@@ -553,9 +573,8 @@ int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct locati
 	if (!op)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
 	adopt_node_locked(op, n);
-	op->hold = hold;
 	if (hold)
-		tree_pin(hold);
+		hold_locked(op, hold);
 	pending_insert_locked(fs, op);
 	log_debug("change.queue", "seq=%" PRIu64 " what=%s key='%s' from='%s'", op->seq, pending_kind_name(kind), op->key,
 		  op->from_key ? op->from_key : "");
@@ -749,7 +768,7 @@ uint64_t pending_run_due_locked(struct fs *fs, uint64_t now_ms)
 
 void pending_released_locked(struct fs *fs, struct node *n)
 {
-	for (struct pending *op = fs->queue.first; op; op = op->next)
+	for (struct pending *op = fs->queue.held; op; op = op->next_held)
 		if (op->hold == n && op->state == PENDING_BLOCKED && !is_held_open(op)) {
 			take_from_blocker(op);
 			pending_wait_until_locked(op, 0);

@@ -79,6 +79,7 @@ struct pending {
 	char *bucket, *key, *from_bucket, *from_key;
 	struct node *node; /* pinned; may be NULL */
 	struct node *hold; /* not before this unlinked file, which may still read its old content, is closed; pinned */
+	struct pending *next_held; /* queue.held: those with a hold */
 	struct claim claims[2];
 	uint64_t due_ms;
 	size_t heap_index;

@@ -2,6 +2,10 @@
 #include "fs/file.h"
 #include "fs/pending.h"
 #include "fs/upload.h"
+#include <time.h>
+
+#define LOOK_PER_MS	  32u
+#define LOOK_REST_MOST_MS 500u
 
 /* The node at a path below the mount's root; NULL when the tree does not know it (then nothing is pending there). */
 static struct node *node_at_path(struct fs *fs, const char *path)
@@ -81,6 +85,20 @@ static uint64_t start_locked(struct fs *fs, struct node *top)
 	return up_to;
 }
 
+/* Each look goes through all that is queued. With thousands there, a look at each one's end would cost more than the uploads do. */
+static void rest_locked(struct fs *fs)
+{
+	uint64_t rest_ms = fs->queue.count / LOOK_PER_MS;
+
+	if (!rest_ms || fs->queue.is_stopping)
+		return;
+	if (rest_ms > LOOK_REST_MOST_MS)
+		rest_ms = LOOK_REST_MOST_MS;
+	lock_drop(&fs->lock);
+	(void)nanosleep(&(struct timespec){ .tv_nsec = (long)rest_ms * 1000000 }, NULL);
+	lock_take(&fs->lock);
+}
+
 int fs_sync(struct fs *fs, const char *path, uint64_t deadline_mono_ms, struct cancel *cancel,
 	    void (*progress)(void *arg, const struct fs_progress *p), void *arg, struct json_object **ret_failures,
 	    struct error *err)
@@ -124,6 +142,7 @@ int fs_sync(struct fs *fs, const char *path, uint64_t deadline_mono_ms, struct c
 			lock_take(&fs->lock);
 		}
 		(void)cond_wait_until(&fs->changed, &fs->lock, now + 200);
+		rest_locked(fs);
 		(void)pending_hurry_locked(fs, top, up_to);
 	}
 	if (r)
