@@ -1,5 +1,6 @@
 #include "backends/http/attempt.h"
 #include "backends/base/fileio.h"
+#include "backends/http/gather.h"
 #include <sys/types.h>
 
 int attempt_begin(struct attempt *a, struct http_request *request, struct http_response *response,
@@ -149,11 +150,25 @@ static bool store_body(struct attempt *a, const void *data, size_t len)
 	return r >= 0;
 }
 
+bool attempt_take(struct attempt *a, const void *data, size_t len)
+{
+	const struct http_sink *sink = &a->request->sink;
+	uint64_t position = a->response->body_length;
+
+	if (!store_body(a, data, len))
+		return false;
+	if (a->digest)
+		hash_stream_add(a->digest, data, len);
+	a->response->body_length = position + len;
+	if (sink->on_data)
+		sink->on_data(sink->arg, position, len);
+	return true;
+}
+
 bool attempt_receive(struct attempt *a, const void *data, size_t len)
 {
 	const struct http_sink *sink = &a->request->sink;
 	struct http_response *response = a->response;
-	uint64_t position = response->body_length;
 
 	if (!attempt_is_success(a)) {
 		size_t room = response->error_body.limit - response->error_body.len;
@@ -163,14 +178,10 @@ bool attempt_receive(struct attempt *a, const void *data, size_t len)
 		a->is_cut = a->error_bytes > ATTEMPT_ERROR_BYTES;
 		return !a->is_cut;
 	}
-	if (!call_on_start(a) || !store_body(a, data, len))
+	if (a->err.kind != ERR_NONE || !call_on_start(a)) /* the former: what was put together could not be written */
 		return false;
-	if (a->digest)
-		hash_stream_add(a->digest, data, len);
-	response->body_length = position + len;
-	if (sink->on_data)
-		sink->on_data(sink->arg, position, len);
-	return true;
+	return sink->kind == HTTP_SINK_FD && a->gather ? gather_add(a->gather, a, data, len) :
+							 attempt_take(a, data, len);
 }
 
 /* Up to size bytes of the content itself, from that position of it. */

@@ -18,11 +18,13 @@
 #define ATTEMPT_ERROR_BYTES  (1 << 20)
 
 struct wire;
+struct gather;
 struct attempt {
 	struct http_request *request;
 	struct http_response *response;
 	struct error err;  /* the outcome; ERR_NONE: an answer arrived whole, of whatever status */
 	struct wire *wire; /* owned by the transport while under way, else NULL */
+	struct gather *gather; /* likewise: on its way into a file the body may rest there */
 	struct hash_stream *digest;
 	uint64_t sent_position;		     /* of the body, as handed to the wire */
 	uint64_t error_bytes;		     /* of a body that is not 2xx */
@@ -40,6 +42,8 @@ int attempt_begin(struct attempt *a, struct http_request *request, struct http_r
 		  struct error *err) MUST_CHECK;
 bool attempt_header_line(struct attempt *a, const char *line, size_t len);
 bool attempt_receive(struct attempt *a, const void *data, size_t len);
+/* For gather.c: the next bytes of the body, into the sink. */
+bool attempt_take(struct attempt *a, const void *data, size_t len);
 /* The next bytes of the body to send; their count, 0 at its end, or -1 with err set. */
 ssize_t attempt_send(struct attempt *a, void *ret, size_t size);
 /* Goes back to a position of the body; false when the request must not be sent twice. */

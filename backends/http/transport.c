@@ -1,5 +1,6 @@
 #include "backends/http/transport.h"
 #include "backends/base/clock.h"
+#include "backends/http/gather.h"
 #include "backends/http/wire.h"
 #include <assert.h>
 #include <curl/curl.h>
@@ -18,6 +19,7 @@ struct transport {
 	uint64_t curl_due_ms; /* when curl wants to be called; UINT64_MAX: not */
 	struct wire *idle;
 	unsigned idle_count;
+	struct gather gather;
 };
 
 static void global_init(void)
@@ -125,6 +127,7 @@ void transport_free(struct transport *t)
 		(void)curl_share_cleanup(t->share);
 	closep(&t->epoll_fd);
 	closep(&t->wake_fd);
+	gather_release(&t->gather);
 	free(t);
 }
 
@@ -152,6 +155,7 @@ int transport_start(struct transport *t, struct attempt *a, struct error *err)
 		if (!w)
 			return error_set(err, ERR_NO_MEMORY, "out of memory");
 	}
+	a->gather = &t->gather;
 	r = wire_prepare(w, a, err);
 	if (r == 0 && curl_multi_add_handle(t->multi, w->easy) != CURLM_OK)
 		r = error_set(err, ERR_NO_MEMORY, "libcurl took no more transfers");
@@ -169,6 +173,7 @@ void transport_abort(struct transport *t, struct attempt *a)
 
 	if (!w)
 		return;
+	assert(t->gather.owner != a);
 	(void)curl_multi_remove_handle(t->multi, w->easy);
 	wire_detach(w);
 	give_back(t, w);
@@ -233,10 +238,12 @@ void transport_run(struct transport *t, int timeout_ms)
 		if (events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 			what |= CURL_CSELECT_OUT;
 		(void)curl_multi_socket_action(t->multi, events[i].data.fd, what, &running);
+		gather_flush(&t->gather);
 	}
 	if (t->curl_due_ms <= clock_mono_ms()) {
 		t->curl_due_ms = UINT64_MAX;
 		(void)curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		gather_flush(&t->gather);
 	}
 	report_finished(t);
 }
