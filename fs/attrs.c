@@ -253,9 +253,9 @@ int attrs_to_meta(const struct attrs *a, struct arena *arena, struct store_meta 
 int attrs_of_node(const struct node *n, struct attrs *ret)
 {
 	*ret = (struct attrs){ .mode = n->mode, .uid = n->uid, .gid = n->gid, .mtime_ns = n->mtime_ns, .has_owner = true };
-	if (n->xattrs && !(ret->xattrs = xattrs_copy(n->xattrs)))
+	if (rare_of(n)->xattrs && !(ret->xattrs = xattrs_copy(n->rare->xattrs)))
 		return -ENOMEM;
-	if (n->link_target && !(ret->link_target = strdup(n->link_target))) {
+	if (rare_of(n)->link_target && !(ret->link_target = strdup(n->rare->link_target))) {
 		attrs_release(ret);
 		return -ENOMEM;
 	}
@@ -272,7 +272,8 @@ void attrs_to_node(struct attrs *a, struct node *n)
 	} else if (S_ISREG(a->mode) && n->type == NODE_SYMLINK) { /* somebody put a file in its place */
 		n->type = NODE_FILE;
 		type = S_IFREG;
-		free(steal(n->link_target));
+		if (n->rare)
+			free(steal(n->rare->link_target));
 	}
 	if (a->mode)
 		n->mode = type | (a->mode & 07777);
@@ -281,14 +282,21 @@ void attrs_to_node(struct attrs *a, struct node *n)
 		n->gid = a->gid;
 	}
 	if (a->mtime_ns)
-		n->mtime_ns = n->ctime_ns = a->mtime_ns;
-	xattrs_free(n->xattrs);
-	n->xattrs = steal(a->xattrs);
-	if (a->link_target) {
-		free(n->link_target);
-		n->link_target = steal(a->link_target);
-	}
+		node_set_times(n, a->mtime_ns);
 	n->has_attrs = true;
+	if ((a->xattrs || a->link_target) && !rare_make(n)) {
+		n->has_attrs = false; /* they are asked for again */
+		return;
+	}
+	if (!n->rare)
+		return;
+	xattrs_free(n->rare->xattrs);
+	n->rare->xattrs = steal(a->xattrs);
+	if (a->link_target) {
+		free(n->rare->link_target);
+		n->rare->link_target = steal(a->link_target);
+	}
+	rare_tidy(n);
 }
 
 int attrs_to_json(const struct attrs *a, struct json_object *into)

@@ -21,7 +21,7 @@ int change_allowed_locked(struct fs *fs, struct node *n, struct error *err)
 	int r = change_removal_allowed_locked(fs, n, err);
 
 	/* It looks at memory only, so it may be called with the lock held. */
-	return r == 0 && store && store->store->may_change ? store->store->may_change(store->store, err) : r;
+	return r == 0 && store && dir_of(store)->store->may_change ? dir_of(store)->store->may_change(dir_of(store)->store, err) : r;
 }
 
 int change_removal_allowed_locked(struct fs *fs, struct node *n, struct error *err)
@@ -31,9 +31,9 @@ int change_removal_allowed_locked(struct fs *fs, struct node *n, struct error *e
 
 	if (fs->options.read_only)
 		return error_set(err, ERR_READ_ONLY, "the mount is read-only");
-	if (store && store->store->caps & STORE_CAP_READ_ONLY)
-		return error_set(err, ERR_READ_ONLY, "store '%s' is read-only", store->store->name);
-	if (bucket && bucket->is_readonly && clock_mono_ms() < bucket->readonly_until_ms)
+	if (store && dir_of(store)->store->caps & STORE_CAP_READ_ONLY)
+		return error_set(err, ERR_READ_ONLY, "store '%s' is read-only", dir_of(store)->store->name);
+	if (bucket && bucket->is_readonly && clock_mono_ms() < dir_of(bucket)->readonly_until_ms)
 		return error_set(err, ERR_PERMISSION, "the bucket refused a change not long ago");
 	return 0;
 }
@@ -70,12 +70,12 @@ static struct node *add_node(struct fs *fs, struct node *parent, const char *nam
 	if (n) {
 		expect_of_absent(fs, where, n, ret_ticket);
 		n->has_attrs = true;
-		n->mtime_ns = n->ctime_ns = clock_wall_ns();
+		node_set_times(n, clock_wall_ns());
 		tree_changed(&fs->tree, n);
 	}
 	if (tombstone)
 		tree_unpin(&fs->tree, tombstone);
-	parent->mtime_ns = parent->ctime_ns = clock_wall_ns();
+	node_set_times(parent, clock_wall_ns());
 	return n;
 }
 
@@ -178,7 +178,7 @@ static int queue_marker(struct fs *fs, struct node *dir, uint64_t *ret_ticket, s
 	dir->has_marker = true;
 	r = pending_op_locked(fs, PENDING_MARKER, &where, NULL, dir, NULL, fs->options.upload_delay_ms, ret_ticket, err);
 	if (r == 0)
-		dir->meta = fs->queue.last;
+		dir->rare->meta = fs->queue.last; /* which is what made it */
 	return r;
 }
 
@@ -215,7 +215,7 @@ int change_mkdir_locked(struct fs *fs, struct node *parent, const char *name, ui
 	n->uid = uid;
 	n->gid = group_in(parent, gid);
 	n->is_complete = true; /* a directory just made is known to be empty */
-	n->listed_until_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
+	node_dir(n)->listed_until_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 	*ret = n;
 	return queue_marker(fs, n, ret_ticket, err);
 }
@@ -251,9 +251,10 @@ static struct node *remove_locked(struct fs *fs, struct node *n, bool *ret_had_r
 	*ret_had_remote = n->expect != EXPECT_ABSENT || (n->put && n->put->was_tried);
 	keep_origin_locked(n);
 	*ret_ticket = pending_put_cancel_locked(fs, n);
-	n->meta = NULL;
+	if (n->rare)
+		n->rare->meta = NULL;
 	tree_pin(n);
-	n->ctime_ns = clock_wall_ns();
+	node_set_ctime(n, clock_wall_ns());
 	tombstone = name ? tree_set_absent(&fs->tree, parent, name) : NULL;
 	free(name);
 	if (!tombstone)
@@ -262,7 +263,7 @@ static struct node *remove_locked(struct fs *fs, struct node *n, bool *ret_had_r
 		tombstone->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 	drop_content_locked(fs, n);
 	tree_unpin(&fs->tree, n);
-	parent->mtime_ns = parent->ctime_ns = clock_wall_ns();
+	node_set_times(parent, clock_wall_ns());
 	return tombstone;
 }
 
@@ -343,13 +344,14 @@ int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 	if (r < 0 || !name)
 		return key_error(r < 0 ? r : -ENOMEM, err);
 	/* Being made right now, or made already though nobody was told. */
-	has_remote_marker = (n->has_marker && n->expect != EXPECT_ABSENT) || (n->meta && n->meta->was_tried);
-	if (!pending_retract_locked(fs, PENDING_MARKER, &where, ret_ticket) && n->meta)
+	has_remote_marker = (n->has_marker && n->expect != EXPECT_ABSENT) || (rare_of(n)->meta && n->rare->meta->was_tried);
+	if (!pending_retract_locked(fs, PENDING_MARKER, &where, ret_ticket) && rare_of(n)->meta)
 		has_remote_marker = true;
-	n->meta = NULL;
+	if (n->rare)
+		n->rare->meta = NULL;
 	tree_pin(n);
-	while (n->first_child) { /* tombstones */
-		struct node *child = n->first_child;
+	while (dir_of(n)->first_child) { /* tombstones */
+		struct node *child = dir_of(n)->first_child;
 
 		tree_detach(&fs->tree, child);
 		tree_prune(&fs->tree, child);
@@ -359,11 +361,11 @@ int change_rmdir_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 		tombstone->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 	/* Its rename is not through: the marker, if any, arrives yet. Or something below is on its way out: after a crash only a row
 	 * tells that the directory went, too (and it goes in the same request as the others). */
-	if (n->remote_key || stirs_below_locked(fs, &where))
+	if (rare_of(n)->remote_key || stirs_below_locked(fs, &where))
 		has_remote_marker = true;
 	r = delete_markers(fs, n, &where, tombstone, has_remote_marker, ret_ticket, err);
 	tree_unpin(&fs->tree, n);
-	parent->mtime_ns = parent->ctime_ns = clock_wall_ns();
+	node_set_times(parent, clock_wall_ns());
 	return r == 0 ? keep_emptied_dir(fs, parent, ret_ticket, err) : r;
 }
 
@@ -377,8 +379,8 @@ int change_attrs_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 	tree_changed(&fs->tree, n);
 	if (n->is_detached || n->type <= NODE_BUCKET || n->type == NODE_CONT || n->is_pinned_path)
 		return 0; /* nothing in the cloud holds them */
-	if (n->put || n->meta) {
-		struct pending *op = n->put ? n->put : n->meta;
+	if (n->put || rare_of(n)->meta) {
+		struct pending *op = n->put ? n->put : n->rare->meta;
 
 		op->wants_redo = true; /* if it runs */
 		*ret_ticket = pending_update_locked(op);
@@ -391,6 +393,6 @@ int change_attrs_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, str
 		return key_error(r, err);
 	r = pending_op_locked(fs, PENDING_META, &where, NULL, n, NULL, fs->options.upload_delay_ms, ret_ticket, err);
 	if (r == 0)
-		n->meta = fs->queue.last;
+		n->rare->meta = fs->queue.last; /* which is what made it */
 	return r;
 }

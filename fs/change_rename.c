@@ -3,6 +3,7 @@
 #include "fs/file.h"
 #include "fs/listing.h"
 #include "fs/naming.h"
+#include "fs/node_version.h"
 #include <linux/fs.h>
 #include <sys/stat.h>
 
@@ -44,14 +45,15 @@ static void replace_target(struct fs *fs, struct node *t, const struct location 
 		return;
 	if (t->type != NODE_ABSENT) {
 		/* Its own upload, if it has not begun, never happens; anything else at its key may change the object yet. */
-		if (t->pending_count == 1 && t->put && !t->put->was_tried && !fs->queue.trees)
+		if (rare_of(t)->pending_count == 1 && t->put && !t->put->was_tried && !fs->queue.trees)
 			is_open = false;
-		ret->expect = is_open || t->remote_key ? EXPECT_ANY : (enum node_expect)t->expect;
-		ret->version = ret->expect == EXPECT_VERSION && t->version ? strdup(t->version) : NULL;
+		ret->expect = is_open || rare_of(t)->remote_key ? EXPECT_ANY : (enum node_expect)t->expect;
+		ret->version = ret->expect == EXPECT_VERSION && node_has_version(t) ? strdup(node_version(t).text) : NULL;
 		if (t->file && !file_is_complete_locked(t->file) && !t->file->origin.key)
 			(void)!tree_remote_key(t, &t->file->origin);
 		*ret_ticket = pending_put_cancel_locked(fs, t);
-		t->meta = NULL;
+		if (t->rare)
+			t->rare->meta = NULL;
 	}
 	tree_pin(t);
 	tree_detach(&fs->tree, t);
@@ -86,13 +88,14 @@ static int move_node(struct fs *fs, struct node *n, struct node *parent, const c
 	if (r < 0)
 		return r;
 	n->is_shadowed = !node_is_dir(n) && naming_is_shadowed(name);
-	n->ctime_ns = now;
+	node_set_ctime(n, now);
 	tree_changed(&fs->tree, n);
 	tombstone = tree_set_absent(&fs->tree, old_parent, old_name);
 	if (tombstone)
 		tombstone->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 	*ret_tombstone = tombstone;
-	old_parent->mtime_ns = old_parent->ctime_ns = parent->mtime_ns = parent->ctime_ns = now;
+	node_set_times(old_parent, now);
+	node_set_times(parent, now);
 	return 0;
 }
 
@@ -105,8 +108,7 @@ static int rename_dirty(struct fs *fs, struct node *n, const struct location *fr
 
 	file_forget_base_locked(n->file); /* it goes with the old name */
 	n->expect = target->expect;
-	free(n->version);
-	n->version = steal(target->version);
+	node_set_version(n, target->version);
 	tree_clear_remote(n);
 	r = pending_put_rekey_locked(fs, n, ret_ticket, err);
 	if (r < 0 || !had_remote)
@@ -125,9 +127,10 @@ static int rename_file(struct fs *fs, struct node *n, const struct location *fro
 	uint64_t ticket = 0;
 	int r;
 
-	n->meta = NULL; /* what waits at the old key runs first */
+	if (n->rare)
+		n->rare->meta = NULL; /* what waits at the old key runs first */
 	if (is_dirty && n->file->is_whole)
-		return rename_dirty(fs, n, from, tombstone, n->expect != EXPECT_ABSENT || was_tried || n->remote_key, target,
+		return rename_dirty(fs, n, from, tombstone, n->expect != EXPECT_ABSENT || was_tried || rare_of(n)->remote_key, target,
 				    ret_ticket, err);
 	if (tree_set_remote(n, &origin->where, origin->seq) < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory to rename");
@@ -146,13 +149,14 @@ static int rename_file(struct fs *fs, struct node *n, const struct location *fro
 /* Uploads below a renamed directory go to their new keys, after the directory's own rename. */
 static int rekey_below(struct fs *fs, struct node *dir, uint64_t *ret_ticket, struct error *err)
 {
-	for (struct node *n = dir->first_child; n; n = n->next) {
+	for (struct node *n = dir_of(dir)->first_child; n; n = node_next(n)) {
 		uint64_t ticket = 0;
 		int r = 0;
 
-		if (n->meta && node_is_dir(n))
+		if (rare_of(n)->meta && node_is_dir(n))
 			n->expect = EXPECT_ANY; /* its own object is still to be made, at the old key: it comes along */
-		n->meta = NULL;
+		if (n->rare)
+			n->rare->meta = NULL;
 		if (n->put) {
 			n->expect = EXPECT_ANY; /* the directory's rename may bring an older version there first */
 			r = pending_put_rekey_locked(fs, n, &ticket, err);
@@ -177,9 +181,9 @@ static int rename_dir(struct fs *fs, struct node *n, const struct location *from
 
 	if (r < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory to rename");
-	if (n->meta)
+	if (n->rare->meta) /* tree_set_remote made it */
 		n->expect = EXPECT_ANY;
-	n->meta = NULL;
+	n->rare->meta = NULL;
 	r = pending_op_locked(fs, PENDING_RENAME_TREE, to, from, n, NULL, 0, ret_ticket, err);
 	if (r == 0)
 		r = rekey_below(fs, n, ret_ticket, err);

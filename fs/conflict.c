@@ -3,6 +3,7 @@
 #include "backends/base/log.h"
 #include "fs/attrs.h"
 #include "fs/file.h"
+#include "fs/node_version.h"
 #include "fs/pending.h"
 #include <limits.h>
 
@@ -52,7 +53,7 @@ static bool has_same_attrs(struct fs *fs, const struct node *n, const struct sto
 
 	lock_take(&fs->lock);
 	is_same = is_same && told.mode == n->mode && told.uid == n->uid && told.gid == n->gid &&
-		  has_same_xattrs(told.xattrs, n->xattrs);
+		  has_same_xattrs(told.xattrs, rare_of(n)->xattrs);
 	lock_drop(&fs->lock);
 	attrs_release(&told);
 	return is_same;
@@ -93,7 +94,7 @@ static bool is_unchanged(const struct pending *op, const struct store_object *ob
 	const struct node *n = op->node;
 
 	LOCKED(&op->fs->lock);
-	return n->expect == EXPECT_VERSION && n->version && strcmp(n->version, object->version) == 0;
+	return n->expect == EXPECT_VERSION && node_is_version(n, object->version);
 }
 
 /* "report (conflict from HOST 20261123T101500Z).pdf": the extension stays, so that programs still open it. The number is for a second
@@ -152,8 +153,7 @@ static enum conflict_verdict keep_both(struct pending *op, struct error *err)
 		return CONFLICT_STAYS;
 	}
 	n->expect = EXPECT_ABSENT;
-	free(n->version);
-	n->version = NULL;
+	node_set_version(n, NULL);
 	parent->is_complete = false; /* the other version is to be seen again */
 	fs_note_error_locked(fs, path ? path : "?", err);
 	log_warn("upload.conflict", "path='%s' kept_as='%s'", path ? path : "?", name);
@@ -202,9 +202,8 @@ bool conflict_rebase(struct node *n)
 	n->file->is_new_version = false;
 	if (!is_home) /* what will be at its new key has a version nobody knows yet */
 		return true;
-	free(n->version);
-	n->version = strdup(object.version);
-	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
+	node_set_version(n, object.version);
+	n->expect = node_has_version(n) ? EXPECT_VERSION : EXPECT_ANY;
 	return true;
 }
 
@@ -242,9 +241,8 @@ enum conflict_verdict conflict_resolve(struct pending *op, const struct attempt 
 	if (has_arrived(op, &object, refused) || is_one_of_ours(&object, op->sent) || is_last_upload(op, &object)) {
 		/* An earlier content of ours, whose arrival we were not told of: what is here now is based on it. */
 		LOCKED(&fs->lock);
-		free(op->node->version);
-		op->node->version = strdup(object.version);
-		op->node->expect = op->node->version && object.version[0] ? EXPECT_VERSION : EXPECT_ANY;
+		node_set_version(op->node, object.version);
+		op->node->expect = node_has_version(op->node) ? EXPECT_VERSION : EXPECT_ANY;
 		if (op->node->file->base_version[0]) /* what is not dirty is the same in both */
 			file_set_base_locked(op->node->file, object.version);
 		op->node->file->is_new_version = false;

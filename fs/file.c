@@ -4,6 +4,7 @@
 #include "fs/extentlog.h"
 #include "fs/intact.h"
 #include "fs/kept.h"
+#include "fs/node_version.h"
 #include "fs/upload.h"
 #include <assert.h>
 #include <fcntl.h>
@@ -94,8 +95,8 @@ struct file *file_attach_locked(struct fs *fs, struct node *n, enum file_kind ki
 	f->fd = fd;
 	f->log_fd = -1;
 	f->is_whole = kind == FILE_WHOLE;
-	if (kind == FILE_SPARSE && n->version)
-		file_set_base_locked(f, n->version);
+	if (kind == FILE_SPARSE && node_has_version(n))
+		file_set_base_locked(f, node_version(n).text);
 	prefetch_init(&f->prefetch);
 	n->file = f;
 	lru_append(fs, f);
@@ -293,7 +294,7 @@ void file_change_end_locked(struct file *f)
 
 static void touch_times(struct node *n)
 {
-	n->mtime_ns = n->ctime_ns = clock_wall_ns();
+	node_set_times(n, clock_wall_ns());
 }
 
 bool file_keeps_log_locked(const struct file *f)

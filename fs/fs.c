@@ -161,7 +161,7 @@ static int add_stores(struct fs *fs)
 
 		if (!n)
 			return -ENOMEM;
-		n->store = fs->stores[i];
+		node_dir(n)->store = fs->stores[i];
 		n->is_pinned_path = true;
 		tree_pin(n);
 		node_defaults_locked(fs, n);

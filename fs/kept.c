@@ -4,6 +4,7 @@
 #include "backends/base/hash.h"
 #include "backends/base/log.h"
 #include "fs/file.h"
+#include "fs/node_version.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -161,14 +162,14 @@ void kept_save(struct fs *fs)
 		struct node *n = f->node;
 		CLEANUP(freep) char *where = NULL;
 
-		if (n->put || n->is_detached || !f->is_whole || !n->version || n->pending_count || f->is_new_version ||
+		if (n->put || n->is_detached || !f->is_whole || !node_has_version(n) || rare_of(n)->pending_count || f->is_new_version ||
 		    f->pass.writers)
 			continue;
 		where = where_of(n);
 		if (!where)
 			continue;
 		f->outlives_us = true;
-		list_entry(list, f->id, n->size, where, n->version);
+		list_entry(list, f->id, n->size, where, node_version(n).text);
 	}
 	FAULT_POINT("kept-save-before");
 	if (fileio_replace_file(path, str_of(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN)), 0600,
@@ -207,7 +208,7 @@ int kept_take_locked(struct fs *fs, const struct node *n, uint64_t *ret_id)
 	struct stat st;
 	int fd;
 
-	if (!fs->kept || !fs->kept->count || !n->version || n->put || !(where = where_of(n)))
+	if (!fs->kept || !fs->kept->count || !node_has_version(n) || n->put || !(where = where_of(n)))
 		return -1;
 	for (e = fs->kept->slots[slot_of(where)]; e; e = e->chain)
 		if (!e->is_taken && strcmp(e->where, where) == 0)
@@ -219,7 +220,7 @@ int kept_take_locked(struct fs *fs, const struct node *n, uint64_t *ret_id)
 	fd = openat(fs->cache_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -1;
-	if (strcmp(e->version, n->version) != 0 || e->size != n->size || fstat(fd, &st) < 0 ||
+	if (!node_is_version(n, e->version) || e->size != n->size || fstat(fd, &st) < 0 ||
 	    (uint64_t)st.st_size != n->size) {
 		(void)close(fd); /* of an older version */
 		(void)unlinkat(fs->cache_fd, name, 0);

@@ -3,6 +3,7 @@
 #include "backends/base/log.h"
 #include "fs/file.h"
 #include "fs/naming.h"
+#include "fs/node_version.h"
 #include "fs/pending.h"
 #include "fs/walk.h"
 #include <sys/stat.h>
@@ -97,7 +98,7 @@ bool node_is_news_locked(const struct node *n, uint64_t began)
 {
 	if (node_is_local_locked(n) || n->changed > began)
 		return true;
-	for (const struct node *child = n->first_child; child; child = child->next)
+	for (const struct node *child = dir_of(n)->first_child; child; child = node_next(child))
 		if (node_is_news_locked(child, began))
 			return true;
 	return false;
@@ -111,7 +112,7 @@ static bool is_ours_locked(const struct listing *l, const struct node *n)
 
 static bool is_same_object(const struct node *a, const struct node *b)
 {
-	return a->type == b->type && a->size == b->size && a->version && b->version && strcmp(a->version, b->version) == 0;
+	return a->type == b->type && a->size == b->size && node_has_version(a) && node_is_version(b, node_version(a).text);
 }
 
 /* `x` beside `x/`: the directory keeps the name. An empty `x` is a directory marker of some tools and stays out of sight. */
@@ -208,14 +209,14 @@ static void merge_file_locked(struct listing *l, const char *name, const struct 
 	if (n && node_is_dir(n) && object->size == 0) {
 		/* Perhaps a marker: the sweep decides, when it is known whether the directory is there. */
 		n->has_file_marker = true;
-		n->marker_mark = l->question.began;
+		node_dir(n)->marker_mark = l->question.began;
 		return;
 	}
 	if (n && node_is_dir(n)) {
 		merge_shadowed_locked(l, object);
 		return;
 	}
-	if (n && n->remote_key) { /* it lies elsewhere already: a directory's rename has copied it */
+	if (n && rare_of(n)->remote_key) { /* it lies elsewhere already: a directory's rename has copied it */
 		n->listing_mark = l->question.began;
 		return;
 	}
@@ -476,11 +477,11 @@ static void sweep_locked(struct listing *l)
 	struct fs *fs = l->fs;
 	struct node *n, *next;
 
-	for (n = l->dir->first_child; n; n = next) {
-		next = n->next;
+	for (n = dir_of(l->dir)->first_child; n; n = next) {
+		next = node_next(n);
 		if (n->listing_mark == l->question.began || n->is_pinned_path || node_is_news_locked(n, l->question.began))
 			continue;
-		if (n->marker_mark == l->question.began && node_is_dir(n))
+		if (dir_of(n)->marker_mark == l->question.began)
 			l->needs_again = true; /* the empty object was no marker after all: a file of that name */
 		if (node_exists(n))
 			log_debug("node.unlisted", "name='%s' below='%s' changed=%llu began=%llu", n->name, l->where.key,
@@ -488,8 +489,8 @@ static void sweep_locked(struct listing *l)
 		tree_detach(&fs->tree, n);
 		tree_prune(&fs->tree, n);
 	}
-	for (n = l->dir->first_child; n; n = next) {
-		next = n->next;
+	for (n = dir_of(l->dir)->first_child; n; n = next) {
+		next = node_next(n);
 		if (n->is_shadowed)
 			unshadow_locked(l, n);
 	}
@@ -600,7 +601,7 @@ static int list_buckets(struct listing *l, bool *ret_is_complete, struct error *
 			continue;
 		n = merge_dir_locked(l, name, NODE_BUCKET, str_of(name));
 		if (n && page.buckets[i].created_wall_ns)
-			n->mtime_ns = n->ctime_ns = page.buckets[i].created_wall_ns;
+			node_set_times(n, page.buckets[i].created_wall_ns);
 	}
 	*ret_is_complete = true;
 	return 0;
@@ -622,10 +623,10 @@ void listing_end(struct listing *l, int r, bool is_complete, const struct error 
 		sweep_locked(l);
 		dir->is_complete = true;
 		/* What could not be told is asked again by the next one who wants to know. */
-		dir->listed_until_ms = clock_mono_ms() + (l->needs_again ? 0 : fs->options.meta_ttl_ms);
-		dir->lookups = 0;
+		node_dir(dir)->listed_until_ms = clock_mono_ms() + (l->needs_again ? 0 : fs->options.meta_ttl_ms);
+		node_dir(dir)->lookups = 0;
 	}
-	dir->listing = NULL;
+	node_dir(dir)->listing = NULL;
 	question_end_locked(fs, &l->question);
 	if (r == 0 || error_is_of_the_way(err))
 		store_reached_locked(dir, r == 0);
@@ -679,13 +680,13 @@ struct listing *listing_begin_locked(struct fs *fs, struct node *dir, uint64_t b
 	l->question.began = began;
 	l->progress_ms = clock_mono_ms();
 	tree_pin(dir);
-	dir->listing = l;
+	node_dir(dir)->listing = l;
 	return l;
 }
 
 int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, struct parked *p, struct job **ret_job)
 {
-	struct listing *l = dir->listing;
+	struct listing *l = dir_of(dir)->listing;
 
 	*ret_job = NULL;
 	if (!l) {

@@ -46,19 +46,19 @@ static int add_key(const struct node *n, enum key_kind kind, struct buf *key, st
 {
 	int r;
 
-	if (n->is_detached && !(kind == KEY_REMOTE && n->remote_key))
+	if (n->is_detached && !(kind == KEY_REMOTE && rare_of(n)->remote_key))
 		return -ESTALE;
 	if (n->type == NODE_ROOT)
 		return 0;
 	if (n->type == NODE_STORE) {
-		ret->store = n->store;
+		ret->store = dir_of(n)->store;
 		return 0;
 	}
-	if (kind == KEY_REMOTE && n->remote_key) {
+	if (kind == KEY_REMOTE && rare_of(n)->remote_key) {
 		const struct node *up = n;
 
-		if (n->remote_bucket)
-			ret->bucket = strdup(n->remote_bucket);
+		if (n->rare->remote_bucket)
+			ret->bucket = strdup(n->rare->remote_bucket);
 		while (up && up->type != NODE_STORE && (up->type != NODE_BUCKET || ret->bucket))
 			up = up->parent;
 		if (up && up->type == NODE_BUCKET) {
@@ -67,8 +67,8 @@ static int add_key(const struct node *n, enum key_kind kind, struct buf *key, st
 		}
 		if (!up || !ret->bucket)
 			return ret->bucket ? -ESTALE : -ENOMEM;
-		ret->store = up->store;
-		return buf_adds(key, n->remote_key);
+		ret->store = dir_of(up)->store;
+		return buf_adds(key, n->rare->remote_key);
 	}
 	if (!n->parent)
 		return -ESTALE;
@@ -138,36 +138,48 @@ int tree_set_remote(struct node *n, const struct location *where, uint64_t seq)
 {
 	char *bucket = strdup(where->bucket), *key = strdup(where->key);
 
-	if (!bucket || !key) {
+	if (!bucket || !key || !rare_make(n)) {
 		free(bucket);
 		free(key);
 		return -ENOMEM;
 	}
-	tree_clear_remote(n);
-	n->remote_bucket = bucket;
-	n->remote_key = key;
-	n->remote_seq = seq;
+	free(n->rare->remote_key);
+	free(n->rare->remote_bucket);
+	n->rare->remote_bucket = bucket;
+	n->rare->remote_key = key;
+	n->rare->remote_seq = seq;
 	return 0;
 }
 
 void tree_clear_remote(struct node *n)
 {
-	free(n->remote_key);
-	free(n->remote_bucket);
-	n->remote_key = n->remote_bucket = NULL;
-	n->remote_seq = 0;
+	if (!n->rare)
+		return;
+	free(steal(n->rare->remote_key));
+	free(steal(n->rare->remote_bucket));
+	n->rare->remote_seq = 0;
+	rare_tidy(n);
 }
 
 uint64_t tree_remote_seq(const struct node *n)
 {
-	while (n && !n->remote_key)
+	while (n && !rare_of(n)->remote_key)
 		n = n->parent;
-	return n ? n->remote_seq : 0;
+	return n ? n->rare->remote_seq : 0;
+}
+
+void tree_note_moved(struct tree *t, struct node *n)
+{
+	while (n && !rare_make(n))
+		n = n->parent;
+	t->changes++;
+	if (n)
+		n->rare->moved = t->changes;
 }
 
 bool tree_moved_since(const struct node *n, uint64_t began)
 {
-	while (n && n->moved <= began)
+	while (n && rare_of(n)->moved <= began)
 		n = n->parent;
 	return n != NULL;
 }

@@ -3,13 +3,14 @@
 #include "backends/base/log.h"
 #include "fs/file.h"
 #include "fs/naming.h"
+#include "fs/node_version.h"
 #include "fs/pending.h"
 #include "fs/pending_view.h"
 #include <sys/stat.h>
 
 bool node_is_local_locked(const struct node *n)
 {
-	return n->pending_count > 0 || n->put || (n->file && (n->file->writers || n->file->busy));
+	return rare_of(n)->pending_count > 0 || n->put || (n->file && (n->file->writers || n->file->busy));
 }
 
 #define UNREACHABLE_MS 5000u /* then somebody tries again */
@@ -26,7 +27,7 @@ void store_reached_locked(struct node *n, bool is_reached)
 	struct node *store = (struct node *)store_of(n);
 
 	if (store)
-		store->unreachable_until_ms = is_reached ? 0 : clock_mono_ms() + UNREACHABLE_MS;
+		node_dir(store)->unreachable_until_ms = is_reached ? 0 : clock_mono_ms() + UNREACHABLE_MS;
 }
 
 /* With the network gone, what was known before is the best there is: else nothing new could be written into a directory once its
@@ -35,7 +36,7 @@ static bool is_unreachable(const struct fs *fs, const struct node *n, uint64_t n
 {
 	const struct node *store = fs->options.is_strict ? NULL : store_of(n);
 
-	return store && now < store->unreachable_until_ms;
+	return store && now < dir_of(store)->unreachable_until_ms;
 }
 
 bool error_is_of_the_way(const struct error *err)
@@ -49,9 +50,9 @@ bool listing_is_fresh_locked(struct fs *fs, const struct node *dir)
 
 	if (!dir->is_complete)
 		return false;
-	if (dir->listed_until_ms == UINT64_MAX)
+	if (dir_of(dir)->listed_until_ms == UINT64_MAX)
 		return true;
-	return !fs->options.is_strict && (now < dir->listed_until_ms || is_unreachable(fs, dir, now));
+	return !fs->options.is_strict && (now < dir_of(dir)->listed_until_ms || is_unreachable(fs, dir, now));
 }
 
 #define JUST_MADE_MS 1000
@@ -60,7 +61,7 @@ bool listing_is_just_made_locked(struct fs *fs, const struct node *dir)
 {
 	return listing_is_fresh_locked(fs, dir) ||
 	       (dir->is_complete && fs->options.is_strict &&
-		clock_mono_ms() + fs->options.meta_ttl_ms < dir->listed_until_ms + JUST_MADE_MS);
+		clock_mono_ms() + fs->options.meta_ttl_ms < dir_of(dir)->listed_until_ms + JUST_MADE_MS);
 }
 
 static bool is_believed(struct fs *fs, const struct node *n, uint64_t now)
@@ -80,9 +81,9 @@ uint64_t node_ttl_ms_locked(struct fs *fs, const struct node *n)
 		return 0;
 	if (node_is_local_locked(n))
 		return fs->options.meta_ttl_ms;
-	if (n->parent && n->parent->is_complete && n->parent->listed_until_ms > until)
-		until = n->parent->listed_until_ms;
-	if (until == UINT64_MAX)
+	if (n->parent && n->parent->is_complete && dir_of(n->parent)->listed_until_ms > until)
+		until = dir_of(n->parent)->listed_until_ms;
+	if (until >= NODE_FOREVER_MS)
 		return fs->options.meta_ttl_ms;
 	return until > now ? until - now : 0;
 }
@@ -90,7 +91,7 @@ uint64_t node_ttl_ms_locked(struct fs *fs, const struct node *n)
 bool node_is_outdated_locked(const struct fs *fs, const struct node *n)
 {
 	return !n->expires_ms && (n->type == NODE_FILE || n->type == NODE_SYMLINK) && !node_is_local_locked(n) &&
-	       n->version && !is_unreachable(fs, n, clock_mono_ms());
+	       node_has_version(n) && !is_unreachable(fs, n, clock_mono_ms());
 }
 
 enum lookup_answer lookup_known_locked(struct fs *fs, struct node *dir, const char *name, struct node **ret)
@@ -121,7 +122,7 @@ void node_defaults_locked(struct fs *fs, struct node *n)
 	n->uid = o->uid;
 	n->gid = o->gid;
 	if (!n->mtime_ns)
-		n->mtime_ns = n->ctime_ns = fs->started_wall_s * 1000000000;
+		node_set_times(n, fs->started_wall_s * 1000000000);
 }
 
 /* The content of an older version is of no use to the next reader. */
@@ -140,7 +141,7 @@ static void forget_content_locked(struct fs *fs, struct node *n)
 /* A listing that does not tell the size leaves what was learnt about the same version. */
 static bool is_same_version(const struct node *n, const struct store_object *object)
 {
-	return n->version && object->version[0] && strcmp(n->version, object->version) == 0 &&
+	return node_is_version(n, object->version) &&
 	       (n->size == object->size || object->is_unsized);
 }
 
@@ -149,8 +150,8 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 	struct attrs told = ATTRS_INIT;
 	bool is_same;
 
-	if (n->is_copied && !n->version && n->size == object->size) {
-		n->version = object->version[0] ? strdup(object->version) : NULL;
+	if (n->is_copied && !node_has_version(n) && n->size == object->size) {
+		node_set_version(n, object->version);
 		if (n->file && !n->put && !n->file->base_version[0])
 			file_set_base_locked(n->file, object->version);
 	}
@@ -165,26 +166,26 @@ void node_fill_locked(struct fs *fs, struct node *n, const struct store_object *
 	}
 	if (!is_same) {
 		log_debug("node.changed", "name='%s' size=%llu to=%llu version='%s' to='%s' changed=%llu", n->name,
-			  (unsigned long long)n->size, (unsigned long long)object->size, n->version ? n->version : "",
+			  (unsigned long long)n->size, (unsigned long long)object->size, node_version(n).text,
 			  object->version, (unsigned long long)n->changed);
 		forget_content_locked(fs, n);
-		free(steal(n->link_target));
+		if (n->rare) {
+			free(steal(n->rare->link_target));
+			rare_tidy(n);
+		}
 		if (n->type == NODE_SYMLINK && !n->has_attrs)
 			n->type = NODE_FILE;
 		n->has_attrs = n->has_own_meta = false;
 		n->size = object->size;
 		n->is_unsized = object->is_unsized;
-		free(n->version);
-		n->version = object->version[0] ? strdup(object->version) : NULL;
-		n->mtime_ns = n->ctime_ns = object->modified_wall_ns;
+		node_set_version(n, object->version);
+		node_set_times(n, object->modified_wall_ns);
 		node_defaults_locked(fs, n);
 	}
 	n->is_unsized &= object->is_unsized;
 	n->expect = object->version[0] ? EXPECT_VERSION : EXPECT_ANY;
-	if (object->storage_class && (!n->storage_class || strcmp(n->storage_class, object->storage_class) != 0)) {
-		free(n->storage_class);
-		n->storage_class = strdup(object->storage_class);
-	}
+	if (object->storage_class)
+		n->storage_class = tree_storage_class(&fs->tree, object->storage_class);
 	if (object->has_meta && attrs_from_meta(object->meta, object->meta_count, &told) == 0)
 		attrs_to_node(&told, n);
 	else if (remembered && !n->has_attrs)
@@ -462,7 +463,7 @@ static void take_answer_locked(struct fs *fs, struct node *dir, const char *name
 
 	if (n && (node_is_local_locked(n) || n->changed > began))
 		return;
-	if (n && n->remote_key) { /* it lies elsewhere already: a directory's rename has copied it */
+	if (n && rare_of(n)->remote_key) { /* it lies elsewhere already: a directory's rename has copied it */
 		n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 		return;
 	}
@@ -486,7 +487,7 @@ static void take_answer_locked(struct fs *fs, struct node *dir, const char *name
 		node_fill_locked(fs, n, &found->object, NULL);
 	} else if (type != NODE_ABSENT) {
 		if (found->modified_wall_ns)
-			n->mtime_ns = n->ctime_ns = found->modified_wall_ns;
+			node_set_times(n, found->modified_wall_ns);
 		n->has_marker |= found->has_marker;
 		n->has_file_marker |= found->has_file_marker;
 		if (found->object.is_directory) /* as `d/` where directories are real, as `d` where it is a marker: both go */
@@ -559,8 +560,10 @@ int lookup_remote(struct fs *fs, uint64_t dir_ino, const char *name, struct erro
 
 	lock_take(&fs->lock);
 	dir = tree_by_ino(&fs->tree, dir_ino);
+	if (dir && !node_is_dir(dir))
+		dir = NULL;
 	if (dir) {
-		dir->lookups++;
+		node_dir(dir)->lookups++;
 		tree_pin(dir);
 	}
 	lock_drop(&fs->lock);

@@ -4,6 +4,7 @@
 #include "fs/attrs.h"
 #include "fs/file.h"
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include "fs/owed.h"
 #include "fs/pending.h"
 #include "fs/pending_view.h"
@@ -26,13 +27,13 @@ static void namespace_undo_locked(struct pending *op, const struct error *err)
 	log_warn("change.refused", "what=%s key='%s' error='%s'", pending_kind_name(op->kind), op->key, err->message);
 	if (err->kind == ERR_PERMISSION && bucket) {
 		bucket->is_readonly = true;
-		bucket->readonly_until_ms = clock_mono_ms() + 60000;
+		node_dir(bucket)->readonly_until_ms = clock_mono_ms() + 60000;
 	}
 	if (!n)
 		return;
 	if (n->parent) {
 		n->parent->is_complete = false;
-		n->parent->listed_until_ms = 0;
+		node_dir(n->parent)->listed_until_ms = 0;
 	}
 	n->expires_ms = 0;
 	if (op->kind == PENDING_META)
@@ -138,8 +139,7 @@ void namespace_run_deletes(struct pending *batch)
 		} else if (one == 0) {
 			LOCKED(&fs->lock);
 			if (op->node && op->node->type == NODE_ABSENT) {
-				free(op->node->version);
-				op->node->version = NULL;
+				node_set_version(op->node, NULL);
 			}
 		}
 		finish(op, one, why);
@@ -150,17 +150,14 @@ void namespace_run_deletes(struct pending *batch)
 /* The object has a new version with the same bytes: what is cached here and in the kernel stays good. */
 void namespace_renew_version_locked(struct node *n, const char *version)
 {
-	bool same_pages = n->opened_version && n->version && strcmp(n->opened_version, n->version) == 0;
+	bool same_pages = rare_of(n)->opened_version && node_is_version(n, n->rare->opened_version);
 
-	if (n->file && n->version && strcmp(n->file->base_version, n->version) == 0)
+	if (n->file && node_is_version(n, n->file->base_version))
 		file_set_base_locked(n->file, version);
-	free(n->version);
-	n->version = strdup(version);
-	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
-	if (same_pages) {
-		free(n->opened_version);
-		n->opened_version = n->version ? strdup(n->version) : NULL;
-	}
+	node_set_version(n, version);
+	n->expect = node_has_version(n) ? EXPECT_VERSION : EXPECT_ANY;
+	if (same_pages)
+		node_note_pages(n);
 	if (n->put) /* its row says what it is based on; before the row of what made the version goes */
 		(void)pending_update_locked(n->put);
 	else if (n->file)
@@ -182,7 +179,7 @@ bool namespace_moved_locked(struct pending *op, struct node *n, const char *key)
 	bool is_home = !n->is_detached && tree_path_key(n, &path) == 0 && strcmp(path.key, key) == 0 &&
 		       strcmp(path.bucket, op->bucket) == 0 && !pending_leaves_locked(op->fs, &where, op->seq);
 
-	n->moved = ++op->fs->tree.changes;
+	tree_note_moved(&op->fs->tree, n);
 	if (is_home)
 		tree_clear_remote(n);
 	else if (tree_set_remote(n, &where, op->seq) < 0)
@@ -194,11 +191,11 @@ bool namespace_moved_locked(struct pending *op, struct node *n, const char *key)
  * before (taken up after a kill) may have left since. */
 static bool comes_along(const struct pending *op)
 {
-	const struct node *n = op->node;
+	const struct rare *r = rare_of(op->node);
 
-	return n->remote_key && n->remote_seq <= op->seq &&
+	return r->remote_key && r->remote_seq <= op->seq &&
 	       (op->kind == PENDING_COPY ||
-		(strcmp(n->remote_key, op->from_key) == 0 && strcmp(n->remote_bucket, op->from_bucket) == 0));
+		(strcmp(r->remote_key, op->from_key) == 0 && strcmp(r->remote_bucket, op->from_bucket) == 0));
 }
 
 /* Where the node's bytes are from now on: the key itself. Nodes that were renamed on have it as their remote key. */
@@ -217,7 +214,8 @@ static void arrived_locked(struct pending *op, const char *version)
 		if (came_along && n->file && n->file->base_version[0] && !n->file->is_new_version)
 			file_set_base_locked(n->file, version);
 		namespace_renew_version_locked(n, version);
-	} else if (version[0] && n->file && !n->file->is_whole && n->remote_key && strcmp(n->remote_key, op->key) == 0) {
+	} else if (version[0] && n->file && !n->file->is_whole && rare_of(n)->remote_key &&
+		   strcmp(n->rare->remote_key, op->key) == 0) {
 		file_set_base_locked(n->file, version); /* only what its missing parts are read from */
 	}
 }
@@ -287,9 +285,9 @@ static void known_source(const struct pending *op, char ret[STORE_VERSION_MAX])
 		memcpy(ret, op->expect, STORE_VERSION_MAX);
 		return;
 	}
-	if (n && n->version && !n->put && tree_remote_key(n, &now) == 0 && strcmp(now.key, op->from_key) == 0 &&
+	if (n && node_has_version(n) && !n->put && tree_remote_key(n, &now) == 0 && strcmp(now.key, op->from_key) == 0 &&
 	    strcmp(now.bucket, op->from_bucket) == 0)
-		memcpy(ret, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
+		memcpy(ret, node_version(n).text, STORE_VERSION_MAX);
 }
 
 /* Copies what is there, and tells which version that was: nothing else may be deleted afterwards. */
@@ -505,8 +503,8 @@ static void own_version(struct pending *op, char ret[STORE_VERSION_MAX])
 	const struct node *n = op->node;
 
 	LOCKED(&op->fs->lock);
-	if (n->has_own_meta && n->version && !n->put)
-		memcpy(ret, n->version, strnlen(n->version, STORE_VERSION_MAX - 1));
+	if (n->has_own_meta && node_has_version(n) && !n->put)
+		memcpy(ret, node_version(n).text, STORE_VERSION_MAX);
 }
 
 /* Of an object that others may have written metadata to: theirs stays. */
@@ -546,7 +544,7 @@ static int run_meta(struct pending *op, struct error *err)
 		return r;
 	remember(op, version);
 	lock_take(&op->fs->lock);
-	if (op->node->version && strcmp(op->node->version, base) == 0 && !goes_elsewhere(op)) {
+	if (node_is_version(op->node, base) && !goes_elsewhere(op)) {
 		namespace_renew_version_locked(op->node, version);
 	} else {
 		op->node->expires_ms = 0;

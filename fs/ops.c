@@ -6,6 +6,7 @@
 #include "fs/file.h"
 #include "fs/kept.h"
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -45,7 +46,7 @@ void ops_stat_locked(const struct fs *fs, const struct node *n, struct stat *ret
 		.st_blocks = (blkcnt_t)((n->size + 511) / 512),
 		.st_mtim = { n->mtime_ns / 1000000000, n->mtime_ns % 1000000000 },
 		.st_atim = { n->mtime_ns / 1000000000, n->mtime_ns % 1000000000 },
-		.st_ctim = { n->ctime_ns / 1000000000, n->ctime_ns % 1000000000 },
+		.st_ctim = { node_ctime_ns(n) / 1000000000, node_ctime_ns(n) % 1000000000 },
 	};
 	if (n->mtime_ns < 0 && ret->st_mtim.tv_nsec < 0) {
 		ret->st_mtim.tv_sec--;
@@ -63,7 +64,7 @@ void ops_entry_locked(struct fs *fs, struct node *n, struct fuse_entry_param *re
 	if (n->file && n->file->pass.writers)
 		ret->attr_timeout = 0; /* stores into mapped memory change its time, and the kernel does not notice */
 	ops_stat_locked(fs, n, &ret->attr);
-	n->nlookup++;
+	n->nlookup += n->nlookup != UINT32_MAX;
 }
 
 void ops_entry_undo(struct fs *fs, struct fuse_entry_param *e)
@@ -186,7 +187,7 @@ int ops_need_file(struct fs *fs, fuse_ino_t ino, bool truncates, struct error *e
 	if (r > 0 && !truncates && (fd = kept_take_locked(fs, n, &id)) >= 0) {
 		r = file_attach_locked(fs, n, FILE_WHOLE, id, fd) ? 0 : -ENOMEM;
 		if (r == 0)
-			file_set_base_locked(n->file, n->version);
+			file_set_base_locked(n->file, node_version(n).text);
 		else
 			(void)close(fd);
 	}

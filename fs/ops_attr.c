@@ -2,6 +2,7 @@
 #include "fs/change.h"
 #include "fs/file.h"
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include "fs/ops.h"
 #include "backends/base/clock.h"
 #include <sys/stat.h>
@@ -40,7 +41,7 @@ uint64_t ops_max_bytes_locked(const struct node *n)
 {
 	while (n && n->type != NODE_STORE)
 		n = n->parent;
-	return n && n->store->limits.max_object_bytes < INT64_MAX ? n->store->limits.max_object_bytes : INT64_MAX;
+	return n && dir_of(n)->store->limits.max_object_bytes < INT64_MAX ? dir_of(n)->store->limits.max_object_bytes : INT64_MAX;
 }
 
 void ops_drop_privileges_locked(struct node *n)
@@ -80,7 +81,7 @@ static int set_attrs(struct fs *fs, fuse_ino_t ino, const struct stat *attr, int
 	if (to_set & FUSE_SET_ATTR_GID)
 		n->gid = attr->st_gid;
 	set_times(n, attr, to_set);
-	n->ctime_ns = clock_wall_ns();
+	node_set_ctime(n, clock_wall_ns());
 	return change_attrs_locked(fs, n, ret_ticket, err);
 }
 
@@ -198,7 +199,7 @@ static const char *state_of(const struct node *n)
 		return "conflict";
 	if (n->put)
 		return n->put->state == PENDING_RUNNING ? "uploading" : "dirty";
-	if (n->pending_count)
+	if (rare_of(n)->pending_count)
 		return "dirty";
 	if (!n->file)
 		return "cloud";
@@ -208,8 +209,9 @@ static const char *state_of(const struct node *n)
 }
 
 /* The value of a virtual attribute: 1 when name is one (and has a value), 0 when not, -ENODATA without one. */
-static int virtual_value_locked(const struct node *n, const char *name, struct buf *ret)
+static int virtual_value_locked(const struct tree *t, const struct node *n, const char *name, struct buf *ret)
 {
+	struct version_text version = node_version(n);
 	const char *value = NULL;
 
 	if (strncmp(name, XATTR_PREFIX, strlen(XATTR_PREFIX)) != 0)
@@ -218,9 +220,9 @@ static int virtual_value_locked(const struct node *n, const char *name, struct b
 	if (strcmp(name, "state") == 0)
 		value = state_of(n);
 	else if (strcmp(name, "etag") == 0 || strcmp(name, "version") == 0)
-		value = n->version;
+		value = node_has_version(n) ? version.text : NULL;
 	else if (strcmp(name, "storage-class") == 0)
-		value = n->storage_class ? n->storage_class : n->version ? "STANDARD" : NULL;
+		value = n->storage_class ? t->classes[n->storage_class] : node_has_version(n) ? "STANDARD" : NULL;
 	if (!value || node_is_dir(n))
 		return -ENODATA;
 	return buf_adds(ret, value) < 0 ? -ENOMEM : 1;
@@ -249,7 +251,7 @@ static void url_run(struct parked *p)
 
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
-	r = !n || node_is_dir(n) || !n->version ? -ENODATA : tree_remote_key(n, &where);
+	r = !n || node_is_dir(n) || !node_has_version(n) ? -ENODATA : tree_remote_key(n, &where);
 	lock_drop(&fs->lock);
 	park_away(p);
 	if (r == 0)
@@ -265,7 +267,7 @@ static void url_run(struct parked *p)
 /* The object's own attributes are not known yet (a listing does not tell them). */
 static bool needs_attrs(const struct node *n, const char *name)
 {
-	return !n->has_attrs && !node_is_local_locked(n) && n->version && strncmp(name, "user.", 5) == 0 &&
+	return !n->has_attrs && !node_is_local_locked(n) && node_has_version(n) && strncmp(name, "user.", 5) == 0 &&
 	       (n->type == NODE_FILE || n->type == NODE_SYMLINK);
 }
 
@@ -298,14 +300,14 @@ static void getxattr_try(struct parked *p)
 		return;
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
-	r = n ? virtual_value_locked(n, p->name, &value) : -ESTALE;
+	r = n ? virtual_value_locked(&fs->tree, n, p->name, &value) : -ESTALE;
 	if (r == 0 && !p->tries && needs_attrs(n, p->name)) {
 		lock_drop(&fs->lock);
 		park_submit(p, NET_METADATA);
 		return;
 	}
 	if (r == 0) {
-		x = xattrs_find(n->xattrs, p->name);
+		x = xattrs_find(rare_of(n)->xattrs, p->name);
 		r = !x ? -ENODATA : buf_add(&value, x->value, x->len) < 0 ? -ENOMEM : 1;
 	}
 	lock_drop(&fs->lock);
@@ -358,8 +360,8 @@ static void listxattr_try(struct parked *p)
 		return;
 	}
 	r = n ? 0 : -ESTALE;
-	for (size_t i = 0; r == 0 && n->xattrs && i < n->xattrs->count; i++)
-		r = buf_add(&names, n->xattrs->items[i].name, strlen(n->xattrs->items[i].name) + 1);
+	for (size_t i = 0; r == 0 && rare_of(n)->xattrs && i < n->rare->xattrs->count; i++)
+		r = buf_add(&names, n->rare->xattrs->items[i].name, strlen(n->rare->xattrs->items[i].name) + 1);
 	/* Virtual ones (user.skydir.*) are not listed: `cp -a` and `rsync -X` would copy them as the file's own. */
 	lock_drop(&fs->lock);
 	if (r < 0)
@@ -412,21 +414,25 @@ static int set_xattr_locked(struct fs *fs, struct parked *p, uint64_t *ret_ticke
 	r = change_allowed_locked(fs, n, err);
 	if (r < 0)
 		return r;
-	exists = xattrs_find(n->xattrs, p->name) != NULL;
+	exists = xattrs_find(rare_of(n)->xattrs, p->name) != NULL;
 	if ((p->flags & XATTR_CREATE) && p->data && exists)
 		return -EEXIST;
 	if (((p->flags & XATTR_REPLACE) || !p->data) && !exists)
 		return -ENODATA;
-	r = xattrs_with(n->xattrs, p->name, p->data, p->size, &changed);
+	r = xattrs_with(rare_of(n)->xattrs, p->name, p->data, p->size, &changed);
 	if (r < 0)
 		return r;
 	if (p->data && !fits_metadata(n, changed)) {
 		xattrs_free(changed);
 		return -ENOSPC;
 	}
-	xattrs_free(n->xattrs);
-	n->xattrs = changed;
-	n->ctime_ns = clock_wall_ns();
+	if (!rare_make(n)) {
+		xattrs_free(changed);
+		return -ENOMEM;
+	}
+	xattrs_free(n->rare->xattrs);
+	n->rare->xattrs = changed;
+	node_set_ctime(n, clock_wall_ns());
 	return change_attrs_locked(fs, n, ret_ticket, err);
 }
 

@@ -47,7 +47,7 @@ static int snapshot_locked(struct dir_handle *h, const struct node *dir)
 	size_t count = 0;
 	uint64_t *inos;
 
-	for (const struct node *n = dir->first_child; n; n = n->next)
+	for (const struct node *n = dir_of(dir)->first_child; n; n = node_next(n))
 		count += node_exists(n);
 	inos = malloc((count + 1) * sizeof(*inos));
 	if (!inos)
@@ -55,7 +55,7 @@ static int snapshot_locked(struct dir_handle *h, const struct node *dir)
 	free(h->inos);
 	h->inos = inos;
 	h->count = 0;
-	for (const struct node *n = dir->first_child; n; n = n->next)
+	for (const struct node *n = dir_of(dir)->first_child; n; n = node_next(n))
 		if (node_exists(n))
 			h->inos[h->count++] = n->ino;
 	h->is_taken = true;

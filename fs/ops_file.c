@@ -3,6 +3,7 @@
 #include "fs/file.h"
 #include "fs/intact.h"
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include "fs/ops.h"
 #include "fs/siblings.h"
 #include "fs/upload.h"
@@ -19,13 +20,11 @@ static bool is_writer(const struct fuse_file_info *fi)
 /* What the kernel still has of this file's pages stays good while the version is the same (or the changes were made here). */
 static void decide_cache_locked(struct node *n, struct fuse_file_info *fi)
 {
-	bool is_same = n->put || (n->version && n->opened_version && strcmp(n->version, n->opened_version) == 0);
+	bool is_same = n->put || (rare_of(n)->opened_version && node_is_version(n, n->rare->opened_version));
 
 	fi->keep_cache = is_same;
-	if (!is_same) {
-		free(n->opened_version);
-		n->opened_version = n->version ? strdup(n->version) : NULL;
-	}
+	if (!is_same)
+		node_note_pages(n);
 }
 
 static void handle_open_locked(struct fs *fs, struct node *n, struct fuse_file_info *fi)
@@ -51,7 +50,7 @@ static bool wants_copy(const struct fs *fs, pid_t pid)
 	const struct file *f = fs->cache.lru_last;
 
 	for (unsigned i = 0; f && i < 32; i++, f = f->lru_prev)
-		if (f->readers && f->opener_pid == pid && !f->node->put && !f->node->is_detached && f->node->version)
+		if (f->readers && f->opener_pid == pid && !f->node->put && !f->node->is_detached && node_has_version(f->node))
 			return true;
 	return false;
 }

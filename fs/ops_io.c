@@ -4,6 +4,7 @@
 #include "fs/file.h"
 #include "fs/intact.h"
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include "fs/ops.h"
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -402,7 +403,7 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	passthrough_settle_locked(f);
 	if (f->pass.opens) /* it has to stay whole; see wants_copy in ops_file.c */
 		return -EOPNOTSUPP;
-	if (from->put || from->is_detached || to->is_detached || !from->version || from->remote_key ||
+	if (from->put || from->is_detached || to->is_detached || !node_has_version(from) || rare_of(from)->remote_key ||
 	    tree_path_key(from, &source) < 0 || tree_remote_key(from, &now) < 0 || tree_path_key(to, &where) < 0 || source.store != where.store ||
 	    !(source.store->caps & STORE_CAP_COPY) || !to->put || to->put->state == PENDING_RUNNING || f->upload ||
 	    f->busy || to->size || to->expect == EXPECT_VERSION)
@@ -412,23 +413,22 @@ static int copy_in_cloud_locked(struct fs *fs, struct node *from, struct node *t
 	if (r < 0)
 		return r;
 	copy = fs->queue.last;
-	if (!from->pending_count) /* else what is queued may make another version of it first */
-		memcpy(copy->expect, from->version, strnlen(from->version, STORE_VERSION_MAX - 1));
+	if (!rare_of(from)->pending_count) /* else what is queued may make another version of it first */
+		memcpy(copy->expect, node_version(from).text, STORE_VERSION_MAX);
 	seq = tree_remote_seq(from) ? tree_remote_seq(from) : copy->seq;
 	(void)pending_put_cancel_locked(fs, to);
 	to->expect = EXPECT_ANY; /* from now on there is, or will be, an object that unlink has to delete */
 	to->size = from->size;
 	to->has_own_meta = false;
-	free(to->version);
-	to->version = strdup(from->version);
+	node_set_version(to, node_version(from).text);
 	r = tree_set_remote(to, &now, seq); /* until it is copied it is read where the original is now */
 	f->is_whole = to->size == 0;
 	intact_forget_all_locked(f);
-	file_set_base_locked(f, from->version);
+	file_set_base_locked(f, node_version(from).text);
 	f->generation++;
 	file_account_locked(f);
 	*ret_ticket = pending_update_locked(copy); /* with the size: a start before it is through shows what the row says */
-	if (!to->version || r < 0)
+	if (!node_has_version(to) || r < 0)
 		return error_set(err, ERR_NO_MEMORY, "no memory to copy");
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "fs/change.h"
 #include "fs/file.h"
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include "fs/ops.h"
 #include "backends/base/fileio.h"
 #include <limits.h>
@@ -28,12 +29,12 @@ static enum lookup_answer known_or_park(struct parked *p, struct node *dir, cons
 	if (answer != LOOKUP_UNKNOWN)
 		return answer;
 	/* The second look-up in a directory fetches its first page; many of them make ten worth while. */
-	wants_page = dir->listing || (!fs->options.is_strict && dir->type != NODE_STORE && p->tries == 0 &&
-				      (dir->lookups == 1 || dir->lookups == LISTING_MANY));
+	wants_page = dir_of(dir)->listing || (!fs->options.is_strict && dir->type != NODE_STORE && p->tries == 0 &&
+				      (dir_of(dir)->lookups == 1 || dir_of(dir)->lookups == LISTING_MANY));
 	if (wants_page && !p->data) {
-		dir->lookups++;
+		node_dir(dir)->lookups++;
 		p->data = malloc(1); /* marks that it has waited for a listing: next it asks for itself */
-		ops_wait_listing_unlock(p, dir, dir->lookups > LISTING_MANY ? 10 : 1);
+		ops_wait_listing_unlock(p, dir, dir_of(dir)->lookups > LISTING_MANY ? 10 : 1);
 		return LOOKUP_UNKNOWN;
 	}
 	lock_drop(&fs->lock);
@@ -241,7 +242,7 @@ static struct node *bucket_changed_locked(struct fs *fs, struct parked *p, bool 
 		n = tree_add(&fs->tree, dir, p->name, NODE_BUCKET);
 	if (!creates || !n)
 		return NULL;
-	n->expires_ms = UINT64_MAX;
+	n->expires_ms = NODE_FOREVER_MS;
 	node_defaults_locked(fs, n);
 	tree_changed(&fs->tree, n);
 	return n;
@@ -256,7 +257,7 @@ static int bucket_ask(struct fs *fs, struct parked *p, bool creates, struct erro
 
 	lock_take(&fs->lock);
 	dir = tree_by_ino(&fs->tree, p->ino);
-	store = dir ? dir->store : NULL;
+	store = dir ? dir_of(dir)->store : NULL;
 	r = store && !creates ? settle_bucket_locked(fs, tree_child(&fs->tree, dir, p->name)) : 0;
 	lock_drop(&fs->lock);
 	if (r < 0)
@@ -492,7 +493,7 @@ static int make_node(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	if (r == 0) {
 		fd = -1;
 		if (target) {
-			n->link_target = strdup(target);
+			n->rare->link_target = strdup(target); /* its upload made it */
 			n->size = strlen(target);
 			n->file->generation++;
 			file_account_locked(n->file);
@@ -570,8 +571,8 @@ static void readlink_fetch(struct parked *p)
 	}
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, p->ino);
-	if (n && !n->link_target && n->version && strcmp(n->version, object.version) == 0)
-		n->link_target = strdup(buf_cstr(&target));
+	if (n && !rare_of(n)->link_target && node_is_version(n, object.version) && rare_make(n))
+		n->rare->link_target = strdup(buf_cstr(&target));
 	lock_drop(&fs->lock);
 	fuse_reply_readlink(p->req, buf_cstr(&target));
 	park_free(p);
@@ -586,7 +587,7 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, ino);
-	target = n && n->link_target ? strdup(n->link_target) : NULL;
+	target = n && rare_of(n)->link_target ? strdup(n->rare->link_target) : NULL;
 	lock_drop(&fs->lock);
 	if (target) {
 		fuse_reply_readlink(req, target);

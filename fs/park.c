@@ -197,8 +197,8 @@ static int overdue_locked(struct fs *fs, const struct parked *p, uint64_t now_ms
 		since = fs->cache.room_progress_ms; /* uploads move */
 	if (n && n->file && n->file->progress_ms > since && !wants_room)
 		since = n->file->progress_ms;
-	if (n && n->listing && n->listing->progress_ms > since)
-		since = n->listing->progress_ms; /* pages keep coming */
+	if (n && dir_of(n)->listing && dir_of(n)->listing->progress_ms > since)
+		since = dir_of(n)->listing->progress_ms; /* pages keep coming */
 	if (now_ms < since + fs->options.timeout_ms)
 		return 0;
 	return wants_room ? ENOSPC : ETIMEDOUT;

@@ -107,7 +107,7 @@ static bool wants_ranges(const struct fs *fs, const struct file *f)
 		return false;
 	while (n && n->type != NODE_STORE)
 		n = n->parent;
-	return n && (__atomic_load_n(&n->store->caps, __ATOMIC_RELAXED) & (STORE_CAP_PART_COPY | STORE_CAP_PART_WHOLE));
+	return n && (__atomic_load_n(&dir_of(n)->store->caps, __ATOMIC_RELAXED) & (STORE_CAP_PART_COPY | STORE_CAP_PART_WHOLE));
 }
 
 static bool may_begin(const struct fs *fs, struct file *f, enum passthrough_open how)
@@ -340,7 +340,7 @@ void passthrough_settle_locked(struct file *f)
 	/* Where is not known: all of it differs from what the cloud has, and from what an upload is sending. */
 	f->generation++;
 	file_changed_unseen_locked(f);
-	n->mtime_ns = n->ctime_ns = own_time(f, now.mtime_ns);
+	node_set_times(n, own_time(f, now.mtime_ns));
 	f->pass.stamp = now;
 	n->size = now.size;
 	f->last_write_end = now.size;

@@ -7,6 +7,7 @@
 #include "fs/attrs.h"
 #include "fs/durable.h"
 #include "fs/file.h"
+#include "fs/node_version.h"
 #include "fs/owed.h"
 #include "fs/pending_heap.h"
 #include "fs/pending_keys.h"
@@ -84,7 +85,7 @@ static void adopt_node_locked(struct pending *op, struct node *n)
 	if (!n)
 		return;
 	tree_pin(n);
-	n->pending_count++;
+	n->rare->pending_count++; /* who made the operation saw to it */
 	tree_changed(&op->fs->tree, n);
 }
 
@@ -372,9 +373,10 @@ static void release_nodes_locked(struct pending *op)
 	if (n) {
 		if (n->put == op)
 			n->put = NULL;
-		if (n->meta == op)
-			n->meta = NULL;
-		n->pending_count--;
+		if (n->rare->meta == op)
+			n->rare->meta = NULL;
+		n->rare->pending_count--;
+		rare_tidy(n);
 		tree_changed(&fs->tree, n); /* a listing that began before this end knows nothing of it */
 		n->expires_ms = clock_mono_ms() + fs->options.meta_ttl_ms;
 		tree_unpin(&fs->tree, n);
@@ -518,8 +520,8 @@ static int row_detail(const struct pending *op, struct json_object *o)
 			json_object_object_add(o, "synced", json_object_new_int64((int64_t)op->synced_size));
 		json_object_object_add(o, "expect", json_object_new_int(op->node->expect));
 		json_object_object_add(o, "size", json_object_new_int64((int64_t)op->node->size));
-		if (op->node->version)
-			json_object_object_add(o, "version", json_object_new_string(op->node->version));
+		if (node_has_version(op->node))
+			json_object_object_add(o, "version", json_object_new_string(node_version(op->node).text));
 		if (op->kind == PENDING_OPENED)
 			passthrough_describe(op->node->file, o);
 		if (op->node->file && op->node->file->base_version[0])
@@ -568,7 +570,7 @@ int pending_op_locked(struct fs *fs, enum pending_kind kind, const struct locati
 		      const struct location *from, struct node *n, struct node *hold, uint64_t delay_ms,
 		      uint64_t *ret_ticket, struct error *err)
 {
-	struct pending *op = pending_new(fs, kind, journal_next_seq(fs->journal), where, from);
+	struct pending *op = n && !rare_make(n) ? NULL : pending_new(fs, kind, journal_next_seq(fs->journal), where, from);
 
 	if (!op)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
@@ -587,7 +589,7 @@ void pending_adopt_locked(struct fs *fs, struct pending *op)
 {
 	adopt_node_locked(op, op->node);
 	if (op->kind == PENDING_META || op->kind == PENDING_MARKER)
-		op->node->meta = op;
+		op->node->rare->meta = op;
 	op->was_tried = op->kind != PENDING_PUT || op->sent[0].mtime_ns; /* an upload's row says so before its first byte goes */
 	pending_insert_locked(fs, op);
 	pending_wait_until_locked(op, 0);
@@ -606,7 +608,7 @@ int pending_put_locked(struct fs *fs, struct node *n, uint64_t *ret_ticket, stru
 	r = tree_path_key(n, &where);
 	if (r < 0)
 		return error_errno(err, -r, "no object can have this name");
-	op = pending_new(fs, PENDING_PUT, journal_next_seq(fs->journal), &where, NULL);
+	op = rare_make(n) ? pending_new(fs, PENDING_PUT, journal_next_seq(fs->journal), &where, NULL) : NULL;
 	if (!op)
 		return error_set(err, ERR_NO_MEMORY, "no memory for the upload queue");
 	op->file_id = n->file->id;
@@ -725,7 +727,7 @@ bool pending_is_below_locked(const struct pending *op, struct node *dir)
 		return !dir || tree_is_below(op->node, dir);
 	/* Of a name in a directory that was removed since. */
 	if (dir->type == NODE_ROOT || dir->type == NODE_STORE)
-		return dir->type == NODE_ROOT || dir->store == op->store;
+		return dir->type == NODE_ROOT || dir_of(dir)->store == op->store;
 	return tree_path_key(dir, &where) == 0 && where.store == op->store && strcmp(where.bucket, op->bucket) == 0 &&
 	       strncmp(op->key, where.key, strlen(where.key)) == 0;
 }

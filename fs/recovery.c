@@ -9,6 +9,7 @@
 #include "fs/kept.h"
 #include "fs/listing.h"
 #include "fs/naming.h"
+#include "fs/node_version.h"
 #include "fs/pending.h"
 #include "fs/pending_view.h"
 #include "fs/upload.h"
@@ -153,8 +154,7 @@ static int apply_detail(struct node *n, const struct journal_row *row, struct pe
 	n->size = (uint64_t)json_get_int64(o, "size", 0);
 	text = json_get_string(o, "version");
 	if (text) {
-		free(n->version);
-		n->version = strdup(text);
+		node_set_version(n, text);
 	}
 	pending_read_sent(op, o);
 	upload_read_described(op, o);
@@ -281,7 +281,7 @@ static int adopt_file(struct left_rows *left, struct node *n, const struct journ
 	}
 	/* Writes after the row was written are younger than the time it holds, which may have been set by hand. */
 	if (written_ns > row_ns && !S_ISLNK(n->mode))
-		n->mtime_ns = n->ctime_ns = written_ns;
+		node_set_times(n, written_ns);
 	f->generation = 1;
 	file_account_locked(f);
 	return 0;
@@ -595,6 +595,8 @@ static int recover_row(void *arg, const struct journal_row *row, struct error *e
 	    op->kind == PENDING_ABORT ? recover_abort(op, row, err) : recover_name(kept, op, row, err);
 	if (r > 0)
 		r = set_aside(fs, op, row, r, err);
+	if (r == 0 && op->node && !rare_make(op->node))
+		r = error_set(err, ERR_NO_MEMORY, "no memory to recover");
 	if (r == RECOVER_DOUBTFUL)
 		return 0;
 	if (r < 0) {

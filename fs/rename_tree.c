@@ -2,6 +2,7 @@
 #include "backends/base/fault.h"
 #include "backends/base/log.h"
 #include "fs/file.h"
+#include "fs/node_version.h"
 
 #define COPIES_AT_ONCE 64
 
@@ -54,7 +55,7 @@ static void note_copied_locked(struct pending *op, const char *from_key, const c
 	if (!n || n->type == NODE_ABSENT || node_is_dir(n))
 		return;
 	/* Copied again (the first attempt broke off), or from where it still is. Something else may have the name by now. */
-	if (!(n->remote_key && strcmp(n->remote_key, key) == 0 && n->remote_seq == op->seq) && !is_from_here(op, n, from_key))
+	if (!(rare_of(n)->remote_key && strcmp(n->rare->remote_key, key) == 0 && n->rare->remote_seq == op->seq) && !is_from_here(op, n, from_key))
 		return;
 	if (n->put)
 		n->expect = EXPECT_ANY; /* the upload that follows replaces the copy */
@@ -297,10 +298,9 @@ static int copy_all(struct pending *op, struct error *err)
 /* A copy of its bytes under a version we were not told. */
 static void forget_version_locked(struct node *n)
 {
-	if (n->file && n->version && strcmp(n->file->base_version, n->version) == 0)
+	if (n->file && node_is_version(n, n->file->base_version))
 		file_set_base_locked(n->file, "");
-	free(n->version);
-	n->version = NULL;
+	node_set_version(n, NULL);
 	n->expect = EXPECT_ANY;
 	n->is_copied = !n->put;
 	n->has_own_meta = false;
@@ -317,25 +317,27 @@ static bool is_file(const struct node *n)
 /* Whether the node begins a remote key below that prefix. */
 static bool has_remote_below(const struct node *n, const char *bucket, const char *prefix)
 {
-	return n->remote_key && strcmp(n->remote_bucket, bucket) == 0 && strncmp(n->remote_key, prefix, strlen(prefix)) == 0;
+	const struct rare *r = rare_of(n);
+
+	return r->remote_key && strcmp(r->remote_bucket, bucket) == 0 && strncmp(r->remote_key, prefix, strlen(prefix)) == 0;
 }
 
 /* Files that the tree came to know from the old prefix after they had been copied. */
 static void forget_versions_locked(struct node *n)
 {
-	if (is_file(n) && !n->remote_key && n->version && !n->is_at_home)
+	if (is_file(n) && !rare_of(n)->remote_key && node_has_version(n) && !n->is_at_home)
 		forget_version_locked(n);
 	n->is_at_home = false;
-	for (struct node *child = n->first_child; child; child = child->next)
-		if (!node_is_dir(child) || !child->remote_key) /* else it came here from elsewhere */
+	for (struct node *child = dir_of(n)->first_child; child; child = node_next(child))
+		if (!node_is_dir(child) || !rare_of(child)->remote_key) /* else it came here from elsewhere */
 			forget_versions_locked(child);
 }
 
 /* Remote keys that lie below the old prefix lie below the new one now, if they are from before the rename. */
 static void flip_locked(struct pending *op, struct node *n)
 {
-	if (n->remote_seq <= op->seq && has_remote_below(n, op->from_bucket, op->from_key)) {
-		CLEANUP(freep) char *moved = str_format("%s%s", op->key, n->remote_key + strlen(op->from_key));
+	if (rare_of(n)->remote_seq <= op->seq && has_remote_below(n, op->from_bucket, op->from_key)) {
+		CLEANUP(freep) char *moved = str_format("%s%s", op->key, n->rare->remote_key + strlen(op->from_key));
 
 		if (moved)
 			(void)namespace_moved_locked(op, n, moved);
@@ -345,13 +347,13 @@ static void flip_locked(struct pending *op, struct node *n)
 			forget_version_locked(n);
 		else
 			forget_versions_locked(n);
-	} else if (n->remote_seq == op->seq && has_remote_below(n, op->bucket, op->key)) {
-		CLEANUP(freep) char *key = strdup(n->remote_key);
+	} else if (rare_of(n)->remote_seq == op->seq && has_remote_below(n, op->bucket, op->key)) {
+		CLEANUP(freep) char *key = strdup(n->rare->remote_key);
 
 		if (key && namespace_moved_locked(op, n, key))
 			n->is_at_home = true; /* its version is the copy's */
 	}
-	for (struct node *child = n->first_child; child; child = child->next)
+	for (struct node *child = dir_of(n)->first_child; child; child = node_next(child))
 		flip_locked(op, child);
 }
 
@@ -389,8 +391,8 @@ static int switch_over(struct pending *op, struct error *err)
 	ticket = pending_update_locked(op);
 	/* Only directories that were renamed, and what was moved out of them, have remote keys: below this store. The directory
 	 * itself may have been removed since; what was moved out of it was not. */
-	for (struct node *n = fs->tree.root->first_child; n; n = n->next)
-		if (n->type == NODE_STORE && n->store == op->store)
+	for (struct node *n = dir_of(fs->tree.root)->first_child; n; n = node_next(n))
+		if (n->type == NODE_STORE && dir_of(n)->store == op->store)
 			flip_locked(op, n);
 	if (op->node)
 		forget_versions_locked(op->node);

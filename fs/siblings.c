@@ -1,6 +1,7 @@
 #include "fs/siblings.h"
 #include "fs/file.h"
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include "fs/ops.h"
 
 #define SIBLINGS_NEAR 4
@@ -19,12 +20,12 @@ static bool is_small_file(const struct node *n)
 /* Whether n is one of the next few small files after the one read last. */
 static bool is_next(struct fs *fs, const struct node *dir, const struct node *n)
 {
-	const struct node *at = dir->last_read_ino ? tree_by_ino(&fs->tree, dir->last_read_ino) : NULL;
+	const struct node *at = dir_of(dir)->last_read_ino ? tree_by_ino(&fs->tree, dir_of(dir)->last_read_ino) : NULL;
 
 	if (!at || at->parent != dir)
 		return false;
-	at = at->next;
-	for (unsigned seen = 0; at && seen < SIBLINGS_NEAR; at = at->next) {
+	at = node_next(at);
+	for (unsigned seen = 0; at && seen < SIBLINGS_NEAR; at = node_next(at)) {
 		if (at == n)
 			return true;
 		seen += is_small_file(at);
@@ -67,15 +68,15 @@ static struct job *plan_locked(struct fs *fs, struct node *dir, struct node *n)
 	unsigned wanted = SIBLINGS_FIRST, count = 0;
 	struct job *jobs = NULL;
 
-	for (unsigned i = 3; i < dir->reads_in_order && wanted < SIBLINGS_MOST; i++)
+	for (unsigned i = 3; i < dir_of(dir)->reads_in_order && wanted < SIBLINGS_MOST; i++)
 		wanted *= 2;
-	for (struct node *s = n->next; s && count < wanted; s = s->next) {
+	for (struct node *s = node_next(n); s && count < wanted; s = node_next(s)) {
 		struct ahead *a;
 
 		if (!is_small_file(s))
 			continue;
 		count++;
-		if (s->file || s->put || !s->version || fs->cache.bytes + s->size > fs->options.cache_size / 2)
+		if (s->file || s->put || !node_has_version(s) || fs->cache.bytes + s->size > fs->options.cache_size / 2)
 			continue;
 		a = calloc(1, sizeof(*a));
 		if (!a)
@@ -96,13 +97,13 @@ void siblings_opened(struct fs *fs, uint64_t ino)
 	lock_take(&fs->lock);
 	n = tree_by_ino(&fs->tree, ino);
 	if (n && n->parent && is_small_file(n) && n->parent->is_complete) {
-		struct node *dir = n->parent;
+		struct dir *dir = node_dir(n->parent);
 
 		if (dir->last_read_ino != n->ino)
-			dir->reads_in_order = is_next(fs, dir, n) ? dir->reads_in_order + 1 : 1;
+			dir->reads_in_order = is_next(fs, n->parent, n) ? dir->reads_in_order + 1 : 1;
 		dir->last_read_ino = n->ino;
 		if (dir->reads_in_order >= 3)
-			jobs = plan_locked(fs, dir, n);
+			jobs = plan_locked(fs, n->parent, n);
 	}
 	lock_drop(&fs->lock);
 	fetch_submit(fs, jobs);

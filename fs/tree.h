@@ -21,6 +21,8 @@
  */
 #include "backends/base/buf.h"
 #include "backends/store/store.h"
+#include "fs/pool.h"
+#include <assert.h>
 
 struct file;
 struct pending;
@@ -54,67 +56,90 @@ struct xattrs {
 	size_t count;
 };
 
+/* What few nodes have; made when the first of it is set, freed when nothing is left. */
+struct rare {
+	struct pending *meta;	 /* the change of attributes only that waits or runs */
+	uint64_t pending_count;	 /* operations of this node that the cloud has not seen yet */
+	char *remote_key;	 /* see above; for directories it ends with '/' */
+	char *remote_bucket;	 /* with remote_key */
+	uint64_t remote_seq;	 /* with remote_key: changes queued earlier do not concern what is there (a directory renamed away
+				  * left its name to another, which was renamed too) */
+	uint64_t moved;		 /* tree.changes when its bytes came to lie elsewhere in the cloud */
+	char *opened_version;	 /* the version whose pages the kernel may hold */
+	struct xattrs *xattrs;	 /* owned; NULL: none */
+	char *link_target;	 /* symlinks, when known */
+	int64_t ctime_after_mtime_ns; /* 0: they are the same */
+};
+
+/* What only directories have (node_is_dir); it lies behind their node. */
+struct dir {
+	struct node *first_child, *last_child; /* in order of arrival; node_next */
+	struct listing *listing;  /* the one that runs */
+	struct store *store;	  /* NODE_STORE only */
+	uint64_t listed_until_ms; /* until when the listing is believed, when is_complete */
+	uint64_t marker_mark;	  /* the listing that saw an empty object of that name */
+	uint64_t last_read_ino;	  /* the small file read last; siblings.h */
+	uint32_t reads_in_order;  /* how many of them came in order */
+	uint32_t lookups;	  /* single look-ups that went to the network since the last listing */
+	union {
+		uint64_t readonly_until_ms;    /* NODE_BUCKET */
+		uint64_t unreachable_until_ms; /* NODE_STORE: what is known stays known until then; lookup.c */
+	};
+};
+
+#define NODE_FOREVER_MS ((UINT64_C(1) << 48) - 1)
+
+/* There may be a million of them: what it takes is counted in bytes (and by a test). Times in ms and numbers of changes have 48 bits,
+ * which last for thousands of years. */
 struct node {
 	uint64_t ino;
-	uint64_t nlookup;
 	struct node *parent;
-	struct node *first_child, *last_child; /* in order of arrival */
-	struct node *next, *prev;	       /* siblings */
-	struct node *ino_next, *name_next;     /* hash chains */
-	char *name;
-	uint32_t pins;
-	uint8_t type;	      /* enum node_type */
-	uint8_t expect;	      /* enum node_expect */
+	char *name;	      /* mostly in the node's own piece of memory */
+	struct rare *rare;    /* rare_of, rare_make */
+	struct file *file;    /* its cache file; NULL: nothing cached */
+	struct pending *put;  /* the upload of its local content that waits or runs; NULL: clean */
+	uint64_t size;
+	int64_t mtime_ns;
+	union {
+		unsigned char bytes[16];
+		char *text;
+	} version;	      /* node_version.h */
+	uint32_t next, prev;  /* siblings, as numbers of the pool */
+	uint32_t ino_next, name_next; /* hash chains, likewise */
+	uint32_t uid, gid;
+	uint64_t expires_ms : 48; /* until when (monotonic) a remote answer about this name is believed */
+	uint32_t mode : 16;	  /* with the type bits */
+	uint64_t changed : 48;
+	uint16_t version_detail : 14; /* node_version.h */
 	bool is_detached : 1;
 	bool has_attrs : 1;   /* mode, owner, times, xattrs are the object's own, not defaults */
+	uint64_t listing_mark : 48; /* the listing that saw it last */
+	uint8_t type : 4;     /* enum node_type */
+	uint8_t expect : 2;   /* enum node_expect */
+	uint8_t version_kind : 2; /* node_version.h */
+	uint8_t storage_class : 4; /* tree_storage_class */
 	bool is_complete : 1; /* directories: every child is known */
 	bool has_marker : 1;  /* directories: an object "d/" exists (or is pending) */
 	bool has_folder_marker : 1; /* directories: "d_$folder$" exists */
 	bool has_file_marker : 1;   /* directories: an empty object "d" exists */
+	uint32_t nlookup;     /* the kernel's count; at its most it stays there */
+	uint32_t pins : 23;
 	bool is_shadowed : 1; /* files: shown under the escape for "also a directory" */
 	bool is_readonly : 1; /* buckets: a write was refused (403) a while ago */
 	bool has_own_meta : 1; /* the object of `version` carries no metadata but ours: we made it */
 	bool is_copied : 1;   /* version is not known: the object is a copy, made here, of the bytes the node had */
 	bool is_at_home : 1;  /* rename_tree.c, during a switch */
-	bool is_unsized : 1;	 /* files: size is not known yet, a look-up of the name asks for it */
+	bool is_unsized : 1;  /* files: size is not known yet, a look-up of the name asks for it */
 	bool is_pinned_path : 1; /* an ancestor of the mount's root */
-	uint32_t mode;	      /* with the type bits */
-	uint32_t uid, gid;
-	uint32_t lookups;     /* directories: single look-ups that went to the network since the last listing */
-	uint32_t pending_count; /* operations of this node that the cloud has not seen yet */
-	uint64_t size;
-	int64_t mtime_ns, ctime_ns;
-	uint64_t expires_ms;  /* until when (monotonic) a remote answer about this name is believed */
-	uint64_t listed_until_ms; /* directories: until when the listing is believed, when is_complete */
-	uint64_t changed;
-	uint64_t listing_mark; /* the listing that saw it last */
-	uint64_t marker_mark;  /* directories: the listing that saw an empty object of that name */
-	union {
-		uint64_t readonly_until_ms;    /* NODE_BUCKET */
-		uint64_t unreachable_until_ms; /* NODE_STORE: what is known stays known until then; lookup.c */
-	};
-	char *version;	      /* of the object the attributes belong to; NULL: none in the cloud */
-	char *remote_key;     /* see above; for directories it ends with '/' */
-	char *remote_bucket;  /* with remote_key */
-	uint64_t remote_seq;  /* with remote_key: changes queued earlier do not concern what is there (a directory renamed away
-			       * left its name to another, which was renamed too) */
-	uint64_t moved;	      /* tree.changes when its bytes came to lie elsewhere in the cloud */
-	char *storage_class;
-	char *opened_version; /* the version whose pages the kernel may hold */
-	struct xattrs *xattrs; /* owned; NULL: none */
-	char *link_target;    /* symlinks, when known */
-	struct file *file;    /* its cache file; NULL: nothing cached */
-	struct pending *put;  /* the upload of its local content that waits or runs; NULL: clean */
-	struct pending *meta; /* likewise a change of attributes only */
-	struct listing *listing; /* directories: the listing that runs */
-	uint64_t last_read_ino;	 /* directories: the small file read last; siblings.h */
-	uint32_t reads_in_order; /* directories: how many of them came in order */
-	struct store *store;  /* NODE_STORE only */
 };
 
+#define TREE_CLASSES 16u
+
 struct tree {
-	struct node **by_ino, **by_name; /* tables of 1 << bits chains */
+	struct pool pool;	      /* of nodes */
+	uint32_t *by_ino, *by_name;   /* tables of 1 << bits chains of numbers of the pool */
 	unsigned bits;
+	char *classes[TREE_CLASSES];  /* the names of storage classes; 0 has none */
 	size_t count;
 	struct node *root;	/* above all stores */
 	struct node *mount_root; /* what the kernel knows as inode 1 */
@@ -136,10 +161,48 @@ static inline bool node_exists(const struct node *n)
 	return n && n->type != NODE_ABSENT;
 }
 
+extern const struct rare rare_none;
+extern const struct dir dir_none;
+
+/* For reading: all zero where there is nothing. */
+static inline const struct rare *rare_of(const struct node *n)
+{
+	return n->rare ? n->rare : &rare_none;
+}
+static inline const struct dir *dir_of(const struct node *n)
+{
+	return node_is_dir(n) ? (const struct dir *)(n + 1) : &dir_none;
+}
+/* For writing: of a directory; made where there was none, NULL without memory. */
+static inline struct dir *node_dir(struct node *n)
+{
+	assert(node_is_dir(n));
+	return (struct dir *)(n + 1);
+}
+struct rare *rare_make(struct node *n);
+void rare_tidy(struct node *n); /* frees it when nothing is left in it */
+
+/* Children of a directory, in order of arrival. */
+static inline struct node *node_next(const struct node *n)
+{
+	return pool_piece(pool_of(n), n->next);
+}
+static inline struct node *node_prev(const struct node *n)
+{
+	return pool_piece(pool_of(n), n->prev);
+}
+
+int64_t node_ctime_ns(const struct node *n);
+void node_set_times(struct node *n, int64_t wall_ns); /* both */
+void node_set_ctime(struct node *n, int64_t wall_ns); /* without memory it stays what mtime is */
+
+/* The class's number for node.storage_class: 0 for NULL, the usual one, or when there are too many. */
+uint8_t tree_storage_class(struct tree *t, const char *name);
+
 /* NULL when there is none. Inode 1 is the mount's root. */
 struct node *tree_by_ino(struct tree *t, uint64_t ino);
 struct node *tree_child(struct tree *t, struct node *parent, const char *name);
-/* A new child (the caller checked that there is none of that name); NULL without memory. */
+/* A new child (the caller checked that there is none of that name); NULL without memory, or in what is no directory. */
 struct node *tree_add(struct tree *t, struct node *parent, const char *name, enum node_type type);
 /* Moves to another parent or name; a node there must have been detached before. 0 or -ENOMEM. */
 int tree_move(struct tree *t, struct node *n, struct node *parent, const char *name) MUST_CHECK;
@@ -178,6 +241,8 @@ int tree_set_remote(struct node *n, const struct location *where, uint64_t seq) 
 void tree_clear_remote(struct node *n); /* the bytes are at the path's key */
 /* The remote_seq of the node that begins this one's remote key; 0: none does. */
 uint64_t tree_remote_seq(const struct node *n);
+/* Its bytes came to lie elsewhere, now. Without memory that is said of a directory above. */
+void tree_note_moved(struct tree *t, struct node *n);
 /* Whether the bytes of n, or of what is below it, came to lie elsewhere after tree.changes was `began`. */
 bool tree_moved_since(const struct node *n, uint64_t began);
 /* Of a child that may not exist. type tells whether the key ends with '/'. */

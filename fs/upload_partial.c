@@ -11,6 +11,7 @@
 #include "backends/base/fault.h"
 #include "backends/base/hash.h"
 #include "backends/base/log.h"
+#include "fs/node_version.h"
 #include "fs/upload_private.h"
 #include <assert.h>
 
@@ -77,7 +78,7 @@ static bool has_base_locked(const struct file *f)
 
 	if (!f->base_version[0] || n->is_copied || f->is_new_version)
 		return false;
-	return n->expect != EXPECT_VERSION || !n->version || strcmp(n->version, f->base_version) == 0;
+	return n->expect != EXPECT_VERSION || !node_has_version(n) || node_is_version(n, f->base_version);
 }
 
 static int take_plan_locked(struct upload *u, const struct partplan *plan)

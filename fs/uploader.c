@@ -5,6 +5,7 @@
 #include "fs/change.h"
 #include "fs/intact.h"
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include "fs/upload.h"
 #include <sys/stat.h>
 
@@ -45,8 +46,8 @@ static int snapshot_take_locked(struct pending *op, struct snapshot *s, struct e
 	s->generation = n->file->generation;
 	s->size = n->size;
 	s->expect = n->expect;
-	if (n->expect == EXPECT_VERSION && n->version)
-		memcpy(s->version, n->version, strnlen(n->version, sizeof(s->version) - 1));
+	if (n->expect == EXPECT_VERSION && node_has_version(n))
+		memcpy(s->version, node_version(n).text, sizeof(s->version));
 	s->args.meta = meta;
 	/* No cancel: a request that was given up may still be carried out by the server, after the delete that followed it. What
 	 * is no longer wanted is waited for; only parts, which change nothing by themselves, are cut short. */
@@ -167,19 +168,16 @@ static void succeeded_locked(struct pending *op, const struct snapshot *s, const
 	struct fs *fs = op->fs;
 	struct node *n = op->node;
 	struct file *f = n->file;
-	bool kernel_has_pages = !n->opened_version || !n->version || strcmp(n->opened_version, n->version) == 0;
+	bool kernel_has_pages = !rare_of(n)->opened_version || !node_has_version(n) || node_is_version(n, n->rare->opened_version);
 
 	fs->queue.bytes_sent_total += s->wants_parts ? 0 : s->size;
-	free(n->version);
-	n->version = version[0] ? strdup(version) : NULL;
-	n->expect = n->version ? EXPECT_VERSION : EXPECT_ANY;
+	node_set_version(n, version);
+	n->expect = node_has_version(n) ? EXPECT_VERSION : EXPECT_ANY;
 	op->sent[0].is_heard = !s->was_unheard; /* not before the version stands beside it */
 	n->has_attrs = n->has_own_meta = true;
 	tree_clear_remote(n);
-	if (kernel_has_pages && n->version) { /* it wrote them itself */
-		free(n->opened_version);
-		n->opened_version = strdup(n->version);
-	}
+	if (kernel_has_pages && node_has_version(n)) /* it wrote them itself */
+		node_note_pages(n);
 	file_sent_locked(f, version);
 	f->is_new_version = false;
 	f->uploaded_size = s->size;
@@ -210,7 +208,7 @@ static void note_failure_locked(struct pending *op, const struct error *err)
 		fs_note_failure_locked(fs, path ? path : op->key, op->seq, err);
 	if (err->kind == ERR_PERMISSION && bucket) {
 		bucket->is_readonly = true;
-		bucket->readonly_until_ms = clock_mono_ms() + 60000;
+		node_dir(bucket)->readonly_until_ms = clock_mono_ms() + 60000;
 	}
 }
 
@@ -278,8 +276,8 @@ static void finish_done(struct pending *op, struct file *f, struct snapshot *s, 
 		log_debug("upload.attributes", "key='%s'", op->key);
 		if (change_attrs_locked(fs, n, &ticket, &err) < 0)
 			fs_note_error_locked(fs, op->key, &err);
-		else if (n->meta && n->meta->origin_seq > op->origin_seq)
-			n->meta->origin_seq = op->origin_seq; /* who waits for the file waits for them, too */
+		else if (rare_of(n)->meta && n->rare->meta->origin_seq > op->origin_seq)
+			n->rare->meta->origin_seq = op->origin_seq; /* who waits for the file waits for them, too */
 	}
 	if (f->pass.writers) /* what it writes from now on */
 		passthrough_guard_locked(f);

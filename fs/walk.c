@@ -199,7 +199,7 @@ static void push(struct walk *w, struct str key, size_t prefix_len)
 	LOCKED(&w->fs->lock);
 	level.dir = child_locked(w, segment, prefix);
 	w->is_broken |= level.dir && !pin_locked(w, level.dir);
-	if (level.dir && !w->is_broken && !level.dir->listing)
+	if (level.dir && !w->is_broken && !dir_of(level.dir)->listing)
 		level.listing = listing_begin_locked(w->fs, level.dir, w->question.began);
 	w->levels[w->depth++] = level;
 }
@@ -273,7 +273,7 @@ static bool place_levels_locked(struct walk *w, struct node *root)
 	size_t count = 0;
 
 	for (struct node *n = w->first->dir; n != root; n = n->parent) {
-		if (!n || n->is_detached || count == DEPTH_MOST - 1 || n->remote_key)
+		if (!n || n->is_detached || count == DEPTH_MOST - 1 || rare_of(n)->remote_key)
 			return false; /* what lies elsewhere is not followed by what follows it in the tree */
 		path[count++] = n;
 	}

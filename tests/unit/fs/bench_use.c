@@ -38,7 +38,7 @@ void bench_expect_names(struct bench *b, const char *path, const char *want)
 
 	LOCKED(&b->fs->lock);
 	assert_non_null(dir);
-	for (const struct node *n = dir->first_child; n; n = n->next)
+	for (const struct node *n = dir_of(dir)->first_child; n; n = node_next(n))
 		if (node_exists(n))
 			assert_int_equal(buf_addf(&names, "%s%s ", n->name,
 						  n->type == NODE_CONT ? "+"

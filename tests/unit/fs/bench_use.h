@@ -4,6 +4,7 @@
  *	the bucket itself. Whatever fails, fails the test.
  */
 #include "fs/listing.h"
+#include "fs/node_version.h"
 #include "tests/unit/fs/fake_cloud.h"
 
 /* Lists a directory on this thread. max_pages 0: to the end. */

@@ -443,14 +443,14 @@ static void a_node_takes_what_is_told_and_keeps_the_rest(void **state)
 	assert_int_equal(n.uid, 5);
 	assert_int_equal(n.mtime_ns, 7);
 	assert_true(n.has_attrs);
-	assert_xattr(n.xattrs, "a", "1", 1);
+	assert_xattr(n.rare->xattrs, "a", "1", 1);
 	node_take(&n, (struct attrs){
 			      .mode = S_IFDIR | 0750, .uid = 0, .has_owner = true, .mtime_ns = 9 });
 	assert_int_equal(n.mode, S_IFREG | 0750); /* no metadata makes a directory of a file */
 	assert_int_equal(n.type, NODE_FILE);
 	assert_int_equal(n.uid, 0);
 	assert_int_equal(n.mtime_ns, 9);
-	assert_null(n.xattrs); /* the object has none any more */
+	assert_null(n.rare); /* the object has none any more */
 	assert_int_equal(attrs_of_node(&n, &a), 0);
 	assert_int_equal(a.mode, S_IFREG | 0750);
 	attrs_release(&a);
@@ -472,7 +472,8 @@ static void the_mode_of_a_link_makes_a_link_of_a_file_only(void **state)
 	node_take(&dir, (struct attrs){ .mode = S_IFLNK | 0700 });
 	assert_int_equal(dir.type, NODE_DIR);
 	assert_int_equal(dir.mode, S_IFDIR | 0700);
-	free(file.link_target);
+	free(file.rare->link_target);
+	free(file.rare);
 }
 
 int main(void)

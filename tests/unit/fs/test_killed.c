@@ -232,7 +232,7 @@ static void what_is_renamed_over_a_file_has_none_of_its_content(void **state)
 	assert_null(n->file);
 	assert_null(n->put);
 	assert_int_equal(n->size, 7);
-	assert_string_equal(n->remote_key, "x");
+	assert_string_equal(n->rare->remote_key, "x");
 }
 
 static void a_copy_of_what_was_renamed_before_is_read_where_it_is(void **state)
@@ -290,7 +290,7 @@ static void an_object_of_the_same_size_and_time_is_not_taken_for_another_content
 	assert_int_equal(conflict_resolve(n->put, &refused, version, &err), CONFLICT_OURS);
 	n->put->sent[0].content = 1; /* written to since */
 	assert_int_equal(conflict_resolve(n->put, &refused, version, &err), CONFLICT_RETRY);
-	assert_string_equal(n->version, "theirs"); /* what goes up next takes its place */
+	assert_string_equal(node_version(n).text, "theirs"); /* what goes up next takes its place */
 	n->put->sent[0].content = 0; /* of an earlier mount */
 	refused.content = 0;
 	assert_int_equal(conflict_resolve(n->put, &refused, version, &err), CONFLICT_RETRY);
@@ -398,7 +398,7 @@ static void what_was_renamed_already_is_read_when_that_is_known(void **state)
 	jobs->run(jobs);
 	lock_take(&b->fs->lock);
 	assert_true(extents_covers(&f->present, 0, 7));
-	assert_null(n->remote_key);
+	assert_null(rare_of(n)->remote_key);
 	f->busy--;
 	lock_drop(&b->fs->lock);
 	bench_wait_idle(b);

@@ -200,7 +200,7 @@ static void an_upload_that_a_close_waits_for_goes_on_though_the_file_is_open(voi
 	b->cloud->hold_after = 1; /* the second one has to wait: until then nobody is woken */
 	lock_drop(&b->cloud->lock);
 	cloud_hold(b->cloud, false);
-	while (!n->version)
+	while (!node_has_version(n))
 		cond_wait(&fs->changed, &fs->lock);
 	assert_non_null(n->put);
 	assert_int_not_equal(n->put->state, PENDING_BLOCKED);

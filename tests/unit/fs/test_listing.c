@@ -29,7 +29,7 @@ static void a_listing_shows_files_and_directories(void **state)
 	bench_expect_names(b, "d", "e/ x y ");
 	cloud_expect(b->cloud, 0, 2);
 	assert_int_equal(bench_node(b, "a")->size, 1);
-	assert_string_equal(bench_node(b, "a")->version, "v1");
+	assert_string_equal(node_version(bench_node(b, "a")).text, "v1");
 	assert_int_equal(bench_node(b, "a")->expect, EXPECT_VERSION);
 	assert_int_equal(bench_node(b, "a")->mode, S_IFREG | b->fs->options.file_mode);
 	assert_int_equal(bench_node(b, "d")->mode, S_IFDIR | b->fs->options.dir_mode);
@@ -218,7 +218,7 @@ static void a_long_segment_is_shown_in_pieces(void **state)
 	assert_int_equal(naming_encode(str_of(key), NAMING_WHOLE, &names), 0);
 	first = strndup(names.data, strcspn(names.data, "/"));
 	assert_int_equal(bench_node(b, first)->type, NODE_CONT);
-	assert_ptr_equal(b->bucket->first_child, b->bucket->last_child); /* all three are in it */
+	assert_ptr_equal(dir_of(b->bucket)->first_child, dir_of(b->bucket)->last_child); /* all three are in it */
 	for (char *slash = strchr(names.data, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		bench_list(b, names.data);
@@ -307,7 +307,7 @@ static void a_new_version_brings_new_attributes(void **state)
 	assert_int_equal(bench_node(b, "a")->ino, ino);
 	assert_int_equal(bench_node(b, "a")->size, 99);
 	assert_false(bench_node(b, "a")->has_attrs);
-	assert_string_equal(bench_node(b, "a")->version, "v2");
+	assert_string_equal(node_version(bench_node(b, "a")).text, "v2");
 }
 
 static void what_was_made_here_wins_over_any_listing(void **state)

@@ -22,9 +22,9 @@ static void expect_version(struct bench *b, const char *path)
 
 	assert_non_null(n);
 	assert_non_null(cloud_find(b->cloud, path));
-	assert_non_null(n->version);
-	assert_string_equal(n->version, cloud_find(b->cloud, path)->version);
-	assert_null(n->remote_key);
+	assert_true(node_has_version(n));
+	assert_string_equal(node_version(n).text, cloud_find(b->cloud, path)->version);
+	assert_null(rare_of(n)->remote_key);
 }
 
 static void expect_remote(struct bench *b, const char *path, const char *key)
@@ -155,7 +155,7 @@ static void look_at_e(void *arg)
 
 	lock_take(&b->fs->lock);
 	e = bench_node(b, "e");
-	e = e && !e->listing ? e : NULL;
+	e = e && !dir_of(e)->listing ? e : NULL;
 	if (e && listing_wait_locked(b->fs, e, 0, NULL, &job) < 0)
 		job = NULL;
 	lock_drop(&b->fs->lock);
@@ -287,7 +287,7 @@ static void a_copy_tells_its_version_to_no_other_file_of_that_name(void **state)
 	cloud_hold(b->cloud, false);
 	wait_for_switch(b);
 	expect_remote(b, "e/sub/p", "k/p");
-	assert_string_equal(bench_node(b, "e/sub/p")->version, cloud_find(b->cloud, "k/p")->version);
+	assert_string_equal(node_version(bench_node(b, "e/sub/p")).text, cloud_find(b->cloud, "k/p")->version);
 	cloud_hold(b->cloud, false);
 	bench_wait_idle(b);
 	assert_int_equal(bench_node(b, "e/sub/p")->size, 2);
@@ -298,7 +298,7 @@ static void a_copy_tells_its_version_to_no_other_file_of_that_name(void **state)
 static void wait_for_a_copy(struct bench *b, const struct node *dir)
 {
 	LOCKED(&b->fs->lock);
-	while (!dir->first_child->remote_key && !dir->last_child->remote_key)
+	while (!rare_of(dir_of(dir)->first_child)->remote_key && !rare_of(dir_of(dir)->last_child)->remote_key)
 		cond_wait(&b->fs->changed, &b->fs->lock);
 }
 
@@ -575,7 +575,7 @@ static void what_is_listed_of_a_directory_moved_out_after_it_was_copied_has_no_v
 	cloud_hold(b->cloud, false);
 	wait_for_switch(b);
 	expect_remote(b, "h/p", "e/sub/p");
-	assert_null(bench_node(b, "h/p")->version);
+	assert_false(node_has_version(bench_node(b, "h/p")));
 	cloud_hold(b->cloud, false);
 	bench_wait_idle(b);
 	expect_version(b, "h/p");

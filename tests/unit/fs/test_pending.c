@@ -408,7 +408,7 @@ static void hurrying_counts_what_is_below_and_old_enough(void **state)
 					   &ticket, NULL),
 			 0);
 	op = b->fs->queue.last;
-	assert_int_equal(n->pending_count, 1);
+	assert_int_equal(rare_of(n)->pending_count, 1);
 	assert_true(n->pins > 0);
 	assert_int_equal(pending_hurry_locked(b->fs, NULL, op->seq - 1), 1);
 	assert_true(op->due_ms > 0);
@@ -416,7 +416,7 @@ static void hurrying_counts_what_is_below_and_old_enough(void **state)
 	assert_int_equal(op->due_ms, 0);
 	assert_int_equal(pending_hurry_locked(b->fs, NULL, UINT64_MAX), 2);
 	carry_out(b, op);
-	assert_int_equal(n->pending_count, 0);
+	assert_int_equal(rare_of(n)->pending_count, 0);
 }
 
 static void the_heap_gives_the_earliest_first(void **state)
@@ -557,7 +557,7 @@ static struct node *wait_for_lost_answer(struct bench *b, const char *path)
 
 		lock_take(&b->fs->lock);
 		n = bench_node(b, path);
-		op = n->put ? n->put : n->meta;
+		op = n->put ? n->put : rare_of(n)->meta;
 		assert_non_null(op);
 		if (op->attempts && op->state == PENDING_WAITING)
 			return n;

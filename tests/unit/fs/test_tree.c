@@ -1,14 +1,18 @@
 /* The table of inodes and names: who lives how long, and which keys the nodes stand for. */
 #include "fs/naming.h"
+#include "fs/node_version.h"
 #include "fs/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <malloc.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #define MANY 100000u
+#define MILLION 1000000u
 
 struct wood {
 	struct tree tree;
@@ -24,7 +28,7 @@ static int setup(void **state)
 	assert_int_equal(tree_init(&w->tree, NULL), 0);
 	w->store.name = (char *)"s3";
 	w->store_node = tree_add(&w->tree, w->tree.root, "s3", NODE_STORE);
-	w->store_node->store = &w->store;
+	node_dir(w->store_node)->store = &w->store;
 	w->bucket = tree_add(&w->tree, w->store_node, "bucket", NODE_BUCKET);
 	tree_pin(w->store_node);
 	tree_pin(w->bucket);
@@ -175,13 +179,13 @@ static void siblings_stay_in_order_of_arrival(void **state)
 
 	for (char name[] = "a"; name[0] <= 'f'; name[0]++)
 		(void)grow(w, name, NODE_FILE);
-	tree_detach(&w->tree, w->bucket->first_child);
+	tree_detach(&w->tree, dir_of(w->bucket)->first_child);
 	tree_detach(&w->tree, tree_child(&w->tree, w->bucket, "e"));
 	assert_int_equal(tree_move(&w->tree, tree_child(&w->tree, w->bucket, "c"), w->bucket, "c"),
 			 0);
-	for (const struct node *n = w->bucket->first_child; n; n = n->next)
+	for (const struct node *n = dir_of(w->bucket)->first_child; n; n = node_next(n))
 		assert_string_equal(n->name, left[i++]);
-	for (const struct node *n = w->bucket->last_child; n; n = n->prev)
+	for (const struct node *n = dir_of(w->bucket)->last_child; n; n = node_prev(n))
 		assert_string_equal(n->name, left[--i]);
 	assert_int_equal(i, 0);
 }
@@ -194,13 +198,13 @@ static void whatever_holds_a_node_keeps_it_and_its_parents(void **state)
 
 	n->nlookup = 3;
 	tree_pin(n);
-	n->pending_count = 1;
+	rare_make(n)->pending_count = 1;
 	tree_forget(&w->tree, n, 2);
 	tree_forget(&w->tree, n, 100); /* a kernel that counts wrongly does no harm */
 	assert_int_equal(n->nlookup, 0);
 	tree_unpin(&w->tree, n);
 	assert_ptr_equal(tree_by_ino(&w->tree, ino), n);
-	n->pending_count = 0;
+	n->rare->pending_count = 0;
 	n->parent->is_complete = true; /* what a listing told stays with it */
 	tree_prune(&w->tree, n);
 	assert_ptr_equal(tree_by_ino(&w->tree, ino), n);
@@ -284,8 +288,8 @@ static void a_hundred_thousand_nodes_are_all_found_and_all_go(void **state)
 		assert_true(n->ino > 1 && n->ino <= INT64_MAX);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(dirs); i++)
-		while (dirs[i]->last_child)
-			tree_prune(&w->tree, dirs[i]->last_child);
+		while (dir_of(dirs[i])->last_child)
+			tree_prune(&w->tree, dir_of(dirs[i])->last_child);
 	assert_int_equal(w->tree.count, 13);
 }
 
@@ -322,20 +326,20 @@ static void the_nearest_renamed_node_upwards_says_where_the_bytes_are(void **sta
 	struct location where;
 	int r;
 
-	sub->parent->remote_key = strdup("old/");
+	rare_make(sub->parent)->remote_key = strdup("old/");
 	assert_keys(file, "new/sub/file", "old/sub/file");
 	assert_keys(sub->parent, "new/", "old/");
-	sub->remote_key = strdup("older/dir/");
+	rare_make(sub)->remote_key = strdup("older/dir/");
 	assert_keys(file, "new/sub/file", "older/dir/file");
 	r = tree_child_remote_key(sub, "missing", false, &where);
 	assert_key(r, &where, "bucket", "older/dir/missing");
 	r = tree_child_key(sub, "missing", false, &where);
 	assert_key(r, &where, "bucket", "new/sub/missing");
-	sub->remote_bucket = strdup("elsewhere");
+	sub->rare->remote_bucket = strdup("elsewhere");
 	r = tree_remote_key(file, &where);
 	assert_ptr_equal(where.store, &w->store);
 	assert_key(r, &where, "elsewhere", "older/dir/file");
-	file->remote_key = strdup("the/file"); /* without a bucket: its own */
+	rare_make(file)->remote_key = strdup("the/file"); /* without a bucket: its own */
 	assert_keys(file, "new/sub/file", "the/file");
 }
 
@@ -416,7 +420,7 @@ static void a_key_over_the_limit_is_a_name_too_long(void **state)
 	assert_int_equal(tree_child_key(dir, "fifteen bytes..", false, &where), -ENAMETOOLONG);
 	assert_null(where.bucket);
 	assert_null(where.key);
-	dir->remote_key = strdup("short/"); /* the bytes may lie where there is room */
+	rare_make(dir)->remote_key = strdup("short/"); /* the bytes may lie where there is room */
 	assert_int_equal(tree_child_remote_key(dir, name, false, &where), 0);
 	location_release(&where);
 }
@@ -450,6 +454,114 @@ static void paths_begin_at_the_root_of_the_mount(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* All that the tree has of the system: pieces, tables, and what malloc gave. */
+static uint64_t bytes_of(const struct wood *w)
+{
+	return w->tree.pool.held_bytes + mallinfo2().uordblks + mallinfo2().hblkhd;
+}
+
+/* A listed object, as node_fill_locked makes it. */
+static uint64_t list_object(struct wood *w, struct node *dir, unsigned i)
+{
+	char name[64], version[40];
+	struct node *n;
+
+	(void)snprintf(name, sizeof(name), "%.*s%07u", (int)(i % 24), "a-longer-or-shorter-name", i);
+	(void)snprintf(version, sizeof(version), "%032x", i * 2654435761u);
+	n = tree_add(&w->tree, dir, name, NODE_FILE);
+	assert_non_null(n);
+	n->size = i;
+	n->expires_ms = n->listing_mark = 1000 + i;
+	n->mode = S_IFREG | 0644;
+	n->expect = EXPECT_VERSION;
+	n->storage_class = tree_storage_class(&w->tree, i % 3 ? "STANDARD" : "GLACIER_IR");
+	node_set_version(n, version);
+	node_set_times(n, 1700000000000000000 + i);
+	return strlen(name);
+}
+
+static void a_million_listed_objects_take_150_bytes_each_beside_their_names(void **state)
+{
+	struct wood *w = *state;
+	uint64_t before = bytes_of(w), names = 0, held;
+	struct node *dirs[100], *n;
+	char name[32];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(dirs); i++) {
+		(void)snprintf(name, sizeof(name), "dir%u", i);
+		dirs[i] = grow(w, name, NODE_DIR);
+		dirs[i]->is_complete = true;
+	}
+	for (unsigned i = 0; i < MILLION; i++)
+		names += list_object(w, dirs[i % ARRAY_SIZE(dirs)], i);
+	held = bytes_of(w) - before;
+	print_message("%.1f bytes an inode beside its name\n", (double)(held - names) / MILLION);
+	assert_true(held - names <= 150 * (uint64_t)MILLION);
+	n = tree_child(&w->tree, dirs[17], "a-longer-or-short0999017");
+	assert_non_null(n);
+	assert_int_equal(n->size, 999017);
+	assert_int_equal(n->mtime_ns, 1700000000000999017);
+	assert_int_equal(node_ctime_ns(n), n->mtime_ns);
+	assert_null(n->rare);
+	for (unsigned i = 0; i < ARRAY_SIZE(dirs); i++) { /* and when they go, so does what they took */
+		dirs[i]->is_complete = false;
+		tree_pin(dirs[i]);
+		while (dir_of(dirs[i])->first_child)
+			tree_prune(&w->tree, dir_of(dirs[i])->first_child);
+		tree_unpin(&w->tree, dirs[i]);
+	}
+	assert_int_equal(w->tree.count, 3);
+	assert_true(bytes_of(w) - before < 8u << 20); /* the tables stay */
+}
+
+static void a_name_that_grows_or_shrinks_is_kept_whole(void **state)
+{
+	struct wood *w = *state;
+	struct node *n = grow(w, "f", NODE_FILE);
+	char name[201];
+
+	for (unsigned round = 0; round < 500; round++) {
+		size_t len = 1 + round * 7919 % (sizeof(name) - 1);
+
+		memset(name, 'a' + (char)(round % 26), len);
+		name[len] = '\0';
+		assert_int_equal(tree_move(&w->tree, n, w->bucket, name), 0);
+		assert_string_equal(n->name, name);
+		assert_ptr_equal(tree_child(&w->tree, w->bucket, name), n);
+		assert_int_equal(tree_move(&w->tree, n, w->bucket, n->name), 0); /* from itself */
+		assert_string_equal(n->name, name);
+	}
+	assert_null(tree_add(&w->tree, n, "below a file", NODE_FILE));
+	assert_int_equal(tree_move(&w->tree, grow(w, "other", NODE_FILE), n, "x"), -ENOTDIR);
+}
+
+static void what_few_nodes_have_goes_when_nothing_is_left_of_it(void **state)
+{
+	struct wood *w = *state;
+	struct node *n = grow(w, "file", NODE_FILE);
+	struct location where = { &w->store, (char *)"bucket", (char *)"before" };
+
+	node_set_times(n, 100);
+	assert_null(n->rare);
+	node_set_ctime(n, 250);
+	assert_int_equal(node_ctime_ns(n), 250);
+	assert_int_equal(n->mtime_ns, 100);
+	node_set_ctime(n, INT64_MIN); /* too far away: shown as one */
+	assert_int_equal(node_ctime_ns(n), 100);
+	assert_null(n->rare);
+	node_set_version(n, "v1");
+	n->nlookup = 1;
+	node_note_pages(n);
+	assert_string_equal(n->rare->opened_version, "v1");
+	assert_int_equal(tree_set_remote(n, &where, 7), 0);
+	tree_pin(n);
+	tree_forget(&w->tree, n, 1); /* the kernel's pages went with it */
+	assert_null(n->rare->opened_version);
+	tree_clear_remote(n);
+	assert_null(n->rare);
+	tree_unpin(&w->tree, n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +575,9 @@ int main(void)
 		TEST(whatever_holds_a_node_keeps_it_and_its_parents),
 		TEST(a_detached_node_lives_until_the_last_holder_goes),
 		TEST(a_tombstone_takes_the_place_of_a_name),
+		TEST(a_million_listed_objects_take_150_bytes_each_beside_their_names),
+		TEST(a_name_that_grows_or_shrinks_is_kept_whole),
+		TEST(what_few_nodes_have_goes_when_nothing_is_left_of_it),
 		TEST(a_hundred_thousand_nodes_are_all_found_and_all_go),
 		TEST(keys_follow_the_path),
 		TEST(the_nearest_renamed_node_upwards_says_where_the_bytes_are),

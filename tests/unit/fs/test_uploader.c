@@ -39,7 +39,7 @@ static void a_write_that_an_upload_overtakes_goes_up_with_the_next(void **state)
 	lock_take(&fs->lock);
 	file_change_begin_locked(n->file); /* a write begins ... */
 	(void)pending_hurry_locked(fs, NULL, UINT64_MAX); /* ... and sync sends what is there so far: nothing */
-	while (n->put && (n->put->state != PENDING_BLOCKED || !n->version))
+	while (n->put && (n->put->state != PENDING_BLOCKED || !node_has_version(n)))
 		cond_wait(&fs->changed, &fs->lock);
 	assert_non_null(n->put);
 	lock_drop(&fs->lock);
@@ -113,10 +113,9 @@ static void what_is_left_of_an_older_version_is_not_changed(void **state)
 	bench_list(b, "");
 	n = bench_node(b, "f");
 	assert_int_equal(ops_need_file(b->fs, n->ino, false, NULL), 0);
-	assert_string_equal(n->file->base_version, n->version);
+	assert_string_equal(n->file->base_version, node_version(n).text);
 	lock_take(&b->fs->lock);
-	free(n->version);
-	n->version = strdup("newer");
+	node_set_version(n, "newer");
 	n->file->is_new_version = true;
 	lock_drop(&b->fs->lock);
 	assert_int_equal(ops_need_file(b->fs, n->ino, false, NULL), 0);

@@ -79,7 +79,7 @@ static void what_a_page_does_not_reach_is_not_complete(void **state)
 	bench_list(b, "d3");
 	assert_true(is_complete(b, "d3"));
 	assert_false(is_complete(b, "d4"));
-	assert_null(bench_node(b, "d4")->listing);
+	assert_null(dir_of(bench_node(b, "d4"))->listing);
 	bench_list(b, "d4");
 	cloud_expect(b->cloud, 0, 3);
 	assert_true(is_complete(b, "d5"));
@@ -204,7 +204,7 @@ static void list_all(struct bench *b, const char *path, struct buf *ret, bool re
 		free(steal(b->fs->walks));
 	if (!dir->is_complete)
 		bench_list(b, path);
-	for (struct node *n = dir->first_child; n; n = n->next)
+	for (struct node *n = dir_of(dir)->first_child; n; n = node_next(n))
 		if (node_exists(n) && count < 256)
 			names[count++] = str_format("%s/%s%s", path, n->name, node_is_dir(n) ? "/" : "");
 	qsort(names, count, sizeof(char *), compare_text);
