@@ -9,6 +9,7 @@
 #include "fs/listing.h"
 #include "fs/naming.h"
 #include "fs/ops.h"
+#include "fs/owed.h"
 #include "fs/park.h"
 #include "fs/pending.h"
 #include "fs/upload.h"
@@ -434,6 +435,7 @@ void fs_free(struct fs *fs)
 		kept_save(fs);
 	kept_release(fs);
 	free(fs->walks);
+	owed_end_locked(fs);
 	if (fs->queue.claims)
 		pending_release(fs);
 	tree_release(&fs->tree);

@@ -75,10 +75,33 @@ bool owed_later_locked(struct fs *fs, const struct owed *owed)
 		return false;
 	op->passes = owed->passes;
 	op->since_ns = owed->since_ns;
+	op->is_without_parts = !owed->id;
 	pending_insert_locked(fs, op);
 	(void)pending_update_locked(op); /* nobody waits for it */
 	pending_wait_until_locked(op, clock_mono_ms() + OWED_AGAIN_MS);
 	return true;
+}
+
+uint64_t owed_rest_ms(const struct pending *op)
+{
+	return (uint64_t)OWED_AGAIN_MS << (op->passes ? op->passes - 1 : 0);
+}
+
+static unsigned passes_of(const struct pending *op)
+{
+	return op->store->caps & STORE_CAP_LATE_PARTS ? OWED_PASSES_LATE : OWED_PASSES;
+}
+
+bool owed_is_only_care(const struct pending *op)
+{
+	return op->kind == PENDING_ABORT && op->passes >= OWED_PASSES;
+}
+
+void owed_end_locked(struct fs *fs)
+{
+	for (struct pending *op = fs->queue.first; op; op = op->next)
+		if (owed_is_only_care(op))
+			(void)pending_forget_row(op); /* drained with all others */
 }
 
 void owed_over_locked(struct fs *fs, const char *upload_id)
@@ -86,9 +109,14 @@ void owed_over_locked(struct fs *fs, const char *upload_id)
 	for (struct pending *op = fs->queue.first; op; op = op->next) {
 		if (op->kind != PENDING_ABORT || !op->upload_id || strcmp(op->upload_id, upload_id) != 0)
 			continue;
-		op->passes = OWED_PASSES;
-		if (pending_stop_waiting_locked(op))
+		/* The parts that the earlier mount was sending may be on their way yet. */
+		op->passes = op->store->caps & STORE_CAP_LATE_PARTS ? 1 : OWED_PASSES;
+		if (!pending_stop_waiting_locked(op))
+			return;
+		if (op->passes == OWED_PASSES)
 			pending_done_locked(op);
+		else
+			pending_wait_until_locked(op, clock_mono_ms() + owed_rest_ms(op));
 		return;
 	}
 }
@@ -129,6 +157,20 @@ static enum use use_of(struct pending *op, const char *id)
 	return USE_NONE;
 }
 
+/* 1: it has; 0: it has none, or is gone. */
+static int has_parts(struct pending *op, const char *id, struct error *err)
+{
+	CLEANUP(freep) struct store_part *parts = NULL;
+	size_t count = 0;
+	int r = op->store->ops->upload_parts ? store_upload_parts(op->store, op->bucket, op->key, id, &parts, &count, err) : 0;
+
+	if (r < 0 && err->kind == ERR_NOT_FOUND) {
+		*err = ERROR_INIT;
+		return 0;
+	}
+	return r < 0 ? r : count > 0;
+}
+
 /* Of an upload whose id was never told: every one of its key that began since. *ret_is_open: one may yet turn out to be ours. */
 static int abort_unnamed(struct pending *op, bool *ret_is_open, struct error *err)
 {
@@ -138,17 +180,19 @@ static int abort_unnamed(struct pending *op, bool *ret_is_open, struct error *er
 	if (!op->store->ops->upload_list)
 		return 0; /* such a store has none that stay */
 	r = store_upload_list(op->store, op->bucket, op->key, &page, err);
-	for (size_t i = 0; i < page.count && r == 0; i++) {
+	for (size_t i = 0; i < page.count && r >= 0; i++) {
 		const struct store_upload *u = &page.uploads[i];
 		enum use use = USE_OURS;
 
 		if (strcmp(u->key, op->key) == 0 && u->started_wall_ns >= op->since_ns - CLOCKS_DIFFER_NS)
 			use = use_of(op, u->upload_id);
+		if (use == USE_NONE && op->is_without_parts)
+			r = has_parts(op, u->upload_id, err); /* then it is somebody else's, who is at it */
 		*ret_is_open |= use == USE_MAYBE;
-		if (use == USE_NONE)
+		if (use == USE_NONE && r == 0)
 			r = abort_one(op, u->upload_id, err);
 	}
-	return r < 0 && err->kind == ERR_NOT_FOUND ? 0 : r;
+	return r < 0 && err->kind != ERR_NOT_FOUND ? r : 0;
 }
 
 /* Notes passes that were made; whether more are wanted. */
@@ -156,7 +200,7 @@ static bool again(struct pending *op, unsigned passes)
 {
 	LOCKED(&op->fs->lock);
 	op->passes += passes;
-	op->wants_redo = op->passes < OWED_PASSES;
+	op->wants_redo = op->passes < passes_of(op);
 	return op->wants_redo;
 }
 

@@ -414,7 +414,7 @@ static uint64_t again_after_ms_locked(const struct pending *op)
 	const struct file *f = op->kind == PENDING_PUT ? op->node->file : NULL;
 
 	if (op->kind == PENDING_ABORT)
-		return OWED_AGAIN_MS;
+		return owed_rest_ms(op);
 	if (!f || !f->writers || f->closing_waiting)
 		return 0;
 	if (passthrough_is_only_kept_locked(f))
@@ -739,7 +739,7 @@ size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
 
 	for (struct pending *op = fs->queue.first; op; op = next) {
 		next = op->next;
-		if (op->origin_seq > up_to_seq || !pending_is_below_locked(op, dir))
+		if (op->origin_seq > up_to_seq || !pending_is_below_locked(op, dir) || owed_is_only_care(op))
 			continue;
 		count++;
 		if (op->kind == PENDING_ABORT && op->passes)

@@ -99,6 +99,7 @@ struct pending {
 	uint64_t synced_size, synced_file; /* durable.h */
 	int64_t since_ns;	/* PENDING_ABORT: of uploads that began before nothing is known */
 	unsigned passes;	/* PENDING_ABORT: how often it was carried out */
+	bool is_without_parts;	/* PENDING_ABORT without a name: this mount never knew it, so it has no part of ours */
 	char *upload_id;	/* of a multipart upload to take up or abort */
 	struct upload_told told;
 	char expect[STORE_VERSION_MAX]; /* copies: the version that is copied, "" when it is not known; recovery of puts */

@@ -2,6 +2,7 @@
 #include "backends/base/fileio.h"
 #include "backends/base/metrics.h"
 #include "fs/file.h"
+#include "fs/owed.h"
 #include "fs/passthrough.h"
 #include "fs/pending.h"
 #include "fs/upload.h"
@@ -50,7 +51,7 @@ static struct json_object *pending_json(struct fs *fs, struct json_object *into)
 	for (const struct pending *op = fs->queue.first; op; op = op->next) {
 		failed += op->is_failed;
 		if (op->kind != PENDING_PUT) {
-			others++;
+			others += !owed_is_only_care(op);
 		} else {
 			files++;
 			bytes += op->node ? op->node->size : 0;

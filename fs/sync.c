@@ -1,5 +1,6 @@
 #include "backends/base/clock.h"
 #include "fs/file.h"
+#include "fs/owed.h"
 #include "fs/pending.h"
 #include "fs/upload.h"
 #include <time.h>
@@ -31,7 +32,7 @@ static void count_locked(struct fs *fs, struct node *top, uint64_t up_to, struct
 	for (const struct pending *op = fs->queue.first; op; op = op->next) {
 		uint64_t sent = atomic_load(&op->sent_bytes);
 
-		if (op->origin_seq > up_to || !pending_is_below_locked(op, top))
+		if (op->origin_seq > up_to || !pending_is_below_locked(op, top) || owed_is_only_care(op))
 			continue;
 		if (op->kind == PENDING_PUT) {
 			uint64_t size = op->node ? op->node->size : 0;
@@ -56,7 +57,7 @@ static void collect_failures_locked(struct fs *fs, struct node *top, uint64_t up
 		CLEANUP(freep) char *path = op->node ? tree_path(&fs->tree, op->node) : NULL;
 		struct json_object *o;
 
-		if (op->origin_seq > up_to || !pending_is_below_locked(op, top))
+		if (op->origin_seq > up_to || !pending_is_below_locked(op, top) || owed_is_only_care(op))
 			continue;
 		if (op->error.kind && !first->kind)
 			*first = op->error;

@@ -79,10 +79,15 @@ static void upload_free(struct upload *u)
 	free(u);
 }
 
+static bool may_come_back(const struct upload *u)
+{
+	return u->is_cut && u->id && (u->store->caps & STORE_CAP_LATE_PARTS);
+}
+
 /* Nothing of it can be at the store. */
 static bool is_nowhere(const struct upload *u)
 {
-	return u->is_completed || (!u->id && !u->is_in_doubt);
+	return (u->is_completed && !may_come_back(u)) || (!u->id && !u->is_in_doubt);
 }
 
 /* The queue sees to what is still owed. false: nothing is, or the row alone tells of it, to the next mount. */
@@ -156,7 +161,7 @@ void upload_discard_locked(struct file *f)
 	if (!u)
 		return;
 	u->is_discarded = true;
-	u->is_cut = u->running > 0;
+	u->is_cut |= u->running > 0;
 	cancel_fire(&u->cancel);
 	upload_unref_locked(u);
 }
@@ -176,6 +181,7 @@ static void part_ended(struct part *part, int r, const struct store_part *result
 
 	LOCKED(&fs->lock);
 	part->state = r == 0 && !part->is_stale ? PART_DONE : PART_EMPTY;
+	u->is_cut |= r < 0 ? err->kind == ERR_CANCELLED || error_is_retryable(err->kind) : result->was_repeated;
 	if (r == 0) {
 		part->result = *result;
 		part->result.size = part->end - part->start;
@@ -216,12 +222,14 @@ static int send_part(struct part *part, struct store_part *ret, struct error *er
 	return r < 0 ? r : store_upload_part(u->store, u->bucket, u->key, u->id, part->index + 1, &source, &u->cancel, ret, err);
 }
 
+/* Not cut short when it is no longer wanted: the server would carry it out all the same, behind the abort. (versitygw 1.8 then has
+ * an upload of that name again, seen 2026-11.) */
 static int copy_part(const struct part *part, struct store_part *ret, struct error *err)
 {
 	struct upload *u = part->upload;
 
 	return store_part_copy(u->store, u->base.bucket, u->base.key, u->base_version, part->start, part->end - part->start,
-			       u->bucket, u->key, u->id, part->index + 1, &u->cancel, ret, err);
+			       u->bucket, u->key, u->id, part->index + 1, NULL, ret, err);
 }
 
 static void part_run(struct job *job)
@@ -331,11 +339,13 @@ uint64_t upload_meta_hash(const struct store_put_args *args)
 int upload_begin(struct upload *u, const struct store_put_args *args, int64_t mtime_ns, struct error *err)
 {
 	struct fs *fs = u->fs;
+	struct store_put_args asked = *args;
 	char *id = NULL;
 	uint64_t ticket = 0;
-	bool is_asked;
+	bool is_asked, was_repeated = false;
 	int r;
 
+	asked.ret_was_repeated = &was_repeated;
 	u->begun_meta = upload_meta_hash(args);
 	u->begun_mtime_ns = mtime_ns;
 
@@ -344,7 +354,7 @@ int upload_begin(struct upload *u, const struct store_put_args *args, int64_t mt
 	r = owed_note(u->fs, u->store, u->bucket, u->key, &u->owed_seq, err);
 	is_asked = r == 0;
 	if (r == 0)
-		r = store_upload_begin(u->store, u->bucket, u->key, args, &id, err);
+		r = store_upload_begin(u->store, u->bucket, u->key, &asked, &id, err);
 	FAULT_POINT("upload-begin-after");
 
 	lock_take(&fs->lock);
@@ -355,6 +365,8 @@ int upload_begin(struct upload *u, const struct store_put_args *args, int64_t mt
 		struct pending *op = u->file->node->put;
 
 		u->id = id;
+		if (was_repeated)
+			(void)owed_later_locked(fs, &(struct owed){ { u->store, u->bucket, u->key }, NULL, u->owed_since_ns, 0 });
 		owed_name(fs, u->store, u->bucket, u->key, u->owed_seq, id);
 		if (op && !u->is_discarded) {
 			free(op->upload_id);

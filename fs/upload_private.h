@@ -35,7 +35,7 @@ struct upload {
 	unsigned refs;
 	bool is_beginning, is_discarded, is_completed;
 	bool is_in_doubt;   /* its begin failed so that the store may have carried it out */
-	bool is_cut;	    /* given up while parts were on their way */
+	bool is_cut;	    /* parts may still arrive: it was given up while they were on their way, or they were sent again */
 	bool is_completing; /* the parts are put together: none may begin */
 	bool is_partial;
 	bool is_overtaken;    /* a range that was to be copied was written to */

@@ -164,7 +164,7 @@ static void set_powers(struct s3_store *s, const struct s3_options *options)
 	s->base.limits = s3_limits;
 	s->base.caps = STORE_CAP_COPY | STORE_CAP_PART_COPY | STORE_CAP_DELETE_MANY |
 		       STORE_CAP_VERSIONING | STORE_CAP_PRESIGN | STORE_CAP_BUCKETS |
-		       STORE_CAP_FLAT;
+		       STORE_CAP_FLAT | STORE_CAP_LATE_PARTS;
 	if (s->conditions != S3_CONDITIONS_NO)
 		s->base.caps |= STORE_CAP_CONDITIONAL_PUT | STORE_CAP_CONDITIONAL_DELETE;
 	/* Told to believe: in all but a copy's target, where nobody but Amazon was found to keep one. */

@@ -83,6 +83,8 @@ int s3_upload_begin(struct store *store, const char *bucket, const char *key,
 				 "the service began an upload without naming it");
 	if (c.response.attempts > 1)
 		abort_strays(s, bucket, key, buf_cstr(&id), c.response.elapsed_ms);
+	if (args->ret_was_repeated)
+		*args->ret_was_repeated = c.response.attempts > 1;
 	*ret_upload_id = buf_detach(&id);
 	return *ret_upload_id ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 }
@@ -130,6 +132,7 @@ int s3_upload_part(struct store *store, const char *bucket, const char *key, con
 		return r;
 	if (!part.tag[0])
 		return no_tag(err);
+	part.was_repeated = c.response.attempts > 1;
 	*ret = part;
 	return 0;
 }
@@ -179,6 +182,7 @@ int s3_part_copy(struct store *store, const char *from_bucket, const char *from_
 		return r;
 	if (!part.tag[0])
 		return no_tag(err);
+	part.was_repeated = c.response.attempts > 1;
 	if (has_checksums(s3_of(store)) &&
 	    xml_find(str_trim(buf_str(&c.answer)), "CopyPartResult/ChecksumCRC32C", &checksum,
 		     &none) >= 0)

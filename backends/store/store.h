@@ -42,6 +42,8 @@ enum store_caps {
 	STORE_CAP_FLAT = 1 << 14,	    /* `a` and `a/b` may both exist */
 	STORE_CAP_PART_WHOLE = 1 << 15,	    /* the first part may be the object that is replaced, whole; no range of it */
 	STORE_CAP_READ_ONLY = 1 << 16,	    /* nothing can be changed: who asks is told at once */
+	STORE_CAP_LATE_PARTS = 1 << 17,	    /* a part that was cut short may arrive behind its upload's end and bring it back to life: it
+					     * is aborted once more then, which does no harm to what was completed */
 };
 
 struct store_limits {
@@ -155,6 +157,8 @@ struct store_put_args {
 	const char *content_type; /* NULL: by the key's suffix, else application/octet-stream */
 	struct cancel *cancel;
 	uint64_t deadline_mono_ms;
+	bool *ret_was_repeated; /* upload_begin, NULL: nobody asks. Set when the request went more than once: there may be, or may
+				 * come yet, an upload of which nobody knows */
 };
 
 struct store_part {
@@ -162,6 +166,7 @@ struct store_part {
 	char tag[STORE_VERSION_MAX]; /* what upload_part or part_copy returned */
 	char checksum[64];	/* the provider's checksum of that part as text, or "" */
 	uint64_t size;
+	bool was_repeated;	/* sent more than once: an earlier sending may arrive yet */
 };
 
 struct store_copy_args {
