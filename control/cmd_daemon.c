@@ -6,6 +6,7 @@
 #include "control/context.h"
 #include "control/meter.h"
 #include "control/server.h"
+#include "control/telemetry.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -49,12 +50,15 @@ static int serve(struct config *config, enum op_risk allow, struct error *err)
 		r = meter_start(err);
 	if (r == 0)
 		r = server_new(context, &session, allow, &server, err);
+	if (r == 0)
+		r = telemetry_start(config, &session, err);
 	if (r == 0) {
 		log_info("daemon.ready", "socket='%s'", server_path(server));
 		(void)printf("%s\n", server_path(server));
 		(void)fflush(stdout); /* who started it may have gone */
 		log_info("daemon.ended", "signal=%d", wait_for_end());
 	}
+	telemetry_stop();
 	server_free(server);
 	op_context_free(context);
 	session_destroy(&session);

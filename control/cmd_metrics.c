@@ -12,6 +12,15 @@
 
 #define METRICS_MS 5000
 
+static int name_daemon(const struct client *c, struct json_object *result, struct error *err)
+{
+	CLEANUP(freep) char *name = str_format("daemon:%lld", (long long)(c->about ? json_get_int64(c->about, "pid", 0) : 0));
+
+	if (!name || json_object_object_add(result, "mountpoint", json_object_new_string(name)) != 0)
+		return error_set(err, ERR_NO_MEMORY, "out of memory");
+	return 0;
+}
+
 static int run(struct cli *cli, struct error *err)
 {
 	CLEANUP(clients_release) struct clients all = CLIENTS_INIT;
@@ -32,6 +41,8 @@ static int run(struct cli *cli, struct error *err)
 		if (only && (!at || strcmp(at, only) != 0))
 			continue;
 		r = client_call(c, "metrics", NULL, METRICS_MS, NULL, NULL, &result, err);
+		if (r == 0 && !json_get_string(result, "mountpoint")) /* two daemons without a mount are told apart, too */
+			r = name_daemon(c, result, err);
 		if (r == 0 && json_object_array_add(results, result) != 0)
 			r = error_set(err, ERR_NO_MEMORY, "out of memory");
 	}

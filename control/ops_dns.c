@@ -19,6 +19,8 @@ static const struct op_wait wait_zone_made = {"dns.zones.get", "zone", "status",
 static const struct op_wait wait_zone_gone = {"dns.zones.get", "zone", "status", NULL, failed};
 static const struct op_wait wait_zone_applied = {"dns.zones.get", "zone", "status", active, failed, .keeps_result = true};
 static const struct op_wait wait_ptr = {"dns.ptrs.get", "address", "status", active, failed};
+static const char *const inactive[] = {"inactive", NULL};
+static const struct op_wait wait_ptr_gone = {"dns.ptrs.get", "address", "status", inactive, failed, .keeps_result = true};
 static const struct op_wait wait_record = {"dns.records.get", "zone", "status", active, failed};
 static const struct op_wait wait_record_gone = {"dns.records.get", "zone", "status", NULL, failed};
 
@@ -215,6 +217,8 @@ const struct op dns_op_rows[] = {
 	 .summary = "take the reverse name of a floating IP address away",
 	 .risk = OP_DESTROY,
 	 .params = ptr_params,
+	 .wait = &wait_ptr_gone,
+	 .example = "skydir dns ptrs delete 192.0.2.7 --wait",
 	 DNS(ptrs_delete)},
 	{.name = NULL},
 };

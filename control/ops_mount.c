@@ -130,12 +130,13 @@ static void add_metric(const struct metric *m, void *rows)
 	add_row(rows, m->name, m->labels, m->type, metric_value(m));
 }
 
-/* All counters, and what waits for the cloud, which alarms are made of. */
+/* All counters, and of a mount what waits for the cloud, which alarms are made of. */
 static int run_metrics(const struct op_call *call, struct json_object **ret, struct error *err)
 {
 	CLEANUP(json_putp) struct json_object *status = NULL;
+	struct fs *fs = call->session ? call->session->fs : NULL;
 	struct json_object *o, *rows;
-	int r = fs_status(call->session->fs, &status, err);
+	int r = fs ? fs_status(fs, &status, err) : 0;
 
 	if (r < 0)
 		return r;
@@ -147,13 +148,15 @@ static int run_metrics(const struct op_call *call, struct json_object **ret, str
 		return error_no_memory(err);
 	}
 	metrics_each(add_metric, rows);
-	add_row(rows, "skydir_dirty_files", "", METRIC_GAUGE,
-		json_get_int64(status, "dirty.files", 0));
-	add_row(rows, "skydir_dirty_bytes", "", METRIC_GAUGE,
-		json_get_int64(status, "dirty.bytes", 0));
-	add_row(rows, "skydir_pending_operations", "", METRIC_GAUGE,
-		json_get_int64(status, "pending", 0));
-	json_object_object_add(o, "mountpoint", json_object_new_string(call->session->mountpoint));
+	if (fs) {
+		add_row(rows, "skydir_dirty_files", "", METRIC_GAUGE,
+			json_get_int64(status, "dirty.files", 0));
+		add_row(rows, "skydir_dirty_bytes", "", METRIC_GAUGE,
+			json_get_int64(status, "dirty.bytes", 0));
+		add_row(rows, "skydir_pending_operations", "", METRIC_GAUGE,
+			json_get_int64(status, "pending", 0));
+		json_object_object_add(o, "mountpoint", json_object_new_string(call->session->mountpoint));
+	}
 	json_object_object_add(o, "metrics", rows);
 	*ret = o;
 	return 0;
@@ -223,7 +226,6 @@ const struct op mount_ops[] = {
 	 .is_quick = true,
 	 .summary = "all counters and gauges",
 	 .run = run_metrics,
-	 .needs_mount = true,
 	 .is_hidden = true,
 	 .result = OP_ONE},
 	{.name = "mount.sync",

@@ -112,7 +112,8 @@ static struct json_object *resource_json(const char *mountpoint)
 	add_text(list, "service.name", "skydir");
 	add_text(list, "service.version", SKYDIR_VERSION);
 	add_int(list, "process.pid", getpid());
-	add_text(list, "skydir.mount", mountpoint);
+	if (mountpoint) /* NULL: a daemon without a mount */
+		add_text(list, "skydir.mount", mountpoint);
 	json_object_object_add(o, "attributes", list);
 	return o;
 }

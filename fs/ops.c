@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#define BUDGET_LOG_MS 60000
+
 static struct metric *requests[OPS_KINDS]; /* made by op_init, which the kernel asks for first */
 
 static void requests_init(void)
@@ -77,6 +79,20 @@ void ops_entry_undo(struct fs *fs, struct fuse_entry_param *e)
 		tree_forget(&fs->tree, n, 1);
 }
 
+/* A budget that stopped refuses every call: it is told once a minute, with how often it was not told. */
+static void log_budget(const char *what, const struct error *err)
+{
+	static _Atomic uint64_t next_mono_ms;
+	static _Atomic unsigned more;
+	uint64_t now = clock_mono_ms(), next = atomic_load(&next_mono_ms);
+
+	if (now < next || !atomic_compare_exchange_strong(&next_mono_ms, &next, now + BUDGET_LOG_MS)) {
+		atomic_fetch_add(&more, 1);
+		return;
+	}
+	log_warn("request.failed", "what=%s error='%s' more=%u", what, err->message, atomic_exchange(&more, 0));
+}
+
 int ops_errno(int r, const struct error *err, const char *what)
 {
 	int errnum = err && err->kind ? error_errnum(err->kind) : -r;
@@ -87,6 +103,9 @@ int ops_errno(int r, const struct error *err, const char *what)
 	case ERR_EXISTS:
 	case ERR_NOT_EMPTY:
 	case ERR_CANCELLED:
+		break;
+	case ERR_BUDGET:
+		log_budget(what, err);
 		break;
 	default:
 		log_warn("request.failed", "what=%s error='%s'", what, err->message);

@@ -24,6 +24,8 @@ static struct json_object *make_status(struct json_object *o)
 		ours = "error";
 	else if (status && !strcmp(status, "DELETED"))
 		ours = "deleted";
+	else if (status && !strcmp(status, "INACTIVE"))
+		ours = "inactive";
 	else if (status && !strcmp(status, "PENDING"))
 		ours = action && !strcmp(action, "DELETE") ? "deleting" : "pending";
 	return json_object_new_string(ours);
@@ -117,12 +119,23 @@ static const struct record_source set_map[] = {
 	{ "description", "description", NULL, NULL },
 	{ NULL, NULL, NULL, NULL },
 };
+/* An address without a reverse name is shown without a state, or as INACTIVE: by release. */
+static struct json_object *make_ptr_status(struct json_object *o)
+{
+	const char *status = json_get_string(o, "status");
+	bool is_pending = status && (!strcmp(status, "PENDING") || !strcmp(status, "ERROR"));
+
+	if (!json_get_string(o, "ptrdname") && !is_pending)
+		return json_object_new_string("inactive");
+	return make_status(o);
+}
+
 static const struct record_source ptr_map[] = {
 	{ "id", "id", NULL, NULL },
 	{ "address", "address", NULL, NULL },
 	{ "name", "ptrdname", NULL, make_name },
 	{ "ttl", "ttl", NULL, NULL },
-	{ "status", "", NULL, make_status },
+	{ "status", "", NULL, make_ptr_status },
 	{ "description", "description", NULL, NULL },
 	{ NULL, NULL, NULL, NULL },
 };

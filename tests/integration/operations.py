@@ -132,7 +132,7 @@ def dns(walk, zone, second, zone_file, *more):
     walk.do("dns ptrs list", check=items(1))
     walk.do("dns ptrs set", "192.0.2.2", "host.example.org", "--wait", check=lambda r: r["name"] == "host.example.org")
     walk.do("dns ptrs get", "192.0.2.2", check=lambda r: r["name"] == "host.example.org")
-    walk.do("dns ptrs delete", "192.0.2.2", "--yes")
+    walk.do("dns ptrs delete", "192.0.2.2", "--yes", "--wait")
 
 
 def storage(walk, bucket, place):

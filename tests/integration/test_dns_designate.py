@@ -127,8 +127,16 @@ def test_reverse_names_of_floating_addresses(cli, server):
     assert (made["name"], made["ttl"], made["status"]) == ("host.example.org", 600, "pending")
     assert [v["ptrdname"] for v in server.floating.values()] == [None, "host.example.org.", None]
     assert cli("dns", "ptrs", "get", "192.0.2.2").json["name"] == "host.example.org"
+    assert cli("dns", "ptrs", "set", "192.0.2.2", "host.example.org", "--wait").json["status"] == "active"
+    server.slow = 3
     assert cli("dns", "ptrs", "delete", "192.0.2.2", "--yes").code == 0
-    assert cli("dns", "ptrs", "get", "192.0.2.2").json["name"] is None
+    assert cli("dns", "ptrs", "get", "192.0.2.2").json["status"] == "deleting", "nobody waited"
+    done = cli.run("dns", "ptrs", "delete", "192.0.2.2", "--yes", "--wait")
+    assert done.code == 0, done.err
+    left = server.floating["RegionOne:00000000-0000-0000-0000-000000000002"]
+    assert (left["ptrdname"], left["status"]) == (None, "INACTIVE"), "it came back when the name was gone"
+    gone = cli("dns", "ptrs", "get", "192.0.2.2").json
+    assert (gone["name"], gone["status"]) == (None, "inactive")
     assert cli("dns", "ptrs", "get", "192.0.2.9").code == 3
 
 

@@ -218,7 +218,7 @@ def test_the_reverse_name_of_a_floating_address(cli, name):
         assert (made["address"], made["name"]) == (ip, f"{name}.example.org")
         assert cli("dns", "ptrs", "get", ip).json["name"] == f"{name}.example.org"
         assert ip in [p["address"] for p in cli("dns", "ptrs", "list").items]
-        assert cli("dns", "ptrs", "delete", ip, "--yes").code == 0
+        assert cli("dns", "ptrs", "delete", ip, "--yes", "--wait").code == 0
         assert cli("dns", "ptrs", "get", ip).json["name"] is None
     finally:
         cli("floating-ips", "release", ip, "--yes")

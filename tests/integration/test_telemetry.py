@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -15,7 +16,8 @@ import urllib.request
 import pytest
 from google.protobuf.json_format import ParseDict
 
-from harness import eventually
+from cli import Cli
+from harness import SKYDIR, eventually
 
 pytestmark = pytest.mark.stores("s3", only="telemetry is the same for all")
 TOKEN = "Bearer otlp-c0llect0r-s3cret"
@@ -30,6 +32,7 @@ class Collector:
 
         kinds = {"/v1/traces": ExportTraceServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
         self.spans, self.metrics, self.bodies, self.wrong, self.status, self.resources = [], [], [], [], 200, []
+        self.resources_of_metrics = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -49,6 +52,7 @@ class Collector:
                         outer.resources.append({a.key: a.value.string_value for a in resource.resource.attributes})
                         outer.spans += [s for scope in resource.scope_spans for s in scope.spans]
                     for resource in getattr(message, "resource_metrics", []):
+                        outer.resources_of_metrics.append({a.key: a.value.string_value for a in resource.resource.attributes})
                         outer.metrics.append({m.name: m for scope in resource.scope_metrics for m in scope.metrics})
                 except Exception as e:  # told by the test, not by the server's thread
                     outer.wrong.append(repr(e))
@@ -233,6 +237,38 @@ def test_spans_are_not_sent_to_providers_and_a_dead_collector_stops_nobody(mount
     assert int(dropped[1]) > 0 and len(mount.keys()) == 50
     assert mount.log.read_text().count("warn: telemetry.send") == 1, "told once"
     assert TOKEN.split()[1] not in mount.log.read_text()
+
+
+def daemon_of(cli):
+    daemon = subprocess.Popen([str(SKYDIR), "daemon"], env=cli.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert daemon.stdout.readline().strip().endswith(".sock")
+    return daemon
+
+
+def test_a_daemon_without_a_mount_tells_too(collector):
+    with Cli(config=f"[telemetry]\nmetrics-port = 0\notlp-endpoint = {collector.endpoint}\notlp-authorization = {TOKEN}\n"
+                    "sample = 1\ninterval = 1s\n") as cli:
+        daemon = daemon_of(cli)
+        try:
+            port = int(next(re.search(r"127.0.0.1:(\d+)/metrics", line) for line in daemon.stderr if "metrics.ready" in line)[1])
+            assert cli("buckets", "list", "/local").code == 0
+            text = ask(port, b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").decode()
+            assert "telemetry_spans_sent_total" in text and "skydir_dirty_files" not in text, "what only a mount has is not there"
+            shown = cli.run("metrics")
+            assert shown.code == 0 and f'mount="daemon:{daemon.pid}"' in shown.out, shown.err
+            eventually(lambda: collector.metrics, what="metrics at the collector")
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+            log = daemon.communicate(timeout=60)[1]
+        assert daemon.returncode == 0 and TOKEN.split()[1] not in log
+    assert not collector.wrong and "skydir.mount" not in collector.resources_of_metrics[0]
+    assert collector.resources_of_metrics[0]["service.name"] == "skydir"
+
+
+def test_a_daemon_with_a_bad_section_does_not_start():
+    with Cli(config="[telemetry]\nmetrics-port = many\n") as cli:
+        done = cli.run("daemon")
+        assert done.code != 0 and "metrics-port" in done.err and done.out == ""
 
 
 def test_without_a_sample_there_are_metrics_and_no_spans(mount, collector):

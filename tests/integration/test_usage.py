@@ -162,6 +162,11 @@ def test_a_budget_warns_stops_writes_and_lets_them_go_on_when_it_is_raised(mount
     assert "late" in status and mount.status()["dirty"]["files"] == 1
     log = mount.log.read_text()
     assert "budget.warning" in log and "budget.stopped" in log
+    for _ in range(20):
+        with pytest.raises(OSError, match="quota exceeded"):
+            (mount.path / "new").write_bytes(b"x")
+    told = [line for line in mount.log.read_text().splitlines() if "request.failed" in line and "used up" in line]
+    assert 1 <= len(told) < 10, "once a minute, not once a call"
     assert json.loads(mount.skydir("usage", "budgets", "--output", "json").stdout)["items"][0]["stopped"] is True
     direct = mount.skydir("objects", "upload", mount.config, f"/s3/{mount.bucket}/direct", check=False)
     assert direct.returncode == 7 and "budget 'monthly'" in direct.stderr

@@ -136,7 +136,10 @@ class DesignateContract(Contract):
         if row["status"] == "PENDING":
             row["looks"] += 1
             if row["looks"] > self.slow:
-                row["status"], row["action"] = "ACTIVE", "NONE"
+                if row["action"] == "DELETE" and "ptrdname" in row:
+                    row.update(ptrdname=None, ttl=None, status="INACTIVE", action="NONE")
+                else:
+                    row["status"], row["action"] = "ACTIVE", "NONE"
         return {k: v for k, v in row.items() if k != "looks"}
 
     def members(self, allowed, required=()):
@@ -240,7 +243,11 @@ class DesignateContract(Contract):
             self.members({"ptrdname", "ttl", "description"}, {"ptrdname"})
             if self.body["ptrdname"] is not None and not HOST.match(self.body["ptrdname"]):
                 self.bad("ptrdname")
-            self.floating[parts[0]].update(self.body, status="PENDING" if self.body["ptrdname"] else "INACTIVE", looks=0)
+            one = self.floating[parts[0]]
+            if self.body["ptrdname"] or not self.slow:
+                one.update(self.body, status="PENDING" if self.body["ptrdname"] else "INACTIVE", action="UPDATE", looks=0)
+            else:  # the name is shown until it is gone
+                one.update(status="PENDING", action="DELETE", looks=0)
             return as_json(202, {"id": parts[0], **self.seen(dict(self.floating[parts[0]]))})
         return as_json(200, shown[parts[0]])
 
