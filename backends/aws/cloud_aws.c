@@ -20,7 +20,11 @@ static const struct {
 	{ "lambda", "aws-lambda", "LAMBDA", "lambda.%s", SERVICE_JSON, NULL },
 	{ "rds", "aws-rds", "RDS", "rds.%s", SERVICE_XML, NULL },
 	{ "logs", "aws-logs", "CLOUDWATCH_LOGS", "logs.%s", SERVICE_JSON, NULL },
-	/* One for all regions; its signatures say us-east-1. */
+	{ "servicequotas", "aws-servicequotas", "SERVICE_QUOTAS", "servicequotas.%s", SERVICE_JSON, NULL },
+	{ "sts", "aws-sts", "STS", "sts.%s", SERVICE_XML, NULL },
+	/* One for all regions; their signatures say us-east-1. */
+	{ "ce", "aws-ce", "COST_EXPLORER", "ce.us-east-1", SERVICE_JSON, "us-east-1" },
+	{ "budgets", "aws-budgets", "BUDGETS", "budgets", SERVICE_JSON, "us-east-1" },
 	{ "route53", "aws-route53", "ROUTE_53", "route53", SERVICE_XML, "us-east-1" },
 };
 
@@ -175,6 +179,12 @@ static char *standard_endpoint(const struct aws *a, size_t row)
 	return url ? strdup(url) : cred_aws_profile_value(&a->host, a->profile, "endpoint_url");
 }
 
+/* Cost Explorer alone has a region in its global address. */
+static bool is_global_in_china(size_t row, const char *region)
+{
+	return !strcmp(service_rows[row].name, "ce") && !strncmp(region, "cn-", 3);
+}
+
 static char *service_url(const struct aws *a, size_t row)
 {
 	const char *region = a->base.region;
@@ -188,7 +198,7 @@ static char *service_url(const struct aws *a, size_t row)
 			standard[--len] = '\0';
 		return steal(standard);
 	}
-	host = str_format("https://%s", service_rows[row].host);
+	host = str_format("https://%s", is_global_in_china(row, region) ? "ce.cn-northwest-1" : service_rows[row].host);
 	if (!host)
 		return NULL;
 	if (strstr(host, "%s")) {
@@ -284,5 +294,6 @@ const struct cloud_driver cloud_aws = {
 			[CLOUD_NETWORK] = &aws_network,
 			[CLOUD_STACKS] = &aws_stacks,
 			[CLOUD_FUNCTIONS] = &aws_functions,
-			[CLOUD_DATABASES] = &aws_databases },
+			[CLOUD_DATABASES] = &aws_databases,
+			[CLOUD_METERING] = &aws_metering },
 };

@@ -11,6 +11,7 @@
 #include "backends/cloud/compute.h"
 #include "backends/cloud/databases.h"
 #include "backends/cloud/dns.h"
+#include "backends/cloud/metering.h"
 #include "backends/cloud/network.h"
 #include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
@@ -76,6 +77,7 @@ extern const struct network_ops aws_network; /* ec2_network.c */
 extern const struct stack_ops aws_stacks;    /* cloudformation.c */
 extern const struct function_ops aws_functions; /* lambda.c */
 extern const struct database_ops aws_databases; /* rds.c */
+extern const struct metering_ops aws_metering; /* costs.c */
 /* A stack that is not there is a ValidationError like any other. */
 void cloudformation_refine(const struct http_response *response, struct error *err);
 extern const struct dns_ops aws_dns;

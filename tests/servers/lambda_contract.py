@@ -49,9 +49,9 @@ def check(value, shape, at):
             raise Refused(400, "ValidationException", f"{at} is out of its range")
 
 
-def check_signature(request, endpoint, service):
+def check_signature(request, endpoint, service, region=REGION):
     given = request.headers.get("Authorization", "")
-    scope = re.match(rf"AWS4-HMAC-SHA256 Credential={KEY}/\d{{8}}/{REGION}/{service}/aws4_request, SignedHeaders=([^,]+), ", given)
+    scope = re.match(rf"AWS4-HMAC-SHA256 Credential={KEY}/\d{{8}}/{region}/{service}/aws4_request, SignedHeaders=([^,]+), ", given)
     if not scope:
         raise Refused(403, "UnrecognizedClientException", "The security token included in the request is invalid.")
     date = request.headers["X-Amz-Date"]
@@ -59,7 +59,7 @@ def check_signature(request, endpoint, service):
     again = AWSRequest(method=request.method, url=endpoint + request.path + ("?" + query if query else ""), data=request.body,
                        headers={n: request.headers[n] for n in scope[1].split(";") if n != "host"})
     again.context["timestamp"] = date
-    signer = botocore.auth.SigV4Auth(Credentials(KEY, SECRET), service, REGION)
+    signer = botocore.auth.SigV4Auth(Credentials(KEY, SECRET), service, region)
     text = signer.string_to_sign(again, signer.canonical_request(again))
     if not given.endswith("Signature=" + signer.signature(text, again)):
         raise Refused(403, "InvalidSignatureException", "The request signature we calculated does not match")
