@@ -80,6 +80,24 @@ static int check_period(struct json_object *params, struct json_object **ret, st
 	return r;
 }
 
+/* The length of the intervals in seconds, as services want it. */
+static int check_measures(struct json_object *params, struct json_object **ret, struct error *err)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+	struct json_object *granularity = json_get(params, "granularity");
+	struct metering_period period;
+	int r = metering_period_read(params, &period, err);
+
+	if (r < 0)
+		return r;
+	if (json_object_deep_copy(params, &o, NULL) != 0)
+		return error_no_memory(err);
+	if (granularity && json_object_object_add(o, "granularity", json_object_new_uint64(op_duration_ms(granularity) / 1000)) != 0)
+		return error_no_memory(err);
+	*ret = steal(o);
+	return 0;
+}
+
 static int check_forecast(struct json_object *params, struct json_object **ret, struct error *err)
 {
 	struct metering_period period;
@@ -165,7 +183,7 @@ const struct op metering_op_rows[] = {
 	 .example = "skydir metering measures 11111111-2222-3333-4444-555555555555 cpu --since 2026-11-01 --granularity 1h",
 	 .result = OP_ITEMS,
 	 .shape = &shape_measure,
-	 .prepare = check_period,
+	 .prepare = check_measures,
 	 METERING(measures)},
 	{.name = "costs.list",
 	 .summary = "what was spent at a provider, by its own account",

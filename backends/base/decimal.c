@@ -135,6 +135,18 @@ int decimal_add(struct decimal *sum, const struct decimal *more)
 	return 0;
 }
 
+int decimal_times(struct decimal *d, int64_t n)
+{
+	struct decimal made = *d;
+
+	if (digits_of(d->units) + digits_of(n) > DECIMAL_DIGITS)
+		return -ERANGE;
+	made.units *= n;
+	normalise(&made);
+	*d = made;
+	return 0;
+}
+
 void decimal_format(const struct decimal *d, unsigned least, char ret[DECIMAL_TEXT_MAX])
 {
 	char digits[DECIMAL_TEXT_MAX];

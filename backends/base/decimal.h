@@ -19,5 +19,6 @@ struct decimal {
 /* "12.50", "-0.3", "1.2E-05", as JSON and people write it. */
 int decimal_parse(struct str text, struct decimal *ret) MUST_CHECK;
 int decimal_add(struct decimal *sum, const struct decimal *more) MUST_CHECK;
+int decimal_times(struct decimal *d, int64_t n) MUST_CHECK;
 /* Plain digits with at least so many (two at most make sense for money) behind the point, and no further zeros at the end. */
 void decimal_format(const struct decimal *d, unsigned least, char ret[DECIMAL_TEXT_MAX]);

@@ -4,9 +4,7 @@
  * Source: docs.openstack.org/api-ref/compute (GET /limits), /block-storage/v3 (GET /limits), /network/v2
  *	(GET /quotas/{project}/details.json, extension quota_details; GET /quotas/{project} where it is missing), read 2026-11.
  */
-#include "backends/auth/cred_keystone.h"
-#include "backends/cloud/metering.h"
-#include "backends/openstack/openstack_rows.h"
+#include "backends/openstack/openstack_metering.h"
 
 struct limit {
 	const char *service, *name, *most, *used, *unit; /* members of "absolute"; used NULL: not told */
@@ -23,11 +21,6 @@ static const struct limit limits[] = {
 	{ "volume", "backups", "maxTotalBackups", "totalBackupsUsed", NULL },
 	{ "volume", "backup-size", "maxTotalBackupGigabytes", "totalBackupGigabytesUsed", "GiB" },
 };
-static const struct record_source quota_map[] = {
-	{ "service", "service", NULL, NULL }, { "name", "name", NULL, NULL }, { "used", "used", NULL, NULL },
-	{ "limit", "limit", NULL, NULL },     { "unit", "unit", NULL, NULL }, { NULL, NULL, NULL, NULL },
-};
-
 /* most and used are borrowed and may be NULL; -1 is no limit. */
 static int add(struct cloud_call *call, const char *service, const char *name, struct json_object *most, struct json_object *used,
 	       const char *unit, struct json_object **list, struct error *err)
@@ -37,11 +30,12 @@ static int add(struct cloud_call *call, const char *service, const char *name, s
 	if (!o)
 		return error_set(err, ERR_NO_MEMORY, "out of memory");
 	json_object_object_add(o, "service", json_object_new_string(service));
+	json_object_object_add(o, "id", json_object_new_string(name));
 	json_object_object_add(o, "name", json_object_new_string(name));
 	json_object_object_add(o, "used", used ? json_object_get(used) : NULL);
 	json_object_object_add(o, "limit", most && json_object_get_int64(most) >= 0 ? json_object_get(most) : NULL);
 	json_object_object_add(o, "unit", unit ? json_object_new_string(unit) : NULL);
-	return cloud_list_add(call, quota_map, o, list, err);
+	return metering_add(call, o, list, err);
 }
 
 static int ask(struct cloud_call *call, const struct service *service, const char *path, struct json_object **ret, struct error *err)
@@ -122,13 +116,15 @@ static int add_quotas(struct cloud_call *call, const struct service *service, st
 }
 
 /* A service that the cloud does not have has no quotas. */
-static int quotas_list(struct cloud_call *call, struct json_object **ret, struct error *err)
+int openstack_quotas(struct cloud_call *call, struct json_object **ret, struct error *err)
 {
 	static const char *const names[] = { "compute", "volume", "network" };
 	CLEANUP(json_putp) struct json_object *list = json_object_new_array();
 	const char *only = cloud_param(call, "service");
 	int r = list ? 0 : error_set(err, ERR_NO_MEMORY, "out of memory");
 
+	if (cloud_param(call, "code"))
+		return error_set(err, ERR_UNSUPPORTED, "%s: parameter 'code' is not supported by %s", call->operation, call->cloud->name);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(names); i++) {
 		const struct service *service;
 
@@ -148,4 +144,21 @@ static int quotas_list(struct cloud_call *call, struct json_object **ret, struct
 	return r < 0 ? r : 0;
 }
 
-const struct metering_ops openstack_metering = { .quotas_list = { .run = quotas_list } };
+static int quotas_get(struct cloud_call *call, struct json_object **ret, struct error *err)
+{
+	struct json_object *list = NULL;
+	int r = openstack_quotas(call, &list, err);
+
+	return r < 0 ? r : metering_find_quota(call, list, ret, err);
+}
+
+const struct metering_ops openstack_metering = {
+	.quotas_list = { .run = openstack_quotas },
+	.quotas_get = { .run = quotas_get },
+	.usage = { .run = openstack_usage },
+	.resources = { .run = openstack_metered },
+	.metrics = { .run = gnocchi_metrics },
+	.measures = { .run = gnocchi_measures },
+	.costs_list = { .run = cloudkitty_costs },
+	.costs_details = { .run = cloudkitty_details },
+};

@@ -291,7 +291,8 @@ def test_credentials_on_keystone(keystone):
 def test_quotas_of_each_service_and_what_is_used(cli, server):
     cli("volumes", "create", "data", "10", "--wait").json
     found = {(q["service"], q["name"]): q for q in cli("quotas", "list").items}
-    assert found["compute", "instances"] == {"provider": "openstack", "service": "compute", "name": "instances", "used": 3,
+    assert found["compute", "instances"] == {"provider": "openstack", "service": "compute", "id": "instances", "name": "instances",
+                                             "region": None, "used": 3, "adjustable": None,
                                              "limit": 10, "unit": None}
     assert found["compute", "memory"]["limit"] is None and found["compute", "memory"]["unit"] == "MiB"
     assert found["compute", "keypairs"]["used"] is None and found["compute", "keypairs"]["limit"] == 100

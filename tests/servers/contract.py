@@ -50,7 +50,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = answer
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = answer
 
 
 class _Server(http.server.ThreadingHTTPServer):
