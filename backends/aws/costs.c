@@ -266,24 +266,13 @@ static const struct record_word budget_periods[] = {
 };
 
 /* Budgets of usage are in hours or GB, not in money: their amounts are shown all the same, with their unit. */
-static struct json_object *make_money(struct json_object *amount)
-{
-	char text[DECIMAL_TEXT_MAX];
-	struct decimal d = DECIMAL_ZERO;
-
-	if (decimal_parse(str_of(json_object_get_string(amount)), &d) < 0)
-		return json_object_get(amount);
-	decimal_format(&d, 2, text);
-	return json_object_new_string(text);
-}
-
 static const struct record_source budget_map[] = {
 	{ "id", "BudgetName", NULL, NULL },
 	{ "name", "BudgetName", NULL, NULL },
 	{ "period", "TimeUnit", budget_periods, NULL },
-	{ "amount", "BudgetLimit.Amount", NULL, make_money },
-	{ "spent", "CalculatedSpend.ActualSpend.Amount", NULL, make_money },
-	{ "forecast", "CalculatedSpend.ForecastedSpend.Amount", NULL, make_money },
+	{ "amount", "BudgetLimit.Amount", NULL, metering_make_money },
+	{ "spent", "CalculatedSpend.ActualSpend.Amount", NULL, metering_make_money },
+	{ "forecast", "CalculatedSpend.ForecastedSpend.Amount", NULL, metering_make_money },
 	{ "currency", "BudgetLimit.Unit|CalculatedSpend.ActualSpend.Unit", NULL, NULL },
 	{ NULL, NULL, NULL, NULL },
 };

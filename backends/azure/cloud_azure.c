@@ -171,6 +171,8 @@ static const struct {
 	{ "postgres", VERSION("2024-08-01") },
 	{ "mysql", VERSION("2023-12-30") },
 	{ "sql", VERSION("2021-11-01") },
+	{ "cost-management", VERSION("2023-11-01") },
+	{ "consumption", VERSION("2023-05-01") },
 };
 
 static int azure_cloud_open(const struct backend_context *context, const struct cloud_settings *settings,
@@ -244,5 +246,6 @@ const struct cloud_driver cloud_azure = {
 			[CLOUD_NETWORK] = &azure_network,
 			[CLOUD_STACKS] = &azure_stacks,
 			[CLOUD_FUNCTIONS] = &azure_functions,
-			[CLOUD_DATABASES] = &azure_databases },
+			[CLOUD_DATABASES] = &azure_databases,
+			[CLOUD_METERING] = &azure_metering },
 };

@@ -10,13 +10,14 @@
 #include "backends/cloud/compute.h"
 #include "backends/cloud/databases.h"
 #include "backends/cloud/dns.h"
+#include "backends/cloud/metering.h"
 #include "backends/cloud/network.h"
 #include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
 #include "backends/cloud/serverless.h"
 #include "backends/cloud/volumes.h"
 
-#define ARM_VERSIONS 9
+#define ARM_VERSIONS 11
 struct azure_cloud {
 	struct cloud base; /* region: where new things are made; may be NULL */
 	struct http_engine *engine;
@@ -96,4 +97,5 @@ extern const struct network_ops azure_network; /* aznet.c */
 extern const struct stack_ops azure_stacks;    /* azdeploy.c */
 extern const struct function_ops azure_functions; /* azfunc.c */
 extern const struct database_ops azure_databases; /* azdb.c */
+extern const struct metering_ops azure_metering; /* azcost.c */
 extern const struct dns_ops azure_dns; /* azdns.c */

@@ -188,6 +188,18 @@ int metering_put_money(struct json_object *flat, const char *name, struct json_o
 	return r < 0 ? r : metering_put_sum(flat, name, &d, 2, err);
 }
 
+struct json_object *metering_make_money(struct json_object *amount)
+{
+	const char *given = json_object_get_string(amount);
+	char text[DECIMAL_TEXT_MAX];
+	struct decimal d = DECIMAL_ZERO;
+
+	if (decimal_parse(str_of(given), &d) < 0)
+		return json_object_new_string(given);
+	decimal_format(&d, 2, text);
+	return json_object_new_string(text);
+}
+
 int metering_put_number(struct json_object *flat, const char *name, struct json_object *number, struct error *err)
 {
 	char text[DECIMAL_TEXT_MAX];

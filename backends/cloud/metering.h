@@ -70,6 +70,8 @@ int metering_put_money(struct json_object *flat, const char *name, struct json_o
 int metering_put_number(struct json_object *flat, const char *name, struct json_object *number, struct error *err) MUST_CHECK;
 /* The exact value of a text or number. */
 int metering_decimal(struct json_object *value, struct decimal *ret, struct error *err) MUST_CHECK;
+/* For maps: the amount as metering_put_money writes it; what is no number stays as it came. */
+struct json_object *metering_make_money(struct json_object *amount);
 /* By a sum of ours. */
 int metering_put_sum(struct json_object *flat, const char *name, const struct decimal *sum, unsigned least,
 		     struct error *err) MUST_CHECK;

@@ -100,13 +100,30 @@ static const char *find_next_link(struct json_object *next)
 	return NULL;
 }
 
+/* Whether value is ours, with a '+' for each blank, as some services write what was sent to them into the next page's address. */
+static bool is_same_but_blanks(const char *ours, const char *value)
+{
+	for (; *ours && *value; ours++, value++)
+		if (*ours != *value && !(*ours == ' ' && *value == '+'))
+			return false;
+	return *ours == *value;
+}
+
+static const char *as_sent(const struct http_fields *before, const char *name, const char *value)
+{
+	const char *ours = http_fields_get(before, name);
+
+	return ours && is_same_but_blanks(ours, value) ? ours : value;
+}
+
 /* The query of a next page's URL takes the place of the request's. */
 static int read_query(struct pager *p, struct str query, struct error *err)
 {
+	CLEANUP(http_fields_release) struct http_fields before = p->request->query;
 	struct str pair;
 	int r = 0;
 
-	http_fields_release(&p->request->query);
+	p->request->query = (struct http_fields){ .items = NULL };
 	while (r >= 0 && (pair = str_split(&query, '&')).ptr) {
 		CLEANUP(buf_release) struct buf name = BUF_INIT(65536);
 		CLEANUP(buf_release) struct buf value = BUF_INIT(65536);
@@ -120,7 +137,7 @@ static int read_query(struct pager *p, struct str query, struct error *err)
 		if (r < 0)
 			return error_set(err, ERR_PROTOCOL, "%s: the next page's address is broken",
 					 p->call->operation);
-		r = http_query_add(&p->request->query, buf_cstr(&name), buf_cstr(&value), err);
+		r = http_query_add(&p->request->query, buf_cstr(&name), as_sent(&before, buf_cstr(&name), buf_cstr(&value)), err);
 	}
 	return r;
 }
