@@ -16,6 +16,10 @@ static const struct {
 	[GCP_SQL] = { "sql", "gcp-sql", "https://sqladmin.googleapis.com", "/v1", "SQL" },
 	[GCP_FUNCTIONS] = { "functions", "gcp-functions", "https://cloudfunctions.googleapis.com", "/v2", "CLOUDFUNCTIONS" },
 	[GCP_LOGGING] = { "logging", "gcp-logging", "https://logging.googleapis.com", "/v2", "LOGGING" },
+	[GCP_BILLING] = { "billing", "gcp-billing", "https://cloudbilling.googleapis.com", "/v1", "CLOUDBILLING" },
+	[GCP_BUDGETS] = { "budgets", "gcp-budgets", "https://billingbudgets.googleapis.com", "/v1", "BILLINGBUDGETS" },
+	[GCP_BIGQUERY] = { "bigquery", "gcp-bigquery", "https://bigquery.googleapis.com", "/bigquery/v2", "BIGQUERY" },
+	[GCP_SERVICE_USAGE] = { "service-usage", "gcp-service-usage", "https://serviceusage.googleapis.com", "/v1beta1", "SERVICEUSAGE" },
 };
 
 static const struct provider_option option_rows[] = {
@@ -23,6 +27,8 @@ static const struct provider_option option_rows[] = {
 	{ "zone", "where new instances are made (default: CLOUDSDK_COMPUTE_ZONE)", false },
 	{ "credentials-file", "a key file, or another file of Google credentials (default: the standard places)", false },
 	{ "use-metadata-service", "yes: ask the machine (Compute Engine, GKE) for credentials too", false },
+	{ "billing-account", "who pays (default: the project's own account)", false },
+	{ "billing-table", "PROJECT.DATASET.TABLE into which Cloud Billing exports to BigQuery: what costs are read from", false },
 	{ "endpoint", "the service's URL (default: CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE and so on, Google's)", false },
 	{ "rate-limit", "at most so many requests a second (default: 20)", false },
 	{ NULL, NULL, false },
@@ -48,6 +54,8 @@ static void gcp_free(struct cloud *cloud)
 	free(g->base.region);
 	free(g->zone);
 	free(g->project);
+	free(g->billing_account);
+	free(g->billing_table);
 	lock_destroy(&g->ratelimit.lock);
 	lock_destroy(&g->lock);
 	free(g);
@@ -113,6 +121,10 @@ static int configure(struct gcp *g, const struct backend_context *context, const
 		r = str_copy(settings->region, &g->base.region, err);
 	if (r == 0)
 		r = str_copy(cloud_setting(settings, "project-id"), &g->project, err);
+	if (r == 0)
+		r = str_copy(cloud_setting(settings, "billing-account"), &g->billing_account, err);
+	if (r == 0)
+		r = str_copy(cloud_setting(settings, "billing-table"), &g->billing_table, err);
 	for (size_t id = 0; id < GCP_SERVICES && r == 0; id++)
 		r = make_service(g, id, context, settings, &cred, err);
 	return r;
@@ -217,5 +229,6 @@ const struct cloud_driver cloud_gcp = {
 			[CLOUD_NETWORK] = &gcp_network,
 			[CLOUD_STACKS] = &gcp_stacks,
 			[CLOUD_FUNCTIONS] = &gcp_functions,
-			[CLOUD_DATABASES] = &gcp_databases },
+			[CLOUD_DATABASES] = &gcp_databases,
+			[CLOUD_METERING] = &gcp_metering },
 };

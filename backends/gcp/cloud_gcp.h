@@ -11,13 +11,15 @@
 #include "backends/cloud/compute.h"
 #include "backends/cloud/databases.h"
 #include "backends/cloud/dns.h"
+#include "backends/cloud/metering.h"
 #include "backends/cloud/network.h"
 #include "backends/cloud/orchestration.h"
 #include "backends/cloud/rest.h"
 #include "backends/cloud/serverless.h"
 #include "backends/cloud/volumes.h"
 
-enum gcp_service_id { GCP_COMPUTE, GCP_DNS, GCP_CONFIG, GCP_SQL, GCP_FUNCTIONS, GCP_LOGGING, GCP_SERVICES };
+enum gcp_service_id { GCP_COMPUTE, GCP_DNS, GCP_CONFIG, GCP_SQL, GCP_FUNCTIONS, GCP_LOGGING, GCP_BILLING, GCP_BUDGETS,
+		      GCP_BIGQUERY, GCP_SERVICE_USAGE, GCP_SERVICES };
 struct gcp_service {
 	struct cred_gcp *cred; /* a key file's tokens are good for one service */
 	struct signer *signer;
@@ -29,6 +31,7 @@ struct gcp {
 	struct http_engine *engine;
 	struct ratelimit ratelimit;
 	char *zone; /* where new things are made; NULL: must be said */
+	char *billing_account, *billing_table; /* NULL: the project's; none */
 	struct lock lock;
 	char *project; /* guarded by lock until it is set, then immutable */
 	struct gcp_service services[GCP_SERVICES]; /* immutable after open */
@@ -86,4 +89,5 @@ extern const struct network_ops gcp_network; /* gce_network.c */
 extern const struct stack_ops gcp_stacks;    /* inframanager.c */
 extern const struct database_ops gcp_databases; /* cloudsql.c */
 extern const struct function_ops gcp_functions; /* cloudfunctions.c */
+extern const struct metering_ops gcp_metering; /* gce_quota.c, billing.c, bigquery.c */
 extern const struct dns_ops gcp_dns; /* clouddns.c */
