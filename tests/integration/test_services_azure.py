@@ -151,3 +151,5 @@ def test_a_stack_that_fails_and_templates_that_are_wrong(cli, arm, template, tmp
     for name in ("a", "b", "c"):
         assert cli("stacks", "create", name, template, "--parameter", "size=s").code == 0
     assert [s["name"] for s in cli("stacks", "list").items] == ["bad", "a", "b", "c"]
+    assert cli("stacks", "create-from-file", "d", template, "--parameter", "size=s", "--wait").json["name"] == "d"
+    assert {e["resource"] for e in cli("stacks", "events", "d").items} >= {"one", "two"}
