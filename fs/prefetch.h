@@ -4,7 +4,7 @@
  *
  * Up to PREFETCH_STREAMS readers of one file are told apart by where each would read next (a read within a small
  * distance ahead or behind of a stream's position continues it: the kernel's read-ahead reorders). The first read of a
- * stream at offset 0, or the second in a row anywhere, counts as sequential; the window starts at 1 MiB (or the
+ * stream at offset 0, or the second in a row anywhere (the third, when it is only near), counts as sequential; the window starts at 1 MiB (or the
  * whole file if it is no larger) and grows fourfold with each further sequential read that has caught up with half of it,
  * up to max_window. A random read gets no window at all.
  */
@@ -17,7 +17,7 @@ struct prefetch_stream {
 	uint64_t next;	 /* where a sequential reader would go on */
 	uint64_t window; /* bytes to keep fetched or under way ahead of next; 0: not sequential (yet) */
 	uint64_t planned; /* end of what has been asked for so far */
-	unsigned hits;	 /* sequential reads in a row */
+	unsigned hits;	 /* what speaks for a sequential reader (PREFETCH_HIT_x) */
 	uint64_t used;	 /* for finding the least recently used stream */
 };
 struct prefetch {
