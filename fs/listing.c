@@ -700,7 +700,7 @@ int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, str
 			return -ENOMEM;
 		question_ask_locked(fs, &l->question);
 		l->max_pages = max_pages;
-		l->walk_root_ino = max_pages ? 0 : walk_wanted_locked(fs, dir);
+		l->walk_root_ino = max_pages > 1 ? 0 : walk_wanted_locked(fs, dir);
 		l->job = (struct job){ .run = listing_run, .drop = listing_drop, .priority = NET_METADATA };
 		*ret_job = &l->job;
 	}

@@ -6,7 +6,8 @@
  *  - A directory whose listing is fresh answers every name in it, missing ones too, without a request.
  *  - Else one look-up is one HEAD, and one LIST of one key only when that says no. The second look-up in the same
  *    directory asks for its first page of listing instead; if that is not all, further ones are HEADs again, until
- *    LISTING_MANY of them make ten pages worth while. Only readdir lists a directory to its end.
+ *    LISTING_MANY of them make ten pages worth while. Look-ups that go through many directories are served like a walk
+ *    (walk.h). Only readdir lists a directory to its end.
  *  - A listing that began before a local change of a name knows nothing about that name (node.changed).
  * Threads: *_locked need fs.lock; the rest must be called without it, on a worker where it says "blocks".
  */

@@ -4,6 +4,7 @@
 #include "fs/listing.h"
 #include "fs/node_version.h"
 #include "fs/ops.h"
+#include "fs/walk.h"
 #include "backends/base/fileio.h"
 #include <limits.h>
 #include <linux/fs.h>
@@ -28,11 +29,13 @@ static enum lookup_answer known_or_park(struct parked *p, struct node *dir, cons
 		answer = LOOKUP_UNKNOWN;
 	if (answer != LOOKUP_UNKNOWN)
 		return answer;
-	/* The second look-up in a directory fetches its first page; many of them make ten worth while. */
+	/* The second look-up in a directory fetches its first page (the first, where they go through many directories); many of them
+	 * make ten worth while. */
 	wants_page = dir_of(dir)->listing || (!fs->options.is_strict && dir->type != NODE_STORE && p->tries == 0 &&
-				      (dir_of(dir)->lookups == 1 || dir_of(dir)->lookups == LISTING_MANY));
+					      (dir_of(dir)->lookups == 1 || dir_of(dir)->lookups == LISTING_MANY ||
+					       (dir_of(dir)->lookups == 0 && walk_is_on_locked(fs, dir))));
 	if (wants_page && !p->data) {
-		node_dir(dir)->lookups++;
+		node_dir(dir)->lookups += dir_of(dir)->lookups ? 1 : 2; /* the next one need not fetch that page again */
 		p->data = malloc(1); /* marks that it has waited for a listing: next it asks for itself */
 		ops_wait_listing_unlock(p, dir, dir_of(dir)->lookups > LISTING_MANY ? 10 : 1);
 		return LOOKUP_UNKNOWN;

@@ -48,6 +48,24 @@ static void track_note(struct walk_track *t, uint64_t child_ino, uint64_t now_ms
 		t->muted--;
 }
 
+static bool is_recognised(const struct walk_track *t)
+{
+	return t->children >= WALK_CHILDREN_LEAST && t->listings >= WALK_LISTINGS_LEAST && !t->muted;
+}
+
+bool walk_is_on_locked(struct fs *fs, const struct node *dir)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	for (const struct node *at = dir->type == NODE_DIR ? dir->parent : NULL; at; at = at->parent) {
+		const struct walk_track *t = track_find_locked(fs, at->ino);
+
+		if (t && is_recognised(t) && now_ms - t->last_ms <= WALK_GAP_MS)
+			return true;
+	}
+	return false;
+}
+
 uint64_t walk_wanted_locked(struct fs *fs, struct node *dir)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -67,7 +85,7 @@ uint64_t walk_wanted_locked(struct fs *fs, struct node *dir)
 			continue;
 		track_note(t, child->ino, now_ms);
 		is_running |= t->is_running;
-		if (t->children >= WALK_CHILDREN_LEAST && t->listings >= WALK_LISTINGS_LEAST && !t->muted)
+		if (is_recognised(t))
 			best = t; /* the highest: the walk goes on there when it is through below */
 	}
 	if (!best || is_running)
@@ -97,6 +115,7 @@ struct walk {
 	struct node **pins; /* the directories it went through */
 	size_t pin_count, pin_capacity;
 	bool has_begun, is_broken;
+	bool is_glance; /* for a look-up: one page, which is what the directory alone would cost */
 };
 
 static struct level *top_of(struct walk *w)
@@ -309,7 +328,8 @@ static unsigned begin(struct walk *w)
 	if (!place_levels_locked(w, root))
 		return 0;
 	question_ask_locked(fs, &w->question);
-	return t->pages ? t->pages : 1;
+	w->is_glance = w->first->max_pages > 0;
+	return t->pages && !w->is_glance ? t->pages : 1;
 }
 
 static void end(struct walk *w, uint64_t root_ino, bool is_to_the_end)
@@ -330,7 +350,7 @@ static void end(struct walk *w, uint64_t root_ino, bool is_to_the_end)
 	if (w->first) {
 		t->muted = WALK_MUTE;
 		t->pages = 1;
-	} else if (t->pages < WALK_PAGES_MOST) {
+	} else if (t->pages < WALK_PAGES_MOST && !w->is_glance) {
 		t->pages = t->pages ? 2 * t->pages : 2;
 	}
 }

@@ -9,6 +9,10 @@
  * next time, up to WALK_PAGES_MOST. Where it does not (a directory with a great deal below it), it is listed alone as ever, and the
  * root's directories are for a while.
  *
+ * Look-ups that go through many directories are a walk too: the second one in a directory wants a page of it, and once the walk is
+ * recognised the first one does. Each asks for one page only, of the root's keys from that directory on: where the next look-up goes
+ * nobody knows, and alone the directory would cost as much.
+ *
  * Invariants:
  *  - A directory counts as complete only when the walk saw its key range from the first key to beyond the last, in ascending order.
  *  - What is merged is what a listing of that directory would show, by the same rules (listing.c), and is as old as the walk's
@@ -32,7 +36,9 @@ struct walk_track {
 	bool is_running;
 };
 
-/* Notes that all of dir is to be listed; the inode number of the root of the walk that this is part of, or 0. The caller must then run
+/* Whether dir is below the root of a walk that goes on. */
+bool walk_is_on_locked(struct fs *fs, const struct node *dir);
+/* Notes that dir is to be listed, all of it or a page; the inode number of the root of the walk that this is part of, or 0. The caller must then run
  * the listing, which calls walk_run. */
 uint64_t walk_wanted_locked(struct fs *fs, struct node *dir);
 /* Lists l->dir and what follows it. True: l came to its end, and is freed. False: the caller lists it as ever. Blocks. */

@@ -165,3 +165,40 @@ def test_two_walks_at_once_in_other_orders(mount):
         results = list(pool.map(visit, orders))
     assert results[0] == results[1] == results[2] == [(d, tuple(str(i) for i in range(10))) for d in range(40)]
     eventually(lambda: walk(mount.path) is not None)
+
+
+@pytest.mark.stores("s3", only="its objects are made as files beside the server")
+def test_looking_up_names_all_over_a_tree(mount, versitygw):
+    """One page of the tree's keys serves several directories: fewer requests than one listing of each."""
+    bucket = versitygw.buckets / mount.bucket
+    for d in range(40):
+        (bucket / "t" / f"d{d:03}").mkdir(parents=True)
+        for i in range(50):
+            (bucket / "t" / f"d{d:03}" / f"f{i:03}").write_bytes(b"x" * (d + 1))
+    mount.fresh()
+    os.listdir(mount.path)
+    mount.proxy.reset()
+    paths = [(f"d{d:03}/f{i:03}", d + 1) for d in range(40) for i in range(0, 50, 5)]
+    random.Random(3).shuffle(paths)
+    for name, size in paths:
+        assert (mount.path / "t" / name).stat().st_size == size
+        assert not (mount.path / "t" / f"{name}.missing").exists()
+    assert mount.proxy.counters()["requests"] <= 30, mount.ops()
+    assert sorted(os.listdir(mount.path / "t" / "d007")) == [f"f{i:03}" for i in range(50)]
+
+
+@pytest.mark.stores("s3", only="its objects are made as files beside the server")
+def test_looking_up_names_in_big_directories_lists_none_of_them_twice(mount, versitygw):
+    bucket = versitygw.buckets / mount.bucket
+    for d in range(4):
+        (bucket / "t" / f"d{d}").mkdir(parents=True)
+        for i in range(1100):
+            (bucket / "t" / f"d{d}" / f"f{i:04}").write_bytes(b"x")
+    mount.fresh()
+    os.listdir(mount.path / "t")
+    mount.proxy.reset()
+    for i in (5, 1090, 7):
+        for d in range(4):
+            assert (mount.path / "t" / f"d{d}" / f"f{i:04}").stat().st_size == 1
+    # A HEAD and a page of each, a HEAD for what is not on the page, and one page of the tree that did not finish a directory.
+    assert mount.proxy.counters()["requests"] <= 4 * 3 + 2, mount.ops()
