@@ -73,6 +73,7 @@ def check_a_run_that_was_cut_off_goes_on(report, cut):
 def check_the_charts_are_drawn_from_the_results(output, tmp_path):
     (tmp_path / "docs").mkdir()
     shutil.copy(TOP / "docs" / "performance.md", tmp_path / "docs")
+    shutil.copy(TOP / "README.md", tmp_path)
     # In a tree of its own: the documentation's figures are those of a real run.
     code = ("import sys, json, pathlib\nsys.path.insert(0, sys.argv[1])\nimport charts, report\n"
             "charts.write(report.Results(json.loads(pathlib.Path(sys.argv[2]).read_text())), sys.argv[3])\n")
@@ -80,6 +81,7 @@ def check_the_charts_are_drawn_from_the_results(output, tmp_path):
                    env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
     page = (tmp_path / "docs" / "performance.md").read_text()
     assert page.startswith("# Performance") and "ls -l of 10,000 objects" in page and "performance-0ms.svg" in page
+    assert "docs/performance-0ms-summary.svg" in (tmp_path / "README.md").read_text()
     chart = (tmp_path / "docs" / "performance-0ms.svg").read_text()
     assert chart.startswith("<svg") and "seqread cold" in chart and "nan" not in chart
 

@@ -7,7 +7,8 @@ and `warm` are a first and a second time. Bytes are compared in every workload; 
 skydir's uploads are asked for by `skydir sync`; rclone's write-back rests 0.1 s; the others upload at close.
 
 raw is what the wire allows: the fewest requests over 32 plain connections (one, where each read waits for the one before).
-native is the same on a plain directory. Peers are run where they are on PATH: s3fs and rclone (installed from Debian),
+native is the same on a plain directory. curl, where it is on PATH, moves the same bytes by the same ranges and parts and keeps
+none: what libcurl costs in CPU. Peers are run where they are on PATH: s3fs and rclone (installed from Debian),
 geesefs, goofys, mount-s3. juicefs, gcsfuse and blobfuse2 are not among them: they keep files in a form of their own, or
 speak to other stores than S3.
 """
@@ -90,7 +91,7 @@ def parse(argv):
     parser.add_argument("--output", default=str(TOP / "build" / "bench.json"), help="the results (build/bench.json)")
     parser.add_argument("--resume", action="store_true", help="go on with the results of a run of the same sizes that was cut off")
     parser.add_argument("--charts", action="store_true",
-                        help="measure nothing: draw docs/performance-*.svg and the tables of docs/performance.md from the results")
+                        help="measure nothing: draw docs/performance-*.svg, fill in docs/performance.md and README.md from the results")
     return parser.parse_args(argv)
 
 
@@ -120,7 +121,7 @@ class Session:
             "version": VERSION, "size": args.size, "scale": args.scale, "lines": self.lines, "rounds": 0, "is_complete": False,
             "workloads": [{"name": w.name, "title": w.title, "measures": w.measures} for w in self.workloads],
             "subjects": [c.name for c in self.classes], "versions": {c.name: c.version() for c in self.classes},
-            "machine": {"date": time.strftime("%Y-%m-%d"), "cpus": os.cpu_count(), "kernel": platform.release(),
+            "machine": {"date": time.strftime("%Y-%m-%d"), "cpus": os.cpu_count(), "kernel": ".".join(platform.release().split(".")[:2]),
                         "load": round(os.getloadavg()[0], 1)},
             "runs": [],
         }
@@ -150,6 +151,8 @@ class Session:
                 for c in self.classes:
                     key = (n, w.name, c.name)
                     if key in done or (round_number and key in hopeless) or (c is subjects.Native and n):
+                        continue
+                    if c is subjects.Curl and not w.curl_requests:
                         continue
                     yield n, w, c
 
@@ -209,6 +212,9 @@ def show(results):
     for n, line in enumerate(results.lines):
         print(f"\n{report.line_text(line)}, SIZE {report.size_text(results.report['size'])}; seconds\n")
         print("\n".join(report.table(results, n)), flush=True)
+    print()
+    for text in report.verdict(results):
+        print(text)
     for text in report.notes(results):
         print(f"failed: {text}", file=sys.stderr)
 

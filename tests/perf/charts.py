@@ -10,9 +10,9 @@ import pathlib
 
 import report
 
-ROW, LEFT, WIDTH, TOP = 17, 330, 560, 64
+ROW, LEFT, WIDTH, TOP = 17, 150, 640, 64
 COLOURS = {"skydir": "#0b57d0", "raw": "#202124", "native": "#9aa0a6", "s3fs": "#d93025", "rclone": "#e8710a", "geesefs": "#188038",
-           "goofys": "#a142f4", "mount-s3": "#12b5cb"}
+           "goofys": "#a142f4", "mount-s3": "#12b5cb", "curl": "#b8860b"}
 SUMMARY = (("seqread", "cold"), ("parread", "cold"), ("rand4k", "cold"), ("seqwrite", "durable"), ("smallwrite", "durable"),
            ("smallread", "cold"), ("smallrm", "durable"), ("lsl", "cold"), ("findtree", "cold"), ("stat", "cold"), ("append", "durable"),
            ("overwrite", "durable"), ("cp", "durable"), ("rename100m", "durable"), ("renamedir", "durable"), ("untar", "durable"),
@@ -90,15 +90,31 @@ def seconds_chart(results, line, wanted=None):
     return "\n".join([*out, "</svg>", ""])
 
 
-def write(results, top):
-    """Draws docs/performance-*.svg and replaces the section of docs/performance.md; returns the files."""
-    docs = pathlib.Path(top) / "docs"
-    page = docs / "performance.md"
+def _replace(page, text):
+    """What stands between the marks."""
     before, found, rest = page.read_text(encoding="utf-8").partition(report.BEGIN)
     _, ended, after = rest.partition(report.END)
     if not found or not ended:
-        raise ValueError(f"{page} has no place for the tables ({report.BEGIN} ... {report.END})")
-    written, charts = [page], {}
+        raise ValueError(f"{page} has no place for the figures ({report.BEGIN} ... {report.END})")
+    page.write_text(before + text + after, encoding="utf-8")
+    return page
+
+
+def _readme(results):
+    """A chart and a sentence for each line."""
+    out = [report.BEGIN, ""]
+    for n, line in enumerate(results.lines):
+        if seconds_chart(results, n, SUMMARY):
+            ahead, total, _ = report.standing(results, n)
+            out += [f"![seconds by workload](docs/performance-{line['latency_ms']:g}ms-summary.svg)", ""]
+            out += [f"{report.line_text(line)}: at least as fast as every peer in {ahead} of {total} measures.", ""] if total else []
+    return "\n".join([*out, report.END])
+
+
+def write(results, top):
+    """Draws docs/performance-*.svg, replaces the sections of docs/performance.md and README.md; returns the files."""
+    docs = pathlib.Path(top) / "docs"
+    written, charts = [], {}
     for n, line in enumerate(results.lines):
         name = f"performance-{line['latency_ms']:g}ms"
         for suffix, wanted in (("", None), ("-summary", SUMMARY)):
@@ -108,5 +124,5 @@ def write(results, top):
                 written.append(docs / f"{name}{suffix}.svg")
         if docs / f"{name}.svg" in written:
             charts[n] = f"{name}.svg"
-    page.write_text(before + report.markdown(results, charts) + after, encoding="utf-8")
-    return written
+    return [_replace(docs / "performance.md", report.markdown(results, charts)),
+            _replace(pathlib.Path(top) / "README.md", _readme(results)), *written]

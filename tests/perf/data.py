@@ -54,7 +54,8 @@ class Data:
             (self.shared / "t" / f"d{d:03}").mkdir(parents=True)
             for f in range(p.tree_files):
                 (self.shared / "t" / f"d{d:03}" / f"f{f:03}").write_bytes(b"x")
-        os.sync()  # or the disk would still be at it under the first measures
+        if p.size > 64 << 20:
+            os.sync()  # or the disk would still be at it under the first measures
 
     def bucket(self, name, wanted):
         """A bucket of a run's own; `wanted` as in Workload.bucket (None: the shared one). Returns its directory."""

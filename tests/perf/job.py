@@ -113,11 +113,13 @@ class Job:
         self.cpu_at = process_cpu_s(self.pid) if self.pid else 0
         self.began = time.monotonic()
 
-    def record(self, measure):
-        """What it took since mark()."""
+    def record(self, measure, cpu_s=None):
+        """What it took since mark(). cpu_s: where it is not that of the subject's process."""
         now = time.monotonic()
         found = {"s": self.wire.seconds if self.wire else now - self.began}
-        if self.wire:
+        if cpu_s is not None:
+            found["cpu_s"] = cpu_s
+        elif self.wire:
             found["cpu_s"] = self.wire.cpu_s
         elif self.pid:
             found["cpu_s"] = process_cpu_s(self.pid) - self.cpu_at

@@ -6,14 +6,17 @@ bytes were wrong, "over_s" when it was cut off at the limit: what was measured u
 
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
 import sys
 import time
 
+import fleet
 import job
 import subjects
+import wire
 
 
 def run(workload, subject_class, data, proxy, scratch, limit_s, number):
@@ -68,7 +71,10 @@ def _child(workload, subject, data, top, proxy, fd):
         has_proxy = not isinstance(subject, subjects.Native)
         j = job.Job(data.p, data.source, subject.path, top, subject.dir, proxy=proxy if has_proxy else None,
                     flush=subject.flush, pid=subject.pid, wire=subject.wire if is_wire else None, tell=job.teller(fd))
-        (workload.wire if is_wire else workload.work)(j)
+        if isinstance(subject, subjects.Curl):
+            _curl(workload, j, subject)
+        else:
+            (workload.wire if is_wire else workload.work)(j)
         status = 0
     except BaseException as e:  # noqa: BLE001 - whatever it is, the parent has to hear of it
         more = getattr(e, "stderr", None) or b""
@@ -76,6 +82,22 @@ def _child(workload, subject, data, top, proxy, fd):
         os.write(fd, json.dumps({"error": text.strip()[:400]}).encode() + b"\n")
     finally:
         os._exit(status)
+
+
+def _curl(workload, j, subject):
+    """One curl for all transfers; its CPU is that of our only child."""
+    found, requests = workload.curl_requests(j, wire.Presigner(subject.endpoint, subject.bucket))
+    lines = []
+    for url, options in requests:
+        lines += [f'url = "{url}"', *options, 'output = "/dev/null"', "next"]
+    plan = subject.dir / "plan"
+    plan.write_text("\n".join(lines[:-1]) + "\n")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    j.mark()
+    subprocess.run(["curl", "--disable", "--no-progress-meter", "--fail", "--parallel", "--parallel-immediate", "--parallel-max",
+                    str(wire.CONNECTIONS), "--config", str(plan)], check=True, capture_output=True, env=fleet.clean_environment())
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    j.record(found, cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def _collect(pid, fd, limit_s, result):

@@ -1,7 +1,14 @@
 """Purpose: what the runs say: the best of each, ratios to the best peer and to the wire, as text and as Markdown."""
 
-SKYDIR, RAW, NATIVE = "skydir", "raw", "native"
+SKYDIR, RAW, NATIVE, CURL = "skydir", "raw", "native", "curl"
 BEGIN, END = "<!-- scripts/bench --charts writes from here -->", "<!-- to here -->"
+
+# What skydir wants to reach: (workload, measure, beside, at most so many times its seconds). On the first line only.
+BARS = (("seqread", "cold", RAW, 1.11), ("seqwrite", "durable", RAW, 1.11), ("parread", "cold", RAW, 1.2), ("smallread", "cold", RAW, 2),
+        ("cp", "durable", RAW, 1.5), ("renamedir", "durable", RAW, 1), ("cached", "seq", NATIVE, 1.11), ("cached", "rand4k", NATIVE, 1.11),
+        ("seqwrite", "close", NATIVE, 1.11), ("stat", "warm", NATIVE, 1.11))
+# On a plain directory these say nothing: there is no cold, and durable is only its close.
+NOT_NATIVE = ("cold", "durable")
 
 
 def line_text(line):
@@ -29,6 +36,8 @@ class Results:
 
     def best(self, line, workload, subject, measure):
         """Of the runs whose bytes were right, the record with the least seconds; None without one."""
+        if subject == NATIVE and measure in NOT_NATIVE:
+            return None
         found = [run["measures"][measure] for run in self.runs(line, workload, subject)
                  if "error" not in run and measure in run["measures"]]
         return min(found, key=lambda record: record["s"]) if found else None
@@ -47,7 +56,7 @@ class Results:
         return [run["error"] for run in self.runs(line, workload, subject) if "error" in run]
 
     def peers(self):
-        return [s for s in self.subjects if s not in (SKYDIR, RAW, NATIVE)]
+        return [s for s in self.subjects if s not in (SKYDIR, RAW, NATIVE, CURL)]
 
     def best_peer(self, line, workload, measure):
         """(name, record) of the fastest; (None, None) without one."""
@@ -58,7 +67,7 @@ class Results:
         """(workload, title, measure) of all that was run."""
         for w in self.workloads:
             for measure in w["measures"]:
-                if any(self.runs(line, w["name"], s) for s in self.subjects):
+                if any(self.runs(line, w["name"], s) for s in self.subjects if s != NATIVE):
                     yield w["name"], w["title"], measure
 
 
@@ -130,6 +139,57 @@ def notes(results):
                         yield f"{line['latency_ms']:g} ms: {w['name']} on {s}: {run['error']}"
 
 
+def standing(results, line):
+    """(measures in which skydir is at least as fast as every peer, all that have both, the names of the others)."""
+    ahead, behind = 0, []
+    for workload, _, measure in results.rows(line):
+        ours = results.best(line, workload, SKYDIR, measure)
+        name, peer = results.best_peer(line, workload, measure)
+        is_cut = any(results.over_s(line, workload, p, measure) for p in results.peers())
+        if not ours or (not peer and not is_cut):
+            continue
+        if not peer or peer["s"] >= ours["s"]:
+            ahead += 1
+        else:
+            behind.append(f"{workload} {measure} ({name}, {ratio(peer, ours)})")
+    return ahead, ahead + len(behind), behind
+
+
+def bars(results):
+    """(text, reached) of each bar that was measured, on the first line."""
+    for workload, measure, beside, most in BARS:
+        ours, other = results.best(0, workload, SKYDIR, measure), results.best(0, workload, beside, measure)
+        if ours and other and other["s"]:
+            found = ours["s"] / other["s"]
+            yield f"{workload} {measure}: {found:.2f} x {beside} (at most {most:g})", found <= most
+
+
+def cpu_per_gb(results, line):
+    """{subject: {"read": s, "write": s}}: the client's CPU seconds for 10^9 bytes moved one way, cold and durable."""
+    found = {}
+    for subject in results.subjects:
+        for name, workload, measure, way in (("read", "seqread", "cold", "down"), ("write", "seqwrite", "durable", "up")):
+            record = results.best(line, workload, subject, measure)
+            if record and record.get("cpu_s") and record.get(way):
+                found.setdefault(subject, {})[name] = record["cpu_s"] / record[way] * 1e9
+    return found
+
+
+def verdict(results):
+    """Lines of text: how skydir stands."""
+    for n, line in enumerate(results.lines):
+        ahead, total, behind = standing(results, n)
+        if total:
+            yield (f"{line_text(line)}: at least as fast as every peer in {ahead} of {total} measures" +
+                   (f"; behind in {', '.join(behind)}" if behind else "") + ".")
+        cpu = cpu_per_gb(results, n)
+        if cpu:
+            yield "CPU seconds a GB, read/write: " + ", ".join(
+                f"{s} {found.get('read', 0):.2f}/{found.get('write', 0):.2f}" for s, found in cpu.items()) + "."
+    for text, is_reached in bars(results):
+        yield f"{'reached' if is_reached else 'NOT reached'}: {text}"
+
+
 def markdown(results, charts):
     """The section of docs/performance.md between BEGIN and END; charts: {line number: file}."""
     report, machine = results.report, results.report["machine"]
@@ -138,7 +198,8 @@ def markdown(results, charts):
            f", the best of up to {report['rounds']} runs.", ""]
     out += [f"- {name}: {version}" for name, version in report["versions"].items()]
     out += ["", "Requests: G get, H head, l list, P put, U part, I/F begin/complete of parts, C copy, K copied part, D delete, "
-            "M delete many. *peer : skydir* over 1: skydir is faster. MB: bodies up/down."]
+            "M delete many. *peer : skydir* over 1: skydir is faster. MB: bodies up/down.", ""]
+    out += [f"- {text}" for text in verdict(results)]
     for n, line in enumerate(results.lines):
         out += ["", f"### {line_text(line)[0].upper()}{line_text(line)[1:]}", ""]
         if n in charts:

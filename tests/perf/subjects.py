@@ -217,8 +217,18 @@ class Raw(Subject):
         super().stop(is_hung)
 
 
+class Curl(Subject):
+    """curl(1), as many transfers at once as raw: what libcurl costs in CPU. Its bytes are not kept, so not compared."""
+
+    name = program = "curl"
+    needs_fuse = False
+
+    def start(self):
+        self.dir.mkdir(parents=True)
+
+
 PEERS = (S3fs, Rclone, Geesefs, Goofys, MountS3)
-ALL = {c.name: c for c in (Skydir, Raw, Native, *PEERS)}
+ALL = {c.name: c for c in (Skydir, Raw, Native, Curl, *PEERS)}
 
 
 def memory_mib(subject):

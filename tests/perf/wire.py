@@ -10,7 +10,7 @@ import re
 import subprocess
 import urllib.parse
 
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -26,6 +26,19 @@ Answer = collections.namedtuple("Answer", "status is_right length etag body")
 class _Unsigned(S3SigV4Auth):
     def payload(self, _request):
         return "UNSIGNED-PAYLOAD"
+
+
+class Presigner:
+    """URLs that carry their own signature, for curl."""
+
+    def __init__(self, endpoint, bucket):
+        self.top = f"{endpoint}/{bucket}/"
+        self.signer = S3SigV4QueryAuth(Credentials(fleet.KEY, fleet.SECRET), "s3", fleet.REGION, expires=3600)
+
+    def url(self, method, key):
+        request = AWSRequest(method=method, url=self.top + urllib.parse.quote(key))
+        self.signer.add_auth(request)
+        return request.url
 
 
 class Wire:

@@ -40,6 +40,10 @@ class SeqRead(Workload):
         job.wire.run([job.wire.get("big", r) for r in ranges(job, "big", job.p.size)])
         job.record("cold")
 
+    def curl_requests(self, job, presigner):
+        url = presigner.url("GET", "big")
+        return "cold", [(url, [f'range = "{at}-{at + n - 1}"']) for _, at, n in ranges(job, "big", job.p.size)]
+
 
 class ParRead(Workload):
     name, title, measures = "parread", "read 4 files of SIZE/4 at once", ("cold",)
@@ -157,6 +161,10 @@ class SeqWrite(Workload):
         job.record("close")
         job.record("durable")
         job.check_object("sent", SHIFTS["big"], job.p.size)
+
+    def curl_requests(self, job, presigner):
+        """Objects of a quarter each: curl sends whole files."""
+        return "durable", [(presigner.url("PUT", f"sent{i}"), [f'upload-file = "{job.source / f"q{i}"}"']) for i in range(4)]
 
 
 class ParWrite(Workload):

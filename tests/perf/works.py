@@ -13,6 +13,7 @@ class Workload:
     name = title = ""
     measures = ()
     bucket = None
+    curl_requests = None  # (job) -> the measure, and [(url, options of curl's)] that move its bytes
 
     def __init_subclass__(cls):
         if cls.name:  # else a base of others
