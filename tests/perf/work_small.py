@@ -48,6 +48,22 @@ class SmallWrite(Workload):
         put_all(job, {f"w/{name}": job.source / "r" / name for name in names(job)})
 
 
+class SmallCopy(Workload):
+    name, title, measures = "smallcp", "cp of one new file of 4 KiB into a listed directory", ("close", "durable")
+    bucket = {}
+
+    def work(self, job):
+        os.listdir(job.path)
+        job.mark()
+        subprocess.run(["cp", str(job.source / "r" / "0001"), str(job.path / "copied")], check=True)
+        job.record("close")
+        job.durable(job.arrived({"copied": content.SMALL_BYTES}))
+        assert (job.bucket / "copied").read_bytes() == content.small(1), "wrong bytes"
+
+    def wire(self, job):
+        put_all(job, {"copied": job.source / "r" / "0001"})
+
+
 class SmallRead(Workload):
     name, title, measures = "smallread", "read 1,000 files of 4 KiB, one after the other, and again", ("cold", "warm")
 
