@@ -5,6 +5,7 @@
 #include "fs/listing.h"
 #include "fs/ops.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -160,6 +161,28 @@ static void unmount_lazily(const char *mountpoint)
 		(void)waitpid(pid, &status, 0);
 }
 
+#define WAKE_AGAIN_MS 20u
+
+static void wake(int signal_number)
+{
+	(void)signal_number;
+}
+
+/* libfuse's loop sleeps until one of its threads ends, and these wait for the kernel, which has nothing to say while a program keeps a
+ * file open. A signal wakes it: then it ends them and waits until they are done with what they have begun. It may just have been about to
+ * sleep: so again. (Cancelled, it would leave threads behind that go on with what is being freed.) */
+static void end_loop_locked(struct fs *fs)
+{
+	const struct sigaction quiet = { .sa_handler = wake };
+
+	if (!fs->loop_ended)
+		(void)sigaction(SIGURG, &quiet, NULL);
+	while (!fs->loop_ended) {
+		(void)pthread_kill(fs->loop_thread, SIGURG);
+		(void)cond_wait_until(&fs->changed, &fs->lock, clock_mono_ms() + WAKE_AGAIN_MS);
+	}
+}
+
 int fs_run(struct fs *fs, struct error *err)
 {
 	int r;
@@ -177,19 +200,12 @@ int fs_run(struct fs *fs, struct error *err)
 		lock_take(&fs->lock);
 		while (!fs->loop_ended && cond_wait_until(&fs->changed, &fs->lock, deadline))
 			continue;
-		if (!fs->loop_ended) {
-			lock_drop(&fs->lock);
-			/* Closing the device ends every request the kernel still waits for. */
-			(void)close(fuse_session_fd(fs->session));
-			(void)pthread_cancel(fs->loop_thread);
-			lock_take(&fs->lock);
-		}
+		end_loop_locked(fs);
 		r = 0;
 	}
 	fs->is_mounted = false;
 	lock_drop(&fs->lock);
-	if (fs->loop_ended)
-		(void)pthread_join(fs->loop_thread, NULL);
+	(void)pthread_join(fs->loop_thread, NULL);
 	fuse_session_unmount(fs->session);
 	return r < 0 ? error_errno(err, -r, "the file system's loop ended") : 0;
 }

@@ -215,6 +215,17 @@ def parts(cell, plan, tally):
                        what=f"uploads in the store to go: {cell.client.uploads(cell.bucket)}")
 
 
+def ended_while_open(cell, plan, tally):
+    """Told to end while a program reads a file: the daemon ends by itself and well, the program's file does not keep it."""
+    _up(cell)
+    (cell.path / "f").write_bytes(b"x")
+    with open(cell.path / "f", "rb"):
+        cell.child.terminate()
+        if status := cell.child.wait(60):
+            raise Wrong(f"the daemon ends with {status}")
+    cell.after_death()
+
+
 def copied(cell, plan, tally):
     """copy_file_range that the cloud is to do, dying before or after the journal has it: the file is empty or whole."""
     _up(cell, options={"upload-delay": "0s"})
@@ -255,6 +266,7 @@ SCENES = [(copied, ["copy-queued:1", "copy-journalled:1"]),
           (lost_journal, ["rescue-moved:3", "none:1"]),
           (power_loss, ["rescue-moved:2", "recovery-end:1", "none:1"]),
           (power_cut, ["none:1"]),
+          (ended_while_open, ["none:1"]),
           (kept_list, ["kept-list-removed:1", "kept-save-before:1", "kept-save-after:1"])]
 
 
