@@ -10,8 +10,10 @@ import threading
 import time
 from typing import NamedTuple
 
-# A life shorter than this tells nothing of growth.
+# A life shorter than this tells nothing of growth; in one shorter than LEVEL_S the pools of threads, which start one when it is first
+# wanted, and their connections may still fill up to what the design gives them.
 JUDGED_S = 20
+LEVEL_S = 60
 WARM_PART, WARM_MOST_S = 0.4, 180
 GROWTH_BYTES = 24 << 20  # between two thirds of what is judged: what a heap may breathe
 RSS_MOST_BYTES = 512 << 20
@@ -95,8 +97,8 @@ def problems(life, judge_memory=True):
         found.append(f"{threads} threads")
     samples = judged(life)
     if samples:
-        half = len(samples) // 2
-        for what, of, room in (("descriptors", lambda s: s.fds, 48), ("threads", lambda s: s.threads, 12)):
+        half, is_level = len(samples) // 2, life[-1].at_s - life[0].at_s >= LEVEL_S
+        for what, of, room in (("descriptors", lambda s: s.fds, 48), ("threads", lambda s: s.threads, 12)) if is_level else ():
             early, late = (statistics.median(map(of, part)) for part in (samples[:half], samples[half:]))
             if late > early + room:
                 found.append(f"{what} grow: {early:.0f}, later {late:.0f}")
