@@ -43,6 +43,7 @@ enum face { FACE_AUTO, FACE_S3, FACE_SWIFT };
 struct settings {
 	enum face face;
 	const char *endpoint, *s3_region, *access_key_id, *secret_access_key;
+	const char *key_names; /* of the two, where they are not the options; NULL */
 	const char *storage_url, *temp_url_key;
 	struct keystone_options keystone;
 	double rate_per_s;
@@ -98,6 +99,7 @@ static int read_keys(const struct backend_context *context, struct settings *set
 		return 0;
 	set->access_key_id = environment(context, "INFOMANIAK_S3_ACCESS_KEY");
 	set->secret_access_key = environment(context, "INFOMANIAK_S3_SECRET_KEY");
+	set->key_names = "INFOMANIAK_S3_ACCESS_KEY, INFOMANIAK_S3_SECRET_KEY";
 	if (!set->access_key_id != !set->secret_access_key)
 		return error_set(err, ERR_CONFIG, "%s is set but %s is not",
 				 set->access_key_id ? "INFOMANIAK_S3_ACCESS_KEY" : "INFOMANIAK_S3_SECRET_KEY",
@@ -129,7 +131,8 @@ static int choose_endpoint(const struct backend_context *context, struct setting
 static int open_s3(const struct backend_context *context, const struct cred_host *host, struct settings *set, const char *name,
 		   struct store **ret, struct error *err)
 {
-	struct cred_aws_options cred = { .access_key_id = set->access_key_id, .secret_access_key = set->secret_access_key };
+	struct cred_aws_options cred = { .access_key_id = set->access_key_id, .secret_access_key = set->secret_access_key,
+					 .names = set->key_names };
 	struct s3_options s3 = { .style = S3_STYLE_PATH, .marks_directories = true, .rate_per_s = set->rate_per_s };
 	int r = choose_endpoint(context, set, err);
 

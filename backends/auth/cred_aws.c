@@ -223,6 +223,7 @@ int cred_aws_provider_new(const struct cred_host *host, const struct cred_aws_op
 		return error_set(err, ERR_NO_MEMORY, "no memory for credentials");
 	p->host = *host;
 	p->host.imds_endpoint = NULL;
+	p->options.names = options->names;
 	p->options.is_anonymous = options->is_anonymous;
 	p->options.use_metadata_service = options->use_metadata_service;
 	if (!copy_text(&p->host.imds_endpoint, host->imds_endpoint) ||

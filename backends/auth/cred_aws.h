@@ -23,7 +23,7 @@ struct cred_aws {
 	struct secret secret_access_key;
 	struct secret session_token;
 	int64_t expires_wall_s; /* 0: never */
-	const char *source;	/* static text: "environment", "profile", ... */
+	const char *source;	/* static text: "environment", "profile", ..., or the options' names */
 };
 #define CRED_AWS_INIT ((struct cred_aws){0})
 void cred_aws_release(struct cred_aws *c);
@@ -33,6 +33,7 @@ struct keystone;
 struct cred_aws_options {
 	const char *access_key_id, *secret_access_key, *session_token; /* explicit ones, or NULL */
 	const char *profile;	/* explicit profile, or NULL */
+	const char *names; /* what the explicit ones are called where they stand, static; NULL: as here, with '-' */
 	bool is_anonymous;
 	struct keystone *keystone; /* the EC2 keys that it keeps, or NULL; taken over by the provider when it is made */
 	bool use_metadata_service; /* container and IMDS too; else they are skipped */

@@ -21,7 +21,7 @@ static int explicit_fetch(const struct cred_context *c, struct cred_aws *ret, st
 	if (!o->access_key_id || !o->secret_access_key)
 		return error_set(err, ERR_CONFIG,
 				 "an access key id and a secret access key go together");
-	return cred_set(ret, "configuration", str_of(o->access_key_id),
+	return cred_set(ret, o->names ? o->names : "configuration", str_of(o->access_key_id),
 			str_of(o->secret_access_key), str_of(o->session_token), 0, err);
 }
 

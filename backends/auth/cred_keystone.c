@@ -275,6 +275,7 @@ static int fetch(void *arg, struct cancel *cancel, struct token *ret, struct err
 	CLEANUP(cred_buf_wipe) struct buf question = BUF_INIT(0);
 	CLEANUP(cred_buf_wipe) struct buf body = BUF_INIT(TOKEN_ANSWER_BYTES);
 	CLEANUP(answer_release) struct answer answer = { .k = k };
+	char name[64];
 	struct cred_call call = { .method = HTTP_POST,
 				  .url = k->url,
 				  .path = "/auth/tokens",
@@ -303,6 +304,8 @@ static int fetch(void *arg, struct cancel *cancel, struct token *ret, struct err
 	}
 	call.body = buf_str(&question);
 	r = cred_call(&c, &call, &body, err);
+	if (r < 0 && !err->http_status && err->kind != ERR_CANCELLED) /* nobody answered: the answer's own errors say it all */
+		return error_prefix(err, r, "Keystone (%s: %s)", k->config.origin, keystone_config_name(&k->config, "auth_url", name));
 	return r < 0 ? r : keep(k, buf_str(&body), &answer, ret, err);
 }
 

@@ -140,7 +140,7 @@ int swift_part_copy(struct store *store, const char *from_bucket, const char *fr
 			    str_of(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)),
 			    NULL, err);
 	if (r == 0)
-		r = swift_upload_is_there(s, &folder, name, err);
+		r = swift_upload_is_there(s, &folder, upload_id, name, err);
 	if (r < 0)
 		return r;
 	*ret = (struct store_part){ .number = number, .size = length };
@@ -207,5 +207,7 @@ int swift_copy_large(struct swift_store *s, const char *from_bucket, const char 
 		give_up(s, bucket, key, id);
 	else
 		swift_forget_record(s, &folder);
+	if (id)
+		swift_upload_over(s, id);
 	return r;
 }

@@ -99,6 +99,30 @@ static int make_container(struct swift_store *s, const char *container, struct e
 	return swift_call_perform(&c, err);
 }
 
+static void upload_begun(struct swift_store *s, const char *id)
+{
+	LOCKED(&s->lock);
+	(void)snprintf(s->begun[s->begun_next], sizeof s->begun[0], "%s", id);
+	s->begun_next = (s->begun_next + 1) % SWIFT_UPLOADS_KNOWN;
+}
+
+void swift_upload_over(struct swift_store *s, const char *id)
+{
+	LOCKED(&s->lock);
+	for (size_t i = 0; i < SWIFT_UPLOADS_KNOWN; i++)
+		if (!strcmp(s->begun[i], id))
+			s->begun[i][0] = '\0';
+}
+
+static bool is_begun_here(struct swift_store *s, const char *id)
+{
+	LOCKED(&s->lock);
+	for (size_t i = 0; i < SWIFT_UPLOADS_KNOWN; i++)
+		if (*id && !strcmp(s->begun[i], id))
+			return true;
+	return false;
+}
+
 int swift_upload_begin(struct store *store, const char *bucket, const char *key, const struct store_put_args *args,
 		       char **ret_upload_id, struct error *err)
 {
@@ -109,8 +133,10 @@ int swift_upload_begin(struct store *store, const char *bucket, const char *key,
 	struct swift_folder folder;
 	const char *text;
 	int r = swift_check_key(key, err);
+	bool has_segments = r == 0 && swift_has_segments(s, bucket);
 
-	if (r == 0)
+	/* What has a container of segments was there; should it be gone, the upload cannot be completed. */
+	if (r == 0 && !has_segments)
 		r = swift_bucket_exists(store, bucket, err);
 	if (r < 0)
 		return r;
@@ -120,7 +146,7 @@ int swift_upload_begin(struct store *store, const char *bucket, const char *key,
 	if (!text)
 		return error_no_memory(err);
 	r = swift_folder_of(bucket, key, id, &folder, err);
-	if (r == 0 && !swift_has_segments(s, bucket))
+	if (r == 0 && !has_segments)
 		r = make_container(s, folder.container, err);
 	if (r < 0)
 		return r;
@@ -130,6 +156,8 @@ int swift_upload_begin(struct store *store, const char *bucket, const char *key,
 	if (r < 0)
 		return r;
 	*ret_upload_id = strdup(id);
+	if (*ret_upload_id)
+		upload_begun(s, id);
 	return *ret_upload_id ? 0 : error_no_memory(err);
 }
 
@@ -150,14 +178,17 @@ static int load_record(struct swift_store *s, const struct swift_folder *f, stru
 /* ---- parts ---- */
 
 /* A part that comes when its upload was given up would lie there for ever: looked after once it stands, as only then
- * nothing can come between. */
-int swift_upload_is_there(struct swift_store *s, const struct swift_folder *f, const char *name, struct error *err)
+ * nothing can come between. The service need not be asked of one that only we know: it is over here before it is there. */
+int swift_upload_is_there(struct swift_store *s, const struct swift_folder *f, const char *upload_id, const char *name,
+			  struct error *err)
 {
 	CLEANUP(arena_release) struct arena arena = ARENA_INIT(1 << 20);
 	struct swift_look record;
 	char first[200];
 	int r;
 
+	if (is_begun_here(s, upload_id))
+		return 0;
 	swift_segment_name(f, 0, "", first);
 	r = swift_look_at(s, f->container, first, NULL, &arena, &record, err);
 	if (r == 0 || err->kind != ERR_NOT_FOUND)
@@ -194,7 +225,7 @@ int swift_upload_part(struct store *store, const char *bucket, const char *key, 
 					     .progress = source->progress };
 	r = swift_call_perform(&c, err);
 	if (r == 0)
-		r = swift_upload_is_there(s, &folder, name, err);
+		r = swift_upload_is_there(s, &folder, upload_id, name, err);
 	if (r < 0)
 		return r;
 	*ret = (struct store_part){ .number = number, .size = store_source_length(source) };
@@ -375,6 +406,7 @@ int swift_upload_complete(struct store *store, const char *bucket, const char *k
 	}
 	if (r < 0)
 		return r;
+	swift_upload_over(s, upload_id);
 	forget_upload(s, &folder, parts, count, list);
 	swift_manifest_clean(s, bucket, old, list);
 	if (ret_version)

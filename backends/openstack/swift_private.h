@@ -18,6 +18,7 @@
 #define SWIFT_OURS	   ".skydir/"
 #define SWIFT_ID_LEN	   16
 #define SWIFT_BUCKETS_KNOWN 128
+#define SWIFT_UPLOADS_KNOWN 64
 #define SWIFT_BUCKET_MAX   257
 #define SWIFT_SEGMENTS_TTL_MS 60000 /* how long it is believed that a bucket has no container of segments */
 
@@ -39,6 +40,9 @@ struct swift_store {
 	struct swift_known known[SWIFT_BUCKETS_KNOWN]; /* guarded by lock */
 	unsigned known_count, known_next;	       /* guarded by lock */
 	_Atomic unsigned bulk_max;		       /* names that a bulk delete takes */
+	/* Uploads that were begun here and are not over: nobody else knows them. guarded by lock; a ring */
+	char begun[SWIFT_UPLOADS_KNOWN][2 * SWIFT_ID_LEN + 1];
+	unsigned begun_next; /* guarded by lock */
 };
 static inline struct swift_store *swift_of(struct store *s)
 {
@@ -227,7 +231,9 @@ int swift_folder_of(const char *bucket, const char *key, const char *upload_id, 
 		    struct error *err) MUST_CHECK;
 void swift_segment_name(const struct swift_folder *f, unsigned number, const char *suffix, char ret[200]);
 /* Whether the upload still goes on; if not, what was just put there as `name` is deleted: NOT_FOUND. */
-int swift_upload_is_there(struct swift_store *s, const struct swift_folder *f, const char *name, struct error *err) MUST_CHECK;
+int swift_upload_is_there(struct swift_store *s, const struct swift_folder *f, const char *upload_id, const char *name,
+			  struct error *err) MUST_CHECK;
+void swift_upload_over(struct swift_store *s, const char *id); /* completed, or about to be aborted */
 int swift_put_small(struct swift_store *s, const char *container, const char *name, struct str body,
 		    char ret_version[STORE_VERSION_MAX], struct error *err) MUST_CHECK;
 struct json_object *swift_record_new(const char *key, const struct store_put_args *args); /* NULL without memory */

@@ -65,6 +65,7 @@ int swift_upload_abort(struct store *store, const char *bucket, const char *key,
 	struct swift_folder folder;
 	int r = swift_folder_of(bucket, key, upload_id, &folder, err);
 
+	swift_upload_over(s, upload_id); /* first: parts that come from now on are looked after */
 	if (r == 0)
 		r = swift_manifest_get(s, bucket, key, NULL, &manifest, err);
 	if (r < 0 && err->kind == ERR_NOT_FOUND) {

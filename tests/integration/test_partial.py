@@ -327,7 +327,7 @@ def test_somebody_else_changed_the_object_and_all_of_ours_is_here(mount):
     assert "conflict from" in other
     assert sha256(mount.client.get(mount.bucket, other)) == sha256(data)
     assert sha256(mount.client.get(mount.bucket, "f")) == sha256(theirs)
-    assert mount.client.uploads(mount.bucket) == []
+    eventually(lambda: mount.client.uploads(mount.bucket) == [], what="the end of what was refused")  # given up beside the rest
 
 
 @pytest.mark.stores("s3")
