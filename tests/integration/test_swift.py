@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -108,6 +110,83 @@ def test_a_service_that_takes_fewer_names_at_once(mount):
     delete_batch(mount, *(f"k{i}" for i in range(30)))
     assert mount.ops()["M"] == 3  # 30 refused, then twice 15
     assert mount.client.keys(mount.bucket) == []
+
+
+def sdk(swift, auth, script):
+    """Runs lines of Python with `sdk`, a connection of OpenStack's own SDK, in a process of its own: here `openstack` is one of our
+    servers. What they print."""
+    lines = f"""import json, sys
+import openstack
+sdk = openstack.connect(load_yaml_config=False, load_envvars=False, **json.load(sys.stdin))
+{script}"""
+    who = {"region_name": swift.settings["region"], **auth}
+    who["auth"] = {"auth_url": swift.settings["auth_url"], **auth["auth"]}
+    done = subprocess.run([sys.executable, "-I", "-c", lines], input=json.dumps(who), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip()
+
+
+UNSET = {"auth-url": None, "region": None, "application-credential-id": None, "application-credential-secret": None, "storage-url": None}
+
+
+@pytest.mark.parametrize("how", ("password", "token", "cloud", "credential"))
+def test_every_way_to_sign_in(make_mount, swift, how):
+    """Against a real Keystone, by the standard variables and by clouds.yaml; the place is the catalogue's."""
+    s, user = swift.settings, swift.settings["password"]
+    who = {"OS_AUTH_URL": s["auth_url"], "OS_REGION_NAME": s["region"], "OS_PROJECT_NAME": user["project"], "OS_PROJECT_DOMAIN_ID": "default"}
+    m = make_mount("swift", proxy=None, store_config={**UNSET, "cloud": "work" if how == "cloud" else None})
+    if how == "password":
+        env = {**who, "OS_USERNAME": user["username"], "OS_PASSWORD": user["password"], "OS_USER_DOMAIN_ID": "default"}
+    elif how == "token":
+        auth = {"username": user["username"], "password": user["password"], "project_name": user["project"],
+                "user_domain_id": "default", "project_domain_id": "default"}
+        token = sdk(swift, {"auth": auth}, "print(sdk.auth_token)")
+        env = {**who, "OS_AUTH_TYPE": "token", "OS_TOKEN": token}
+    elif how == "credential":
+        env = {"OS_AUTH_URL": s["auth_url"], "OS_REGION_NAME": s["region"], "OS_AUTH_TYPE": "v3applicationcredential",
+               "OS_APPLICATION_CREDENTIAL_ID": s["credential"]["id"], "OS_APPLICATION_CREDENTIAL_SECRET": s["credential"]["secret"]}
+    else:
+        env = {}
+        place = m.dir / "conf" / "openstack"
+        place.mkdir()
+        (place / "clouds.yaml").write_text(json.dumps({"clouds": {"work": {"region_name": s["region"], "auth": {
+            "auth_url": s["auth_url"], "username": user["username"], "password": user["password"], "project_name": user["project"],
+            "user_domain_id": "default", "project_domain_id": "default"}}}}))  # JSON is YAML
+    m.client.create_bucket(m.bucket)
+    m.write_config()
+    m.mount(env=env)
+    (m.path / "f").write_text(how)
+    m.sync()
+    assert m.client.get(m.bucket, "f") == how.encode()
+
+
+@pytest.mark.options(part_size="4M", upload_delay="10ms")
+def test_openstacks_sdk_and_we_see_what_the_other_wrote(mount, tmp_path):
+    """The whole client of OpenStack, which signs in and splits files by itself."""
+    own = mount.server.settings["credential"]
+    auth = {"auth_type": "v3applicationcredential",
+            "auth": {"application_credential_id": own["id"], "application_credential_secret": own["secret"]}}
+    data = os.urandom(9 * MIB + 1)
+    (tmp_path / "big").write_bytes(data)
+    sdk(mount.server, auth, f"""b = {mount.bucket!r}
+sdk.create_object(b, "theirs/big", filename={str(tmp_path / 'big')!r}, segment_size={4 * MIB}, use_slo=True)
+sdk.create_object(b, "theirs/small", data=b"by the SDK")""")
+    assert (mount.path / "theirs" / "small").read_bytes() == b"by the SDK"
+    # The SDK puts the segments of `big` below `big/`: so that is a directory, and the object stands beside it.
+    assert (mount.path / "theirs" / "%~big%=").read_bytes() == data
+    (mount.path / "ours").mkdir()
+    (mount.path / "ours" / "big").write_bytes(data)
+    (mount.path / "ours" / "small").write_bytes(b"by the mount")
+    mount.sync()
+    found = sdk(mount.server, auth, f"""b = {mount.bucket!r}
+open({str(tmp_path / 'back')!r}, "wb").write(sdk.object_store.download_object("ours/big", container=b))
+assert sdk.object_store.download_object("ours/small", container=b) == b"by the mount"
+print(json.dumps([o.name for o in sdk.object_store.objects(b)]))
+sdk.delete_object(b, "ours/small")""")
+    assert (tmp_path / "back").read_bytes() == data
+    assert {"ours/big", "ours/small", "theirs/big", "theirs/small"} <= set(json.loads(found))
+    mount.fresh()
+    assert sorted(os.listdir(mount.path / "ours")) == ["big"]
 
 
 def test_a_token_that_is_refused_is_renewed(mount):
