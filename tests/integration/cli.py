@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import harness
+import known_secrets
 
 
 class Result:
@@ -38,15 +39,22 @@ class Cli:
             self.environment["SKYDIR_CONFIG"] = str(self.dir / "skydir.conf")
 
     def run(self, *arguments, stdin="", **environment):
-        return Result(subprocess.run([str(harness.SKYDIR), *arguments], input=stdin, text=True, capture_output=True,
+        done = Result(subprocess.run([str(harness.SKYDIR), *arguments], input=stdin, text=True, capture_output=True,
                                      env={**self.environment, **environment}, timeout=300, check=False))
+        shown = known_secrets.shown_in((done.out + "\n" + done.err).encode())
+        assert not shown, f"skydir {' '.join(arguments)} shows {shown}"
+        return done
 
     def __call__(self, *arguments, **more):
         """With --output json."""
         return self.run(*arguments, "--output", "json", **more)
 
     def close(self):
+        """What skydir wrote (state, caches) holds no secret."""
+        written = [p for top in (".local", ".cache") for p in (self.dir / top).rglob("*") if p.is_file()]
+        shown = [(str(p.relative_to(self.dir)), names) for p in written if (names := known_secrets.shown_in(p.read_bytes()))]
         shutil.rmtree(self.dir, ignore_errors=True)
+        assert not shown, f"secrets stand in {shown}"
 
     def __enter__(self):
         return self

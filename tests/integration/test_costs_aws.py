@@ -63,9 +63,9 @@ def test_what_was_used(cli, server):
 def test_a_forecast_begins_today(cli, server):
     today = datetime.datetime.now(datetime.timezone.utc).date()
     found = cli("costs", "forecast", "--until", str(today + datetime.timedelta(2)), "--by", "day").items
-    assert {c["amount"] for c in found} == {"1.50000000001"} and {c["currency"] for c in found} == {"USD"} and len(found) in (3, 4)
+    assert {c["amount"] for c in found} == {"1.50000000001"} and {c["currency"] for c in found} == {"USD"} and len(found) in (2, 3)
     assert len(cli("costs", "forecast").items) == 1
-    refused(cli("costs", "forecast", "--until", "2026-01-01"), 2, "begins today")
+    refused(cli("costs", "forecast", "--until", "2001-01-01"), 2, "begins today")
     refused(cli("costs", "forecast", "--by", "service"), 2, "by day or by month only")
 
 

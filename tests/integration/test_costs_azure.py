@@ -51,7 +51,7 @@ def test_a_forecast_is_summed_exactly(cli, server):
     today = datetime.datetime.now(datetime.timezone.utc).date()
     until = str(today + datetime.timedelta(40))
     by_day = cli("costs", "forecast", "--until", until, "--by", "day").items
-    assert len(by_day) in (41, 42) and {c["amount"] for c in by_day} == {"0.10"}
+    assert len(by_day) in (40, 41) and {c["amount"] for c in by_day} == {"0.10"}
     by_month = cli("costs", "forecast", "--until", until).items
     assert len(by_month) in (2, 3) and all(c["estimated"] and c["currency"] == "CHF" for c in by_month)
     days = [(datetime.date.fromisoformat(c["until"]) - datetime.date.fromisoformat(c["from"])).days for c in by_month]

@@ -17,6 +17,7 @@ import pytest
 
 import harness
 from harness import eventually
+from known_secrets import forms
 
 OTLP = "zq9-otlp-0d41f7"
 OTHERS = {  # what else may stand around when skydir runs: none of it is to come out
@@ -31,12 +32,6 @@ OTHERS = {  # what else may stand around when skydir runs: none of it is to come
     "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000001",
 }
 SHOWN = ("INFOMANIAK_NEWSLETTER_ID", "AZURE_STORAGE_ACCOUNT", "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
-
-
-def forms(secret):
-    """As it may be written: itself, encoded for an URL or in base64, and JSON's way of writing '/'."""
-    return {secret.encode(), urllib.parse.quote(secret, safe="").encode(), secret.replace("/", "\\/").encode(),
-            base64.b64encode(secret.encode()), base64.urlsafe_b64encode(secret.encode()).rstrip(b"=")}
 
 
 class Watch:

@@ -16,11 +16,12 @@ import urllib.request
 import pytest
 from google.protobuf.json_format import ParseDict
 
+import known_secrets
 from cli import Cli
 from harness import SKYDIR, eventually
 
 pytestmark = pytest.mark.stores("s3", only="telemetry is the same for all")
-TOKEN = "Bearer otlp-c0llect0r-s3cret"
+TOKEN = f"Bearer {known_secrets.OTLP}"
 
 
 class Collector:

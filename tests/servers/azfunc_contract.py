@@ -9,6 +9,7 @@ import urllib.parse
 import uuid
 import zipfile
 
+import known_secrets
 from azvm_contract import CLIENT, GROUP, LOCATION, SECRET, SUBSCRIPTION, TENANT, AzvmContract, Refused, as_json, check
 
 TEXT, FLAG = str, bool
@@ -17,7 +18,7 @@ SITE = {"location": TEXT, "kind": TEXT, "tags": {"*": TEXT}, "properties": {
         "linuxFxVersion": TEXT, "minTlsVersion": TEXT, "ftpsState": TEXT, "appSettings": [{"name": TEXT, "value": TEXT}]}}}
 PLAN = {"location": TEXT, "kind": TEXT, "sku": {"name": TEXT, "tier": TEXT}, "properties": {"reserved": FLAG}}
 BASE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
-STORE_KEY, HOST_KEY, INSIGHTS_ID = "c3RvcmFnZS1rZXk=", "host-key-hush==", "12345678-1234-1234-1234-123456789abc"
+STORE_KEY, HOST_KEY, INSIGHTS_ID = "c3RvcmFnZS1rZXk=", known_secrets.AZURE_HOST, "12345678-1234-1234-1234-123456789abc"
 VERSIONS = {"Microsoft.Web": "2023-12-01", "Microsoft.Storage": "2023-05-01"}
 
 

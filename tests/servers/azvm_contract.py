@@ -7,9 +7,10 @@ import re
 import urllib.parse
 import uuid
 
+import known_secrets
 from contract import Contract, Refused, as_json
 
-TENANT, CLIENT, SECRET = "11111111-2222-3333-4444-555555555555", "client-id", "azure~secret"
+TENANT, CLIENT, SECRET = "11111111-2222-3333-4444-555555555555", "client-id", known_secrets.AZURE
 SUBSCRIPTION, GROUP, LOCATION = "99999999-8888-7777-6666-555555555555", "group1", "westeurope"
 TEXT, FLAG, NUMBER = str, bool, int
 ID = {"id": TEXT}

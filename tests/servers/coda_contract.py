@@ -8,9 +8,10 @@ import json
 import re
 import urllib.parse
 
+import known_secrets
 from contract import Contract, Refused, as_json
 
-TOKEN = "coda-secret-token-7f3a"
+TOKEN = known_secrets.CODA
 REASONS = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 410: "Gone", 422: "Unprocessable Entity",
            429: "Too Many Requests"}
 PAGED = {"limit": int, "pageToken": str}

@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 
+import known_secrets
 from contract import Contract, Refused, as_json
 
 TYPES = {"A", "AAAA", "CNAME", "MX", "TXT", "SRV", "CAA", "NS", "PTR", "SPF", "SSHFP", "NAPTR", "CERT", "SOA", "TLSA", "DS", "HTTPS",
@@ -64,7 +65,7 @@ class DesignateContract(Contract):
 
     @property
     def environment(self):
-        return {"OS_AUTH_URL": self.endpoint + "/identity/v3", "OS_USERNAME": "me", "OS_PASSWORD": "secret",
+        return {"OS_AUTH_URL": self.endpoint + "/identity/v3", "OS_USERNAME": "me", "OS_PASSWORD": known_secrets.OPENSTACK,
                 "OS_PROJECT_NAME": "p", "OS_USER_DOMAIN_NAME": "Default", "OS_PROJECT_DOMAIN_NAME": "Default"}
 
     def refuse(self, error):

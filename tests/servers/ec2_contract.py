@@ -17,9 +17,10 @@ import botocore.session
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import known_secrets
 from contract import Contract, Refused
 
-KEY, SECRET, REGION = "AKIDCONTRACT", "contract/secret+key", "eu-central-2"
+KEY, SECRET, REGION = "AKIDCONTRACT", known_secrets.AWS, "eu-central-2"
 MODEL = botocore.session.get_session().get_service_model("ec2")
 STEPS = {"pending": "running", "stopping": "stopped", "shutting-down": "terminated"}
 

@@ -32,8 +32,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import known_secrets
+
 KEY = "skydirtestkey"
-SECRET = "skydir/test+secret=key"
+SECRET = known_secrets.S3
 REGION = "us-east-1"
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -270,7 +272,7 @@ class Azurite(Server):
     name = "azurite"
     ready_s = 120
     account = "devstoreaccount1"
-    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    key = known_secrets.AZURE_ACCOUNT
 
     def command(self):
         program = os.environ.get("SKYDIR_AZURITE") or _cached("azurite-*/azurite-blob")

@@ -11,7 +11,9 @@ import socket
 import ssl
 import threading
 
-KEY, SECRET = "hostiletestkey", "hostile/test+secret=key"
+import known_secrets
+
+KEY, SECRET = "hostiletestkey", known_secrets.HOSTILE
 
 
 def head(status=200, length=None, **fields):

@@ -17,9 +17,10 @@ import botocore.session
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import known_secrets
 from contract import Contract, Refused, as_json
 
-KEY, SECRET, REGION, ACCOUNT = "AKIDCONTRACT", "contract/secret+key", "eu-central-2", "123456789012"
+KEY, SECRET, REGION, ACCOUNT = "AKIDCONTRACT", known_secrets.AWS, "eu-central-2", "123456789012"
 MODELS = {name: botocore.session.get_session().get_service_model(name) for name in ("lambda", "logs")}
 OPERATIONS = ("ListFunctions", "GetFunction", "CreateFunction", "UpdateFunctionCode", "DeleteFunction", "Invoke")
 

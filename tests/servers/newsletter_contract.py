@@ -10,9 +10,10 @@ import json
 import re
 import time
 
+import known_secrets
 from contract import Contract, Refused, as_json
 
-TOKEN = "newsletter-secret-token-51c2"
+TOKEN = known_secrets.NEWSLETTER
 DOMAIN = "4711"
 STAMP = 1763892000
 LANGS = ("de_DE", "en_GB", "es_ES", "fr_FR", "it_IT")

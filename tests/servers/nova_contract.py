@@ -12,11 +12,12 @@ import re
 import urllib.parse
 import uuid
 
+import known_secrets
 from contract import Refused, as_json
 from dns_contract import DesignateContract
 
 PREFIXES = {"compute": "/compute/v2.1", "image": "/image", "network": "/network", "dns": "/dns"}
-APP_ID, APP_SECRET = "0a0b0c0d0e0f40008000000000000001", "app/secret+1"
+APP_ID, APP_SECRET = "0a0b0c0d0e0f40008000000000000001", known_secrets.INFOMANIAK
 CREATE = {"name": str, "imageRef": str, "flavorRef": str, "key_name": str, "availability_zone": str, "metadata": dict,
           "user_data": str, "networks": (str, list), "security_groups": list, "block_device_mapping_v2": list, "config_drive": bool,
           "description": str, "adminPass": str, "min_count": int, "max_count": int}
@@ -59,7 +60,7 @@ class NovaContract(DesignateContract):
         if identity["methods"] == ["application_credential"]:
             is_good = identity["application_credential"] == {"id": APP_ID, "secret": APP_SECRET}
         else:
-            is_good = identity["password"]["user"] == {"name": "me", "password": "secret", "domain": {"name": "Default"}}
+            is_good = identity["password"]["user"] == {"name": "me", "password": known_secrets.OPENSTACK, "domain": {"name": "Default"}}
         if not is_good:
             raise Refused(401, "Unauthorized", "The request you have made requires authentication.")
         catalog = [{"type": kind, "name": kind, "endpoints": [

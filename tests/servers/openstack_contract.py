@@ -11,6 +11,7 @@ import json
 import re
 import uuid
 
+import known_secrets
 from contract import Contract, Refused, as_json
 
 TEXT, NUMBER, FLAG, ANY = str, int, bool, None
@@ -117,7 +118,7 @@ class OpenStackContract(Contract):
 
     @property
     def environment(self):
-        return {"OS_AUTH_URL": self.endpoint + "/identity/v3", "OS_USERNAME": "me", "OS_PASSWORD": "secret",
+        return {"OS_AUTH_URL": self.endpoint + "/identity/v3", "OS_USERNAME": "me", "OS_PASSWORD": known_secrets.OPENSTACK,
                 "OS_PROJECT_NAME": "p", "OS_USER_DOMAIN_NAME": "Default", "OS_PROJECT_DOMAIN_NAME": "Default"}
 
     CATALOG = {"block-storage": "/volume/v3/p1", "network": "/network", "load-balancer": "/lb", "compute": "/compute/v2.1",

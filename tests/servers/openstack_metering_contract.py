@@ -68,7 +68,7 @@ class OpenStackMeteringContract(OpenStackContract):
         start, end = (datetime.datetime.fromisoformat(query[k]) for k in ("start", "end"))
         if start >= end:
             raise Refused(400, "BadRequest", "Invalid start time. The start time cannot occur after the end time.")
-        found = self.usages if end > datetime.datetime(2026, 11, 1) else []
+        found = [] if query["start"].startswith("2026-09") else self.usages
         if not found:
             return as_json(200, {"tenant_usage": {}})
         at = next((i + 1 for i, u in enumerate(found) if u["instance_id"] == query.get("marker")), 0)
