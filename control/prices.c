@@ -9,7 +9,7 @@
 /*
  * The built-in table, in the syntax of the file. List prices, first tier, before free allowances.
  *	s3	Standard class, us-east-1: https://aws.amazon.com/s3/pricing/ (COPY and POST cost as PUT, DELETE nothing)
- *	gcs	Standard class, one region, to the Americas and EMEA: https://cloud.google.com/storage/pricing-examples
+ *	gcs	Standard class, one region, to the Americas and EMEA: https://cloud.google.com/storage/pricing-examples (compared 2026-11-24)
  *	azure	Hot tier, block blobs: the sample prices of learn.microsoft.com/azure/storage/blobs/blob-storage-estimate-costs;
  *		egress from North America and Europe: https://azure.microsoft.com/pricing/details/bandwidth/
  *	swift	nothing by itself: who runs it says
