@@ -33,7 +33,7 @@ class Subject:
     @classmethod
     def version(cls):
         done = subprocess.run([cls.program, "--version"], capture_output=True, text=True, check=False)
-        return (done.stdout + done.stderr).strip().splitlines()[0][:80]
+        return (done.stdout + done.stderr).strip().splitlines()[0][:100]
 
     @property
     def path(self):
