@@ -22,6 +22,7 @@ struct world {
 	char last_body[8192], last_headers[8192], last_target[512];
 	const char *refusal; /* of the token endpoint */
 	bool is_not_google;  /* the metadata server lacks its header */
+	bool is_without_role; /* the instance of AWS */
 };
 
 static int open_keys(void **state)
@@ -77,6 +78,15 @@ static void answer(void *arg, const struct fake_question *q, struct fake_answer 
 		(void)snprintf(a->body, sizeof(a->body), "{\"signedBlob\":\"c2lnbmVk\"}");
 	} else if (strstr(q->target, "project-id")) {
 		(void)snprintf(a->body, sizeof(a->body), "of-the-machine");
+	} else if (strstr(q->target, "/latest/api/token")) {
+		(void)snprintf(a->body, sizeof(a->body), "session");
+	} else if (strstr(q->target, "/latest/zone")) {
+		(void)snprintf(a->body, sizeof(a->body), "eu-central-2a");
+	} else if (strstr(q->target, "/latest/keys/a%20role")) {
+		(void)snprintf(a->body, sizeof(a->body),
+			       "{\"AccessKeyId\":\"id\",\"SecretAccessKey\":\"hidden\",\"Token\":\"t\"}");
+	} else if (strstr(q->target, "/latest/keys")) {
+		(void)snprintf(a->body, sizeof(a->body), w->is_without_role ? "" : "a role\n");
 	} else if (strstr(q->target, "/subject")) {
 		(void)snprintf(a->body, sizeof(a->body), "{\"t\":\"subject token\"}");
 	} else {
@@ -312,6 +322,40 @@ static void a_federated_identity_comes_from_a_file_an_address_or_a_program(void 
 	expect_failure(w, &standard, ERR_UNAUTHENTICATED, "cred.json");
 }
 
+/* The body of the exchange: the request to AWS, encoded twice. */
+static void expect_exchanged(struct world *w, const char *part)
+{
+	if (!strstr(w->last_body, part))
+		fail_msg("no '%s' in '%s'", part, w->last_body);
+}
+
+static void a_role_of_aws_is_shown_by_a_signed_request(void **state)
+{
+	struct world *w = *state;
+
+	use_file(w, EXTERNAL "{\"environment_id\":\"aws1\",\"region_url\":\"%s/latest/zone\",\"url\":\"%s/latest/keys\","
+			     "\"imdsv2_session_token_url\":\"%s/latest/api/token\"}}");
+	expect_token(w, &standard, "tok6"); /* token and zone; token, role and its keys; the exchange */
+	expect_exchanged(w, "https%253A%252F%252Fsts.eu-central-2.amazonaws.com%253FAction%253DGetCallerIdentity");
+	expect_exchanged(w, "Credential%253Did%252F");
+	expect_exchanged(w, "SignedHeaders%253Dhost%253Bx-amz-date%253Bx-amz-security-token%253Bx-goog-cloud-target-resource");
+	assert_null(strstr(w->last_body, "hidden"));
+	w->is_without_role = true;
+	expect_failure(w, &standard, ERR_UNAUTHENTICATED, "has no role");
+	fake_setenv("AWS_REGION", "no region!");
+	expect_failure(w, &standard, ERR_CONFIG, "AWS_REGION");
+	fake_setenv("AWS_REGION", "us-west-1");
+	fake_setenv("AWS_ACCESS_KEY_ID", "id");
+	expect_failure(w, &standard, ERR_CONFIG, "AWS_SECRET_ACCESS_KEY is not");
+	fake_setenv("AWS_SECRET_ACCESS_KEY", "hidden");
+	use_file(w, EXTERNAL "{\"environment_id\":\"aws1\",\"regional_cred_verification_url\":\"http://sts/\"}}");
+	expect_failure(w, &standard, ERR_CONFIG, "must be https");
+	use_file(w, EXTERNAL "{\"environment_id\":\"aws1\"}}");
+	fake_setenv("AWS_SECRET_ACCESS_KEY", "");
+	fake_setenv("AWS_ACCESS_KEY_ID", "");
+	expect_failure(w, &standard, ERR_CONFIG, "'credential_source.url'");
+}
+
 static void the_metadata_server_is_asked_only_when_told(void **state)
 {
 	struct world *w = *state;
@@ -441,6 +485,7 @@ int main(void)
 		IN_WORLD(a_user_is_refreshed),
 		IN_WORLD(one_acts_as_another_account),
 		IN_WORLD(a_federated_identity_comes_from_a_file_an_address_or_a_program),
+		IN_WORLD(a_role_of_aws_is_shown_by_a_signed_request),
 		IN_WORLD(the_metadata_server_is_asked_only_when_told),
 		IN_WORLD(places_are_searched_in_order_and_a_broken_one_ends_it),
 		IN_WORLD(a_broken_file_is_named_with_what_to_mend),
