@@ -26,7 +26,8 @@ int az_version_set(struct str etag, char ret[STORE_VERSION_MAX], struct error *e
 	for (size_t i = 0; i < text.len; i++)
 		if (text.ptr[i] <= 0x20 || text.ptr[i] >= 0x7f || text.ptr[i] == '"')
 			return error_set(err, ERR_PROTOCOL, "the service sent a broken entity tag");
-	memcpy(ret, text.ptr, text.len);
+	if (text.len) /* there may be none: of a blob that has no committed block yet */
+		memcpy(ret, text.ptr, text.len);
 	ret[text.len] = '\0';
 	return 0;
 }

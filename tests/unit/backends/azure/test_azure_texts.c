@@ -156,6 +156,19 @@ static void hostile_listings_are_refused(void **state)
 	}
 }
 
+static void a_tag_may_be_missing_weak_or_broken(void **state)
+{
+	char version[STORE_VERSION_MAX] = "x";
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(az_version_set((struct str){ 0 }, version, &err), 0);
+	assert_string_equal(version, "");
+	assert_int_equal(az_version_set(STR("W/\"0x8D\""), version, &err), 0);
+	assert_string_equal(version, "0x8D");
+	assert_true(az_version_set(STR("\"a\r\nb\""), version, &err) < 0);
+}
+
 static void blocks_are_read(void **state)
 {
 	CLEANUP(az_blocks_release) struct az_blocks blocks = AZ_BLOCKS_INIT;
@@ -204,6 +217,7 @@ int main(void)
 		cmocka_unit_test(a_listing_is_read_with_its_metadata),
 		cmocka_unit_test(a_directory_of_other_tools_comes_with_its_prefix),
 		cmocka_unit_test(hostile_listings_are_refused),
+		cmocka_unit_test(a_tag_may_be_missing_weak_or_broken),
 		cmocka_unit_test(blocks_are_read),
 		cmocka_unit_test(what_arrives_broken_ends_in_an_error_and_no_more),
 	};
