@@ -2,6 +2,7 @@
 #include "backends/base/clock.h"
 #include "backends/base/log.h"
 #include "fs/file.h"
+#include "fs/listing_ranges.h"
 #include "fs/naming.h"
 #include "fs/node_version.h"
 #include "fs/pending.h"
@@ -363,9 +364,6 @@ static void merge_entry_locked(struct listing *l, const struct store_object *obj
 		if (n)
 			n->has_folder_marker = true;
 	} else {
-		n = tree_child(&l->fs->tree, l->dir, name.data);
-		if (n && node_is_dir(n) && n->listing_mark == l->question.began)
-			return; /* d_$folder$ came before d */
 		merge_file_locked(l, name.data, object, remembered);
 	}
 }
@@ -413,7 +411,7 @@ void listing_take(struct listing *l, const struct store_page *page)
 }
 
 /* Directories that one of the keys below them keeps, whatever else is on its way out of them. */
-static int settle_doubts(struct listing *l, struct error *err)
+int listing_settle(struct listing *l, struct error *err)
 {
 	for (size_t i = 0; i < l->doubt_count; i++) {
 		const struct store_object object = { .key = l->doubts[i], .is_prefix = true };
@@ -531,7 +529,7 @@ static int circle_check(struct circle *c, const char *token, struct error *err)
 }
 
 /* Whether the tree may grow further: names that are never forgotten must not take all of the machine's memory. */
-static int has_room_for_names(struct listing *l, struct error *err)
+int listing_has_room(struct listing *l, struct error *err)
 {
 	uint64_t count;
 
@@ -548,36 +546,45 @@ static int list_objects(struct listing *l, bool *ret_is_complete, struct error *
 {
 	CLEANUP(circle_release) struct circle circle = { 0 };
 	CLEANUP(freep) char *token = NULL;
+	CLEANUP(ranges_freep) struct ranges *ranges = NULL;
 	unsigned pages = 0;
 
 	for (;;) {
 		CLEANUP(store_page_release) struct store_page page = STORE_PAGE_INIT;
 		struct store_list_args args = { .prefix = l->where.key, .delimiter = '/', .token = token,
 						.cancel = &l->fs->shutdown };
-		bool wants_more;
+		bool wants_more, is_whole;
 		int r = store_list(l->where.store, l->where.bucket, &args, &page, err);
 
 		if (r < 0)
 			return r;
 		listing_take(l, &page);
-		r = settle_doubts(l, err);
+		r = listing_settle(l, err);
 		if (r < 0)
 			return r;
-		pages++;
+		if (++pages <= RANGES_AFTER_PAGES)
+			ranges_learn(&ranges, l, &page);
 		if (!page.next_token) {
 			*ret_is_complete = true;
 			return 0;
 		}
 		lock_take(&l->fs->lock);
 		wants_more = wants_more_locked(l, pages);
+		is_whole = l->max_pages == 0;
 		lock_drop(&l->fs->lock);
 		if (!wants_more)
 			return 0;
 		r = circle_check(&circle, page.next_token, err);
 		if (r == 0)
-			r = has_room_for_names(l, err);
+			r = listing_has_room(l, err);
 		if (r < 0)
 			return r;
+		if (pages == RANGES_AFTER_PAGES && is_whole) {
+			r = ranges_list(ranges, page.next_token, err);
+			*ret_is_complete = r == 0;
+			if (r <= 0)
+				return r;
+		}
 		free(token);
 		token = strdup(page.next_token);
 		if (!token)

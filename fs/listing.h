@@ -60,6 +60,10 @@ int listing_wait_locked(struct fs *fs, struct node *dir, unsigned max_pages, str
  * whether all of dir was shown. */
 struct listing *listing_begin_locked(struct fs *fs, struct node *dir, uint64_t began);
 void listing_take(struct listing *l, const struct store_page *page);
+/* After each page: looks at the directories that only what is being deleted may hold. Blocks. */
+int listing_settle(struct listing *l, struct error *err) MUST_CHECK;
+/* TOO_LARGE when the tree must not grow any more. */
+int listing_has_room(struct listing *l, struct error *err) MUST_CHECK;
 void listing_end(struct listing *l, int r, bool is_complete, const struct error *err);
 
 /* Asks the cloud for one name and brings the answer into the tree. Blocks. 0 (found or known absent now) or -errno. */
