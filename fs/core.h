@@ -77,6 +77,7 @@ struct fs {
 	size_t store_count;
 	char *source, *mountpoint;
 	struct tree tree;
+	size_t names_kept;	/* more of them, and old listings are forgotten (trim.h); guarded by lock. SIZE_MAX until it is mounted */
 	uint64_t tree_most;	/* names: listings stop growing the tree there; immutable */
 	struct workers *net;	/* look-ups, listings, reads */
 	struct workers *up;	/* uploads and pending operations */

@@ -12,6 +12,7 @@
 #include "fs/owed.h"
 #include "fs/park.h"
 #include "fs/pending.h"
+#include "fs/trim.h"
 #include "fs/upload.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -293,6 +294,7 @@ static void *ticker(void *arg)
 			ops_close_unmapped(fs);
 			fs_watch_disk(fs);
 			file_empty_trash(fs);
+			trim_names(fs);
 			lock_take(&fs->lock);
 			continue;
 		}
@@ -324,7 +326,7 @@ static int start_threads(struct fs *fs, struct error *err)
 	return durable_start(fs, err);
 }
 
-#define NAME_BYTES  512u /* a node with its name, version and place in two hash tables */
+#define NAME_BYTES  512u /* a node with its name and version, and a directory here and there */
 #define NAMES_LEAST (1u << 20)
 
 /* A quarter of the machine's memory, or of what this process may have of it. */
@@ -390,6 +392,7 @@ int fs_new(const struct fs_options *options, struct store *const *stores, size_t
 	fs->cache_fd = fs->lock_fd = -1;
 	fs->started_wall_s = clock_wall_s();
 	fs->tree_most = names_most();
+	fs->names_kept = SIZE_MAX;
 	fs->source = strdup(source && source[0] ? source : "/");
 	r = !fs->source || copy_options(fs, options) < 0 ? error_set(&local, ERR_NO_MEMORY, "no memory") :
 							     fs_open(fs, fs->source, &local);

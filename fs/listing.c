@@ -629,6 +629,7 @@ void listing_end(struct listing *l, int r, bool is_complete, const struct error 
 	if (r == 0 && is_complete && !l->is_stale && !dir->is_detached) {
 		sweep_locked(l);
 		dir->is_complete = true;
+		tree_listed(&fs->tree, dir);
 		/* What could not be told is asked again by the next one who wants to know. */
 		node_dir(dir)->listed_until_ms = clock_mono_ms() + (l->needs_again ? 0 : fs->options.meta_ttl_ms);
 		node_dir(dir)->lookups = 0;

@@ -330,6 +330,12 @@ static bool may_guess(const struct ranges *a)
 	return a->made < RANGES_MOST * (2 + doublings);
 }
 
+static bool is_free(struct ranges *a, const struct range *range)
+{
+	LOCKED(&a->listing->fs->lock);
+	return range->state == RANGE_FREE;
+}
+
 static int list_all(struct ranges *a, const char *token, struct error *err)
 {
 	int r = begin(a, &a->items[0], BEGIN_GUESSED, token, err);
@@ -338,7 +344,7 @@ static int list_all(struct ranges *a, const char *token, struct error *err)
 		struct range *range;
 
 		for (size_t i = 0; i < RANGES_MOST && r == 0 && !a->has_end && a->frontier_key && may_guess(a); i++)
-			if (a->items[i].state == RANGE_FREE)
+			if (is_free(a, &a->items[i]))
 				r = begin(a, &a->items[i], BEGIN_GUESSED, NULL, err);
 		if (r < 0)
 			break;

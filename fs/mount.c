@@ -4,6 +4,7 @@
 #include "fs/initpatch.h"
 #include "fs/listing.h"
 #include "fs/ops.h"
+#include "fs/trim.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -136,6 +137,9 @@ int fs_mount(struct fs *fs, const char *mountpoint, struct error *err)
 		if (initpatch_install(fs->session) < 0)
 			log_warn("mount.init", "what='look-ups in one directory wait for each other'");
 		fs->is_mounted = true;
+		lock_take(&fs->lock);
+		fs->names_kept = TRIM_NAMES_KEPT;
+		lock_drop(&fs->lock);
 		if (pthread_create(&fs->loop_thread, NULL, loop, fs) != 0)
 			r = error_set(&local, ERR_NO_MEMORY, "cannot start a thread");
 		else

@@ -17,26 +17,39 @@ static struct dir_handle *handle_of(const struct fuse_file_info *fi)
 	return (struct dir_handle *)(uintptr_t)fi->fh; /* set by opendir, freed by releasedir */
 }
 
+/* While somebody reads a directory its names are kept (trim.h): the kernel, which holds the node, has not seen all of them yet. */
+static void count_handle(struct fs *fs, fuse_ino_t ino, int by)
+{
+	struct node *dir;
+
+	LOCKED(&fs->lock);
+	dir = tree_by_ino(&fs->tree, ino);
+	if (dir && node_is_dir(dir) && (by > 0 || node_dir(dir)->handles))
+		node_dir(dir)->handles += (uint32_t)by;
+}
+
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dir_handle *h = calloc(1, sizeof(*h));
 
 	ops_count(OPS_OPENDIR);
-	(void)ino;
 	if (!h) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
 	fi->fh = (uintptr_t)h;
-	if (fuse_reply_open(req, fi) < 0)
+	count_handle(ops_fs(req), ino, 1);
+	if (fuse_reply_open(req, fi) < 0) {
+		count_handle(ops_fs(req), ino, -1);
 		free(h);
+	}
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct dir_handle *h = handle_of(fi);
 
-	(void)ino;
+	count_handle(ops_fs(req), ino, -1);
 	free(h->inos);
 	free(h);
 	fuse_reply_err(req, 0);

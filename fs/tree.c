@@ -213,8 +213,42 @@ static void rare_free(struct node *n)
 	free(r);
 }
 
+void tree_unlisted(struct tree *t, struct node *dir)
+{
+	struct dir *d = node_dir(dir);
+
+	if (!d->is_listed)
+		return;
+	if (d->listed_before)
+		node_dir(d->listed_before)->listed_later = d->listed_later;
+	else
+		t->oldest_listed = d->listed_later;
+	if (d->listed_later)
+		node_dir(d->listed_later)->listed_before = d->listed_before;
+	else
+		t->newest_listed = d->listed_before;
+	d->listed_before = d->listed_later = NULL;
+	d->is_listed = false;
+}
+
+void tree_listed(struct tree *t, struct node *dir)
+{
+	struct dir *d = node_dir(dir);
+
+	tree_unlisted(t, dir);
+	d->is_listed = true;
+	d->listed_before = t->newest_listed;
+	if (t->newest_listed)
+		node_dir(t->newest_listed)->listed_later = dir;
+	else
+		t->oldest_listed = dir;
+	t->newest_listed = dir;
+}
+
 static void node_free(struct tree *t, struct node *n)
 {
+	if (node_is_dir(n))
+		tree_unlisted(t, n);
 	if (n->file)
 		t->drop_file(n, t->drop_arg);
 	ino_unlink(t, n);

@@ -81,6 +81,9 @@ struct dir {
 	uint64_t last_read_ino;	  /* the small file read last; siblings.h */
 	uint32_t reads_in_order;  /* how many of them came in order */
 	uint32_t lookups;	  /* single look-ups that went to the network since the last listing */
+	struct node *listed_before, *listed_later; /* among those that were listed to their end, by when */
+	bool is_listed;		  /* it is among them */
+	uint32_t handles;	  /* how often it is open */
 	union {
 		uint64_t readonly_until_ms;    /* NODE_BUCKET */
 		uint64_t unreachable_until_ms; /* NODE_STORE: what is known stays known until then; lookup.c */
@@ -141,6 +144,7 @@ struct tree {
 	unsigned bits;
 	char *classes[TREE_CLASSES];  /* the names of storage classes; 0 has none */
 	size_t count;
+	struct node *oldest_listed, *newest_listed; /* directories */
 	struct node *root;	/* above all stores */
 	struct node *mount_root; /* what the kernel knows as inode 1 */
 	uint64_t changes;
@@ -216,6 +220,9 @@ void tree_unpin(struct tree *t, struct node *n); /* and prunes */
 void tree_prune(struct tree *t, struct node *n);
 /* Takes away k of the kernel's look-ups. */
 void tree_forget(struct tree *t, struct node *n, uint64_t k);
+/* A directory was listed to its end just now; and what that told is not kept any more. */
+void tree_listed(struct tree *t, struct node *dir);
+void tree_unlisted(struct tree *t, struct node *dir);
 /* Notes a local change of the node. */
 void tree_changed(struct tree *t, struct node *n);
 /* Makes this child name absent (a tombstone): an existing node there is detached first. NULL without memory. */
