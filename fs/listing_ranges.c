@@ -317,7 +317,8 @@ static bool settle(struct ranges *a)
 		return false;
 	first = keyguess_number(&a->guess, name_of(a, a->first_key));
 	last = keyguess_number(&a->guess, name_of(a, a->last_key));
-	a->page_numbers = last > first ? (last - first) / a->pages : 0;
+	/* Rounded up: from the first to the last of a page there is one less than there are. */
+	a->page_numbers = last > first ? (last - first + a->pages - 1) / a->pages : 0;
 	a->frontier = last;
 	return a->page_numbers > 0;
 }

@@ -4,7 +4,7 @@
  *	the others are.
  *
  * Where the ranges begin is guessed (keyguess.h). The first are short, later ones longer and longer, so that those which end in the
- * middle of a page are few: of p pages some 6 * (1 + log2(p / 24)), and 6 that are asked for beyond the end.
+ * middle of a page are few: of p pages at most 6 * (2 + log2(1 + p / 24)) and one more.
  * Invariants:
  *  - The ranges follow each other without a gap, up to the end that a page has told. So each key is seen, whatever the guesses are worth.
  *  - Pages must come in order, and from where they were asked for; of a server that does not do that the rest is listed as ever.

@@ -36,9 +36,9 @@ def test_a_directory_of_100000_objects(mount, versitygw):
     names = os.listdir(mount.path / "d")
     took = time.monotonic() - started
     assert len(names) == 100_000 and len(set(names)) == 100_000
-    # 100 pages; in several places at once, of which six may be asked for beyond the end.
+    # 100 pages, asked for in several places at once: each of at most 25 ranges may end within a page (fs/listing_ranges.h).
     lists = mount.ops()
-    assert set(lists) == {"L"} and 100 <= lists["L"] <= 106, lists
+    assert set(lists) == {"L"} and 100 <= lists["L"] <= 125, lists
     memory = resident_mib(mount.pid)
     # A sanitizer keeps freed memory back.
     limit = 200 if not is_sanitized() else 1000
