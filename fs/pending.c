@@ -21,6 +21,8 @@
 #define RETRY_REFUSED_MS 300000u
 #define RETRY_BUDGET_MS	 10000u
 #define ROOM_AGAIN_MS	 200u
+#define REST_LOOK_MS	 250u
+#define REST_MOST_MS	 60000u
 
 const char *pending_kind_name(enum pending_kind kind)
 {
@@ -102,6 +104,10 @@ void pending_insert_locked(struct fs *fs, struct pending *op)
 	q->last = op;
 	q->count++;
 	q->trees += op->kind == PENDING_RENAME_TREE;
+	if (op->kind == PENDING_DELETE) {
+		q->deletes++;
+		q->last_delete_ms = clock_mono_ms();
+	}
 	pending_keys_link(op);
 }
 
@@ -120,6 +126,7 @@ static void queue_unlink(struct pending *op)
 	op->next = op->prev = NULL;
 	q->count--;
 	q->trees -= op->kind == PENDING_RENAME_TREE;
+	q->deletes -= op->kind == PENDING_DELETE;
 	pending_keys_unlink(op);
 }
 
@@ -196,7 +203,7 @@ static void free_riders_locked(struct pending *op)
 	for (struct pending *p = op->fs->queue.first; p; p = p->next)
 		if (p->is_rider && is_same_bucket(p, op)) {
 			p->is_rider = false;
-			pending_wait_until_locked(p, 0);
+			pending_wait_until_locked(p, p->due_ms); /* it has passed */
 		}
 }
 
@@ -212,6 +219,7 @@ static void run_delete_job(struct job *job)
 	op->state = PENDING_RUNNING;
 	op->batch_next = NULL;
 	fs->queue.running++;
+	fs->queue.deletes_running++;
 	for (struct pending *p = fs->queue.first; p && count < STORE_DELETE_MAX; p = p->next) {
 		bool may_come = p->is_rider || p->state == PENDING_WAITING;
 
@@ -223,6 +231,7 @@ static void run_delete_job(struct job *job)
 		p->is_rider = false;
 		p->state = PENDING_RUNNING;
 		fs->queue.running++;
+		fs->queue.deletes_running++;
 		p->batch_next = batch;
 		batch = p;
 		count++;
@@ -250,6 +259,21 @@ static void start_delete_locked(struct pending *op)
 	workers_submit(fs->up, &op->job);
 }
 
+/* A delete that is due waits on while others keep coming, so that a whole `rm -r` goes as few requests; not when there are as many as one
+ * request takes, nor when somebody waits for it (then it is due at 0). */
+static bool rests_locked(struct pending *op)
+{
+	const struct pending_queue *q = &op->fs->queue;
+	uint64_t now = clock_mono_ms();
+
+	if (!op->due_ms || op->attempts || op->rested_ms >= REST_MOST_MS || q->deletes <= 1 ||
+	    q->deletes - q->deletes_running >= STORE_DELETE_MAX || now - q->last_delete_ms >= op->fs->options.upload_delay_ms)
+		return false;
+	op->rested_ms += REST_LOOK_MS;
+	pending_wait_until_locked(op, now + REST_LOOK_MS);
+	return true;
+}
+
 static void start_locked(struct pending *op)
 {
 	struct fs *fs = op->fs;
@@ -270,7 +294,8 @@ static void start_locked(struct pending *op)
 		return;
 	}
 	if (op->kind == PENDING_DELETE) {
-		start_delete_locked(op);
+		if (!rests_locked(op))
+			start_delete_locked(op);
 		return;
 	}
 	op->state = PENDING_QUEUED;
@@ -389,8 +414,10 @@ void pending_done_locked(struct pending *op)
 	struct fs *fs = op->fs;
 
 	lock_assert_held(&fs->lock);
-	if (op->state == PENDING_RUNNING)
+	if (op->state == PENDING_RUNNING) {
 		fs->queue.running--;
+		fs->queue.deletes_running -= op->kind == PENDING_DELETE;
+	}
 	log_debug("change.end", "seq=%" PRIu64 " what=%s key='%s' abandoned=%d", op->seq, pending_kind_name(op->kind),
 		  op->key, op->is_abandoned);
 	if (op->state == PENDING_RUNNING && !op->is_abandoned)
@@ -427,6 +454,7 @@ static bool stop_running_locked(struct pending *op)
 {
 	lock_assert_held(&op->fs->lock);
 	op->fs->queue.running--;
+	op->fs->queue.deletes_running -= op->kind == PENDING_DELETE;
 	if (op->is_abandoned) {
 		op->state = PENDING_QUEUED; /* counted out already */
 		pending_done_locked(op);

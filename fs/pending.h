@@ -7,7 +7,8 @@
  *	both its prefixes, and a directory's own object goes after what is below it. That is enough to be right, cannot deadlock (waiting goes one way in seq), and lets everything else
  *	run side by side.
  * Collapsing: a file made and deleted before its upload costs nothing; made and renamed, one PUT of the last name; deleted
- *	and made anew, one PUT. Deletes of one bucket that may go at the same time go as one batch.
+ *	and made anew, one PUT. Deletes of one bucket that may go at the same time go as one batch, and wait for each other while more
+ *	keep coming.
  * Failure: temporary ones are tried again, ever more slowly, for ever. An upload refused for good keeps its data, is tried again
  *	every few minutes and shows in `status`; a change of names refused for good is undone in the view and noted.
  * Ownership: the queue owns operations; an operation pins its node and counts in node.pending_count.
@@ -85,6 +86,7 @@ struct pending {
 	size_t heap_index;
 	unsigned attempts;
 	struct error error;	/* of the last attempt */
+	uint64_t rested_ms;	/* deletes: how long it waited for others to come, beyond its time */
 	uint64_t most_sent;	/* of sent_bytes in any attempt, as far as the ticker looked */
 	bool was_hurried;	/* after a failure: somebody asked for it to be tried at once */
 	bool is_failed;		/* refused for good, so far */
