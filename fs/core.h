@@ -57,7 +57,8 @@ struct pending_queue { /* guarded by fs.lock */
 	struct pending *held;	      /* those that wait for a file to be closed, or may come to */
 	size_t count, trees, running; /* all; directory renames among them; on a worker now */
 	size_t deletes, deletes_running; /* PENDING_DELETEs, all and those on a worker */
-	uint64_t last_delete_ms;      /* when the last one came */
+	uint64_t last_delete_ms;      /* when the last one came, */
+	size_t deletes_in_a_row;      /* and how many did, none upload-delay or more after the one before */
 	uint64_t done_total, failed_total, bytes_sent_total;
 	bool is_stopping;
 };

@@ -105,8 +105,11 @@ void pending_insert_locked(struct fs *fs, struct pending *op)
 	q->count++;
 	q->trees += op->kind == PENDING_RENAME_TREE;
 	if (op->kind == PENDING_DELETE) {
+		uint64_t now = clock_mono_ms();
+
 		q->deletes++;
-		q->last_delete_ms = clock_mono_ms();
+		q->deletes_in_a_row = now - q->last_delete_ms < fs->options.upload_delay_ms ? q->deletes_in_a_row + 1 : 1;
+		q->last_delete_ms = now;
 	}
 	pending_keys_link(op);
 }
@@ -266,7 +269,7 @@ static bool rests_locked(struct pending *op)
 	const struct pending_queue *q = &op->fs->queue;
 	uint64_t now = clock_mono_ms();
 
-	if (!op->due_ms || op->attempts || op->rested_ms >= REST_MOST_MS || q->deletes <= 1 ||
+	if (!op->due_ms || op->attempts || op->rested_ms >= REST_MOST_MS || q->deletes_in_a_row <= 1 ||
 	    q->deletes - q->deletes_running >= STORE_DELETE_MAX || now - q->last_delete_ms >= op->fs->options.upload_delay_ms)
 		return false;
 	op->rested_ms += REST_LOOK_MS;
