@@ -9,6 +9,7 @@
 #include "fs/file.h"
 #include "fs/node_version.h"
 #include "fs/owed.h"
+#include "fs/pending_deletes.h"
 #include "fs/pending_heap.h"
 #include "fs/pending_keys.h"
 #include "fs/pending_view.h"
@@ -21,8 +22,6 @@
 #define RETRY_REFUSED_MS 300000u
 #define RETRY_BUDGET_MS	 10000u
 #define ROOM_AGAIN_MS	 200u
-#define REST_LOOK_MS	 250u
-#define REST_MOST_MS	 60000u
 
 const char *pending_kind_name(enum pending_kind kind)
 {
@@ -133,7 +132,7 @@ static void queue_unlink(struct pending *op)
 	pending_keys_unlink(op);
 }
 
-static bool is_held_open(const struct pending *op)
+bool pending_is_held_open_locked(const struct pending *op)
 {
 	const struct file *f = op->hold ? op->hold->file : NULL;
 
@@ -184,99 +183,6 @@ static void run_job(struct job *job)
 		namespace_run(op);
 }
 
-static bool is_same_bucket(const struct pending *a, const struct pending *b)
-{
-	return a->store == b->store && strcmp(a->bucket, b->bucket) == 0;
-}
-
-static void carrier_unlink_locked(struct pending *op)
-{
-	struct pending **at = &op->fs->queue.carriers;
-
-	while (*at && *at != op)
-		at = &(*at)->next_carrier;
-	if (*at)
-		*at = op->next_carrier;
-	op->next_carrier = NULL;
-}
-
-/* Those that were to go along with it, and do not: they go by themselves. */
-static void free_riders_locked(struct pending *op)
-{
-	for (struct pending *p = op->fs->queue.first; p; p = p->next)
-		if (p->is_rider && is_same_bucket(p, op)) {
-			p->is_rider = false;
-			pending_wait_until_locked(p, p->due_ms); /* it has passed */
-		}
-}
-
-/* Deletes of one bucket that may go at the same time go as one request. */
-static void run_delete_job(struct job *job)
-{
-	struct pending *op = container_of(job, struct pending, job), *batch = op;
-	struct fs *fs = op->fs;
-	size_t count = 1;
-
-	lock_take(&fs->lock);
-	carrier_unlink_locked(op);
-	op->state = PENDING_RUNNING;
-	op->batch_next = NULL;
-	fs->queue.running++;
-	fs->queue.deletes_running++;
-	for (struct pending *p = fs->queue.first; p && count < STORE_DELETE_MAX; p = p->next) {
-		bool may_come = p->is_rider || p->state == PENDING_WAITING;
-
-		if (p->kind != PENDING_DELETE || p == op || !may_come || !is_same_bucket(p, op) ||
-		    (p->attempts && !p->is_rider) || is_held_open(p) || pending_keys_blocker(p))
-			continue;
-		if (p->state == PENDING_WAITING)
-			pending_heap_remove(&fs->queue, p);
-		p->is_rider = false;
-		p->state = PENDING_RUNNING;
-		fs->queue.running++;
-		fs->queue.deletes_running++;
-		p->batch_next = batch;
-		batch = p;
-		count++;
-	}
-	free_riders_locked(op); /* the batch was full */
-	lock_drop(&fs->lock);
-	namespace_run_deletes(batch);
-}
-
-/* A delete that may go now: along with one of its bucket that is queued already, or as the one that takes others along. */
-static void start_delete_locked(struct pending *op)
-{
-	struct fs *fs = op->fs;
-
-	op->state = PENDING_QUEUED;
-	for (const struct pending *c = fs->queue.carriers; c; c = c->next_carrier) {
-		if (is_same_bucket(c, op)) {
-			op->is_rider = true;
-			return;
-		}
-	}
-	op->next_carrier = fs->queue.carriers;
-	fs->queue.carriers = op;
-	op->job = (struct job){ .run = run_delete_job };
-	workers_submit(fs->up, &op->job);
-}
-
-/* A delete that is due waits on while others keep coming, so that a whole `rm -r` goes as few requests; not when there are as many as one
- * request takes, nor when somebody waits for it (then it is due at 0). */
-static bool rests_locked(struct pending *op)
-{
-	const struct pending_queue *q = &op->fs->queue;
-	uint64_t now = clock_mono_ms();
-
-	if (!op->due_ms || op->attempts || op->rested_ms >= REST_MOST_MS || q->deletes_in_a_row <= 1 ||
-	    q->deletes - q->deletes_running >= STORE_DELETE_MAX || now - q->last_delete_ms >= op->fs->options.upload_delay_ms)
-		return false;
-	op->rested_ms += REST_LOOK_MS;
-	pending_wait_until_locked(op, now + REST_LOOK_MS);
-	return true;
-}
-
 static void start_locked(struct pending *op)
 {
 	struct fs *fs = op->fs;
@@ -292,13 +198,13 @@ static void start_locked(struct pending *op)
 		blocker->blocked = op;
 		return;
 	}
-	if (is_held_open(op)) {
+	if (pending_is_held_open_locked(op)) {
 		op->state = PENDING_BLOCKED; /* pending_released_locked starts it */
 		return;
 	}
 	if (op->kind == PENDING_DELETE) {
-		if (!rests_locked(op))
-			start_delete_locked(op);
+		if (!pending_delete_rests_locked(op))
+			pending_start_delete_locked(op);
 		return;
 	}
 	op->state = PENDING_QUEUED;
@@ -359,8 +265,8 @@ bool pending_stop_waiting_locked(struct pending *op)
 		if (!workers_cancel(op->fs->up, &op->job))
 			return false;
 		if (op->kind == PENDING_DELETE) {
-			carrier_unlink_locked(op);
-			free_riders_locked(op);
+			pending_carrier_unlink_locked(op);
+			pending_free_riders_locked(op);
 		}
 		return true;
 	case PENDING_WAITING:
@@ -802,7 +708,7 @@ uint64_t pending_run_due_locked(struct fs *fs, uint64_t now_ms)
 void pending_released_locked(struct fs *fs, struct node *n)
 {
 	for (struct pending *op = fs->queue.held; op; op = op->next_held)
-		if (op->hold == n && op->state == PENDING_BLOCKED && !is_held_open(op)) {
+		if (op->hold == n && op->state == PENDING_BLOCKED && !pending_is_held_open_locked(op)) {
 			take_from_blocker(op);
 			pending_wait_until_locked(op, 0);
 		}

@@ -147,6 +147,8 @@ size_t pending_hurry_locked(struct fs *fs, struct node *dir, uint64_t up_to_seq)
 uint64_t pending_run_due_locked(struct fs *fs, uint64_t now_ms);
 /* A file was closed: operations that were held for it. */
 void pending_released_locked(struct fs *fs, struct node *n);
+/* Whether it is to wait until the unlinked file it would take the content of is closed. */
+bool pending_is_held_open_locked(const struct pending *op);
 /* Does the operation's keys lie below the node (by the path)? */
 bool pending_is_below_locked(const struct pending *op, struct node *dir);
 
