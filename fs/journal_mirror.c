@@ -254,6 +254,7 @@ struct mirror_log {
 	struct mirror_record *records;
 	size_t count, capacity;
 	bool ends_damaged; /* not merely torn */
+	bool is_missing;   /* which no kill explains, once there is a database */
 };
 
 static void mirror_log_release(struct mirror_log *log)
@@ -339,7 +340,8 @@ static int mirror_load(const char *dir, struct mirror_log *log, struct error *er
 	int r = path ? fileio_read_file(path, &log->bytes, &why) : -ENOMEM;
 
 	if (r < 0 && why.kind != ERR_NO_MEMORY && path) {
-		log->ends_damaged = why.kind != ERR_NOT_FOUND;
+		log->is_missing = why.kind == ERR_NOT_FOUND;
+		log->ends_damaged = !log->is_missing;
 		return 0;
 	}
 	if (r == 0)
@@ -516,6 +518,7 @@ int journal_mirror_replay(const char *dir, const char *path, struct journal_db *
 		return 0;
 	end = mirror_wal_end(path, db);
 	plan = mirror_plan(&log, &end, is_rescued);
+	ret->has_none = !log.count && (log.is_missing || log.ends_damaged);
 	ret->last_number = log.count ? log.records[log.count - 1].number : 0;
 	ret->is_renewed = !is_rescued && log.count == 1 && log.records[0].what == MIRROR_ALL && !log.ends_damaged && !end.frames;
 	if (ret->is_renewed)

@@ -327,7 +327,7 @@ static int journal_make_good(const char *dir, const char *path, struct journal_d
 
 	if (r == 0 && loss && replay.is_all)
 		journal_lost_rows_settled(dir);
-	else if (r == 0 && !loss && replay.has_gap)
+	else if (r == 0 && !loss && (replay.has_gap || (replay.has_none && journal_has_files(dir))))
 		r = journal_mark_lost(path, err);
 	if (r == 0)
 		r = journal_tell_replay(&replay, path, damage, err);

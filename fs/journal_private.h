@@ -143,6 +143,7 @@ struct journal_replay {
 	uint64_t batches, changes; /* carried out again: the file did not have them */
 	bool is_all;		   /* they tell of all rows there are */
 	bool has_gap;		   /* batches are lost that neither has */
+	bool has_none;		   /* there is no second record, or nothing of it can be read: what the WAL lost in silence, nobody tells */
 	bool is_renewed;	   /* it holds all rows and nothing else */
 	bool is_cut_off;	   /* there was no WAL: a kill just after it was emptied, too */
 	uint64_t last_number;
