@@ -110,6 +110,7 @@ struct fs {
 	bool loop_ended;	/* guarded by lock */
 	int loop_result;	/* guarded by lock */
 	struct cond ticker_cond; /* with lock */
+	unsigned long_listing_pages;	/* listing_ranges.h */
 	struct status_error errors[16]; /* a ring of the last ones; guarded by lock */
 	size_t error_count;
 	struct cancel shutdown; /* fires when the fs goes away */

@@ -7,6 +7,7 @@
 #include "fs/intact.h"
 #include "fs/kept.h"
 #include "fs/listing.h"
+#include "fs/listing_ranges.h"
 #include "fs/naming.h"
 #include "fs/ops.h"
 #include "fs/owed.h"
@@ -392,6 +393,7 @@ int fs_new(const struct fs_options *options, struct store *const *stores, size_t
 	fs->cache_fd = fs->lock_fd = -1;
 	fs->started_wall_s = clock_wall_s();
 	fs->tree_most = names_most();
+	fs->long_listing_pages = RANGES_AFTER_PAGES;
 	fs->names_kept = SIZE_MAX;
 	fs->source = strdup(source && source[0] ? source : "/");
 	r = !fs->source || copy_options(fs, options) < 0 ? error_set(&local, ERR_NO_MEMORY, "no memory") :

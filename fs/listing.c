@@ -562,7 +562,7 @@ static int list_objects(struct listing *l, bool *ret_is_complete, struct error *
 		r = listing_settle(l, err);
 		if (r < 0)
 			return r;
-		if (++pages <= RANGES_AFTER_PAGES)
+		if (++pages <= l->fs->long_listing_pages)
 			ranges_learn(&ranges, l, &page);
 		if (!page.next_token) {
 			*ret_is_complete = true;
@@ -579,7 +579,7 @@ static int list_objects(struct listing *l, bool *ret_is_complete, struct error *
 			r = listing_has_room(l, err);
 		if (r < 0)
 			return r;
-		if (pages == RANGES_AFTER_PAGES && is_whole) {
+		if (pages == l->fs->long_listing_pages && is_whole) {
 			r = ranges_list(ranges, page.next_token, err);
 			*ret_is_complete = r == 0;
 			if (r <= 0)

@@ -13,7 +13,7 @@
  */
 #include "fs/listing.h"
 
-#define RANGES_AFTER_PAGES 4u /* a listing is long when it has more */
+#define RANGES_AFTER_PAGES 100u /* a listing is long when it has more; up to there it costs its pages and no request more */
 #define RANGES_MOST	   6u /* at once */
 
 struct ranges;
