@@ -29,6 +29,7 @@ struct trash { /* a cache file to be removed */
 	int fd, log_fd;
 	bool keeps_file; /* only close the descriptors */
 	struct journal_mark mark; /* else: rows speak of the file until then */
+	uint64_t bytes, since_ms; /* what comes free with it */
 	struct trash *next;
 };
 
@@ -39,6 +40,7 @@ struct cache_state { /* guarded by fs.lock */
 	uint64_t disk_free_bytes; /* on the cache's disk; the ticker looks again and again, writes take off what they will use */
 	uint64_t floor_bytes; /* free-space-floor, or more: see fs_watch_disk */
 	uint64_t dirty_bytes; /* of files that wait for their upload; the ticker counts anew */
+	uint64_t looks; /* of the ticker: at what is not uploaded, and at the disk, where it evicts what is clean */
 	uint64_t sent_seen, room_progress_ms; /* what uploads had sent at the last look, and when that last changed */
 	size_t files;
 };

@@ -16,6 +16,7 @@
 #define FETCH_MIN      (1u << 20)
 #define FETCH_TRIES    3
 #define ROOM_LOOK_MS   50 /* between looks for room on a full disk */
+#define ROOM_HOPE_MS 1000u /* others have just given files up, and are about to remove them */
 #define PROGRESS_LEAST (64u << 10) /* fewer bytes in all of `timeout` are no progress: a drip must not hold a reader for ever */
 #define PAGE_ROUND(x)  (((x) + 4095) & ~UINT64_C(4095))
 
@@ -238,10 +239,13 @@ static bool gets_room(struct fetch *t, uint64_t deadline_ms)
 {
 	struct fs *fs = t->fs;
 	uint64_t now = clock_mono_ms();
+	bool is_hopeless;
 
 	fs_watch_disk(fs);
+	file_empty_trash(fs);
 	LOCKED(&fs->lock);
-	if (!t->is_demand || !fs->cache.bytes || now >= deadline_ms)
+	is_hopeless = !fs->cache.bytes && !file_coming_free_locked(fs) && now + fs->options.timeout_ms > deadline_ms + ROOM_HOPE_MS;
+	if (!t->is_demand || is_hopeless || now >= deadline_ms)
 		return false;
 	(void)cond_wait_until(&fs->changed, &fs->lock, now + ROOM_LOOK_MS);
 	return !cancel_is_fired(&t->cancel) && !fs->queue.is_stopping;

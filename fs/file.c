@@ -116,7 +116,7 @@ static void trash_locked(struct fs *fs, struct file *f, bool keeps_file)
 			(void)close(f->log_fd);
 		return;
 	}
-	*t = (struct trash){ f->id, f->fd, f->log_fd, keeps_file, { 0 }, fs->cache.trash };
+	*t = (struct trash){ f->id, f->fd, f->log_fd, keeps_file, { 0 }, keeps_file ? 0 : f->accounted, clock_mono_ms(), fs->cache.trash };
 	if (!keeps_file)
 		t->mark = journal_mark_now(fs->journal);
 	fs->cache.trash = t;
@@ -129,6 +129,18 @@ static void trash_free(struct trash *t)
 	if (t->log_fd >= 0)
 		(void)close(t->log_fd);
 	free(t);
+}
+
+#define SOON_MS 2000u /* in which the journal has long taken the next step, if it can */
+
+uint64_t file_coming_free_locked(const struct fs *fs)
+{
+	uint64_t bytes = 0, now = clock_mono_ms();
+
+	for (const struct trash *t = fs->cache.trash; t; t = t->next)
+		if (now < t->since_ms + SOON_MS)
+			bytes += t->bytes;
+	return bytes;
 }
 
 void file_empty_trash(struct fs *fs)
@@ -599,6 +611,7 @@ void file_evict(struct fs *fs)
 		old.id = kept_evict_locked(fs, &bytes);
 		if (!old.id)
 			break;
+		old.accounted = bytes;
 		trash_locked(fs, &old, false);
 	}
 	for (f = fs->cache.lru_first; f && fs->cache.bytes > fs->options.cache_size; f = next) {

@@ -93,6 +93,8 @@ struct file *file_attach_locked(struct fs *fs, struct node *n, enum file_kind ki
 void file_drop_locked(struct fs *fs, struct node *n);
 /* Removes cache files that file_drop_locked put aside; disk work, without the lock. */
 void file_empty_trash(struct fs *fs);
+/* Bytes of files that are removed as soon as no row of the journal speaks of them any more, which is soon. */
+uint64_t file_coming_free_locked(const struct fs *fs);
 /* At the very end: what a row may still speak of (the journal could not be written) stays for the next start. */
 void file_leave_trash(struct fs *fs);
 /* Closes the descriptor of a file nobody uses, to save descriptors. */

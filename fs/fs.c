@@ -212,7 +212,7 @@ static int add_source(struct fs *fs, const char *source, struct error *err)
 void fs_watch_disk(struct fs *fs)
 {
 	struct statvfs s;
-	uint64_t free_bytes, floor_bytes, wanted;
+	uint64_t free_bytes, floor_bytes, wanted, coming;
 	bool is_over;
 
 	if (fstatvfs(fs->cache_fd, &s) < 0)
@@ -230,7 +230,8 @@ void fs_watch_disk(struct fs *fs)
 	if (free_bytes < floor_bytes) {
 		uint64_t configured = fs->options.cache_size;
 
-		wanted = floor_bytes - free_bytes;
+		coming = file_coming_free_locked(fs);
+		wanted = floor_bytes - free_bytes > coming ? floor_bytes - free_bytes - coming : 0;
 		fs->options.cache_size = fs->cache.bytes > wanted ? fs->cache.bytes - wanted : 0;
 		lock_drop(&fs->lock);
 		file_evict(fs);
@@ -297,6 +298,7 @@ static void *ticker(void *arg)
 			file_empty_trash(fs);
 			trim_names(fs);
 			lock_take(&fs->lock);
+			fs->cache.looks++;
 			continue;
 		}
 		(void)cond_wait_until(&fs->ticker_cond, &fs->lock, next < chores_ms ? next : chores_ms);

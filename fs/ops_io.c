@@ -109,15 +109,24 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 
 #define LOOKS_FOR_ROOM 8 /* by the ticker: it evicts meanwhile what is clean */
 
+/* Whether no upload can help, nor the ticker, which has looked often enough since the request was first without room. (How often it was
+ * run again tells nothing: the end of each upload does that, and what is dirty is counted by the ticker.) */
+static bool is_hopeless_locked(const struct fs *fs, struct parked *p)
+{
+	if (!p->looks_end)
+		p->looks_end = fs->cache.looks + LOOKS_FOR_ROOM;
+	return fs->cache.looks > p->looks_end && !fs->cache.dirty_bytes;
+}
+
 /* Room in the cache and on its disk. 1: yes; 0: park among the writers that wait for uploads (for as long as those move, and
  * `timeout` longer); or -ENOSPC where no upload can help. A file larger than the whole cache may outgrow it while it is written, as
  * long as the disk has room: nothing of it can be given back before it is closed. */
-static int room_locked(struct fs *fs, const struct parked *p, const struct file *f)
+static int room_locked(struct fs *fs, struct parked *p, const struct file *f)
 {
 	uint64_t limit = fs->options.cache_size;
 
 	if (fs->cache.disk_free_bytes < fs->cache.floor_bytes / 2 + p->size)
-		return p->tries > LOOKS_FOR_ROOM && !fs->cache.dirty_bytes ? -ENOSPC : 0;
+		return is_hopeless_locked(fs, p) ? -ENOSPC : 0;
 	if (fs->cache.bytes + p->size <= limit || fs->cache.dirty_bytes + p->size <= limit)
 		return 1;
 	return f->accounted >= limit / 2 ? 1 : 0;
@@ -181,7 +190,7 @@ static bool waits_for_room(struct parked *p, ssize_t result)
 	struct fs *fs = p->fs;
 	LOCKED(&fs->lock);
 
-	if (result != -ENOSPC || (p->tries > LOOKS_FOR_ROOM && !fs->cache.dirty_bytes))
+	if (result != -ENOSPC || is_hopeless_locked(fs, p))
 		return false;
 	fs->cache.disk_free_bytes = 0;
 	(void)pending_hurry_locked(fs, NULL, UINT64_MAX);

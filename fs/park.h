@@ -22,6 +22,7 @@ struct parked {
 	void (*drop)(struct parked *p); /* releases what data holds; may be NULL */
 	int err;		       /* not 0: what it waited for failed so; run may answer with it */
 	unsigned tries;		       /* how often it was run again */
+	uint64_t looks_end;	       /* without room: which of cache.looks is the last to wait for; 0: it had room */
 	uint64_t since_ms;
 	struct parked *next, *prev;    /* fs.parked */
 	struct parked *chain;	       /* where it waits; owned by the thing awaited */

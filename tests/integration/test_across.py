@@ -3,7 +3,7 @@
 import os
 
 import harness
-from harness import run
+from harness import eventually, run
 
 MIB = 1 << 20
 
@@ -36,8 +36,7 @@ def test_cp_from_one_cloud_to_another_streams(make_mount):
     m.sync()
     assert m.client.get(m.bucket, "z") == data[:size]
     assert m.proxy.counters()["bytes_down"] < size + 8 * MIB and m.proxy.counters()["bytes_up"] < size + 8 * MIB
-    used = int(run("du", "-sk", m.cache_dir).stdout.split()[0]) << 10
-    assert used < 96 * MIB, f"the cache takes {used >> 20} MiB"
+    eventually(lambda: int(run("du", "-sk", m.cache_dir, check=False).stdout.split()[0]) < 96 << 10, what="a cache within its size, and a little")
     if not harness.is_sanitized():
         grown = resident_peak(m.pid) - before
         assert grown < 96 * MIB, f"{grown >> 20} MiB more"
