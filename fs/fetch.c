@@ -245,7 +245,8 @@ static bool gets_room(struct fetch *t, uint64_t deadline_ms)
 	file_empty_trash(fs);
 	LOCKED(&fs->lock);
 	is_hopeless = !fs->cache.bytes && !file_coming_free_locked(fs) && now + fs->options.timeout_ms > deadline_ms + ROOM_HOPE_MS;
-	if (!t->is_demand || is_hopeless || now >= deadline_ms)
+	t->made_way = !t->is_demand;
+	if (t->made_way || is_hopeless || now >= deadline_ms)
 		return false;
 	(void)cond_wait_until(&fs->changed, &fs->lock, now + ROOM_LOOK_MS);
 	return !cancel_is_fired(&t->cancel) && !fs->queue.is_stopping;
@@ -278,6 +279,10 @@ static void fetch_run(struct job *job)
 		is_stale = r < 0 && (err.kind == ERR_PRECONDITION || err.kind == ERR_NOT_FOUND);
 		if (r >= 0 || !(err.kind == ERR_CORRUPT || (is_stale && (was_renewed(t) || adopts_current(t) || is_our_own(t)))))
 			break;
+	}
+	if (r < 0 && err.kind == ERR_NO_SPACE && t->made_way) {
+		err = ERROR_INIT;
+		r = error_set(&err, ERR_CANCELLED, "no room to read ahead");
 	}
 	FAULT_POINT("fetch-arrived");
 	fetch_finish(t, r < 0 ? r : 0, &err);

@@ -28,6 +28,7 @@ struct fetch {
 	uint64_t arrived;	/* bytes from start that have come in */
 	struct cancel cancel;
 	bool is_demand;		/* somebody waits for it */
+	bool made_way;		/* it was read-ahead when the disk was full: who came to wait for it since tries anew */
 	bool is_whole_object; /* its bytes count as present only when all have come, and match the checksum */
 	struct location where;	/* where the bytes are */
 	char version[STORE_VERSION_MAX];

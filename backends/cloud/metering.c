@@ -218,7 +218,7 @@ int metering_put_number(struct json_object *flat, const char *name, struct json_
 
 int metering_find_quota(struct cloud_call *call, struct json_object *list, struct json_object **ret, struct error *err)
 {
-	CLEANUP(json_putp) struct json_object *owned = list;
+	CLEANUP(json_putp) __attribute__((unused)) struct json_object *owned = list; /* released at the end */
 	const char *wanted = cloud_param(call, "quota");
 	struct json_object *found = NULL;
 
