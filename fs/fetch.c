@@ -299,9 +299,12 @@ static void fetch_drop(struct job *job)
 static int fetch_new_locked(struct file *f, uint64_t start, uint64_t end, const struct prefetch_plan *plan,
 			    uint64_t demand_end, struct job **ret_jobs, struct error *err)
 {
-	struct fetch *t = calloc(1, sizeof(*t));
-	int r;
+	struct fetch *t;
+	int r = file_open_fd_locked(f, err); /* whoever plans may have seen to it, and let go of the lock since */
 
+	if (r < 0)
+		return r;
+	t = calloc(1, sizeof(*t));
 	if (!t)
 		return error_set(err, ERR_NO_MEMORY, "no memory for a read");
 	cancel_init(&t->cancel);

@@ -187,6 +187,13 @@ static void end_loop_locked(struct fs *fs)
 	}
 }
 
+/* Whether the loop ended because the mount is gone. A thread that reads a request in the moment the kernel ends the connection is told
+ * ECONNABORTED, and not ENODEV, which libfuse takes for the end (fuse_dev_do_read in the kernel's fs/fuse/dev.c). */
+static bool is_unmounted(int r)
+{
+	return r == -ENODEV || r == -ECONNABORTED;
+}
+
 int fs_run(struct fs *fs, struct error *err)
 {
 	int r;
@@ -211,7 +218,7 @@ int fs_run(struct fs *fs, struct error *err)
 	lock_drop(&fs->lock);
 	(void)pthread_join(fs->loop_thread, NULL);
 	fuse_session_unmount(fs->session);
-	return r < 0 ? error_errno(err, -r, "the file system's loop ended") : 0;
+	return r < 0 && !is_unmounted(r) ? error_errno(err, -r, "the file system's loop ended") : 0;
 }
 
 void fs_stop(struct fs *fs)

@@ -131,6 +131,8 @@ static void truncate_try(struct parked *p)
 	}
 	if (r == 0 && size && f->is_new_version && !f->is_whole)
 		r = error_set(&err, ERR_PRECONDITION, "the file changed in the cloud");
+	if (r == 0) /* since ops_need_file the end of an upload may have closed it */
+		r = file_open_fd_locked(f, &err);
 	if (r == 0)
 		r = size ? pending_put_locked(fs, n, &ticket, &err) : change_empty_locked(fs, n, &ticket, &err);
 	if (r == 0) {

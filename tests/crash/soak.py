@@ -135,7 +135,9 @@ class Soak:
                 t.join()
         if not self.problems.empty():
             actor, problem = self.problems.get()
-            raise Wrong(f"{actor.name}: {problem!r}\nlast: {'; '.join(actor.history[-8:])}") from problem
+            last = actor.history[-1].partition(" ")[2] if actor.history else ""
+            raise Wrong(f"{actor.name}: {problem!r}\nlast: {'; '.join(actor.history[-8:])}\n"
+                        f"the paths of the last step:\n  '{last}'\n  '{last.rpartition(' ')[0]}'") from problem
 
     def _pause(self, deadline, least, most):
         time.sleep(max(0, min(self.rng.uniform(least, most), deadline - time.monotonic())))
@@ -401,7 +403,7 @@ def soak(args, server=None, proxy=None):
     except Exception as e:  # told whole, with what helps to see why
         text = str(e) if isinstance(e, Wrong) else traceback.format_exc()
         print(f"FAILED (seed {args.seed}, --store {args.store}, {life.episodes})\n{text}\n{life.place.about(text)}\n"
-              f"{life.place.sanitizer_reports()}", file=sys.stderr, flush=True)
+              f"{life.place.sanitizer_reports()}\nof the second mount:\n{life.other.about(text)}", file=sys.stderr, flush=True)
         if args.keep:
             life.leave_histories()
             print(f"kept: {life.place.dir} and {life.other.dir}", file=sys.stderr)

@@ -155,6 +155,13 @@ void kernel_release(struct fs *fs, const struct kernel_handle *h)
 	assert_int_equal(ask(fs, FUSE_RELEASE, h->ino, &in, sizeof(in)), 0);
 }
 
+int kernel_truncate(struct fs *fs, uint64_t ino, uint64_t size)
+{
+	struct fuse_setattr_in in = { .valid = FATTR_SIZE, .size = size };
+
+	return ask(fs, FUSE_SETATTR, ino, &in, sizeof(in));
+}
+
 void kernel_interrupt_next(void)
 {
 	LOCKED(&answer.lock);

@@ -21,5 +21,7 @@ struct kernel_handle {
 int kernel_create(struct fs *fs, uint64_t parent_ino, const char *name, struct kernel_handle *ret);
 int kernel_open(struct fs *fs, uint64_t ino, uint32_t flags, struct kernel_handle *ret);
 void kernel_release(struct fs *fs, const struct kernel_handle *h);
+/* FUSE_SETATTR of the size, by name: 0 or -errno. */
+int kernel_truncate(struct fs *fs, uint64_t ino, uint64_t size);
 /* The next answer reaches nobody: whoever asked was interrupted. The request counts as failed with -EINTR. */
 void kernel_interrupt_next(void);
